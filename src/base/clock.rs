@@ -1,0 +1,124 @@
+//! The wall clock as a value: the system's, or one that a test turns.
+
+use std::fmt;
+use std::ops::Add;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment in whole seconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment `seconds` after the Unix epoch.
+    #[must_use]
+    pub const fn from_unix(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_unix(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this moment is; zero when it is not after it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+/// RFC 3339 in UTC, as in `2026-11-23T06:22:45Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(self.0) {
+            Ok(moment) => write!(formatter, "{moment}"),
+            Err(_) => write!(formatter, "@{}", self.0),
+        }
+    }
+}
+
+/// Where the time comes from. Cloning a manual clock shares its hands.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's wall clock.
+    System,
+    /// A clock that stands still until a test turns it.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that shows `start` until [`Clock::advance`] is called.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp(jiff_now()),
+            Self::Manual(seconds) => Timestamp(seconds.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Turns a manual clock forward. The system's clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(seconds) = self {
+            seconds.fetch_add(
+                i64::try_from(by.as_secs()).unwrap_or(i64::MAX),
+                Ordering::SeqCst,
+            );
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
+fn jiff_now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_it_is_turned() {
+        let clock = Clock::manual(Timestamp::from_unix(1_000));
+        let shared = clock.clone();
+        assert_eq!(clock.now(), clock.now());
+        shared.advance(Duration::from_mins(1));
+        assert_eq!(clock.now(), Timestamp::from_unix(1_060));
+    }
+
+    #[test]
+    fn moments_print_as_rfc_3339_and_never_overflow() {
+        assert_eq!(Timestamp::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
+        let far = Timestamp::from_unix(i64::MAX) + Duration::from_secs(u64::MAX);
+        assert_eq!(far.to_string(), format!("@{}", i64::MAX));
+        assert_eq!(
+            Timestamp::from_unix(5).since(Timestamp::from_unix(9)),
+            Duration::ZERO
+        );
+    }
+}

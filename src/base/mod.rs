@@ -1,0 +1,14 @@
+//! Floor 0: time, randomness, identifiers and secrets.
+//!
+//! Owns the few things that everything else needs and that tests must be able to turn: the clock and the random
+//! source are values that are passed in, never globals. Refuses to know anything of ours.
+
+pub mod clock;
+pub mod id;
+pub mod random;
+pub mod secret;
+
+pub use clock::{Clock, Timestamp};
+pub use id::{AgentId, ConnectionId, PersonId};
+pub use random::Random;
+pub use secret::Secret;

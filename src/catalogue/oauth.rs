@@ -1,0 +1,153 @@
+//! How to speak OAuth to one provider, as its file says, with every variable filled in.
+//!
+//! These are values for floor 3 to act on; nothing here sends anything.
+
+use http::Method;
+use url::Url;
+
+use super::ScopeSet;
+
+/// Everything that the `oauth` floor needs to know about a provider.
+#[derive(Clone, Debug)]
+pub struct OAuthProfile {
+    /// The issuer identifier that the provider puts into `iss` (RFC 9207), compared as an exact string.
+    pub issuer: Option<String>,
+    /// The provider announces `authorization_response_iss_parameter_supported`: a callback without `iss` is refused.
+    pub iss_required: bool,
+    /// The authorization endpoint (RFC 6749 section 3.1).
+    pub authorization_endpoint: Url,
+    /// Fixed extra parameters of the authorization request.
+    pub authorization_params: Vec<(String, String)>,
+    /// The parameter that carries the scopes: `scope` nearly everywhere, `user_scope` at Slack.
+    pub scope_param: String,
+    /// What stands between two scopes in a request.
+    pub scope_separator: String,
+    /// What the provider can be asked for: the scopes that its tools need.
+    pub scopes: ScopeSet,
+    /// Whether proof keys are sent (RFC 7636, S256 only).
+    pub pkce: Pkce,
+    /// The token endpoint.
+    pub token: TokenEndpoint,
+    /// How the client proves itself at the token endpoint (RFC 6749 section 2.3).
+    pub client_auth: ClientAuth,
+    /// Where the fields of a token reply stand.
+    pub token_reply: TokenReplyRules,
+    /// How access is taken back.
+    pub revocation: Revocation,
+}
+
+/// Whether proof keys are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// The provider insists on S256.
+    Required,
+    /// The provider takes or ignores S256: it is sent.
+    Optional,
+    /// The provider fails when it is sent.
+    Off,
+}
+
+/// How the client proves itself at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the body.
+    Post,
+    /// HTTP Basic.
+    Basic,
+    /// A public client: `client_id` in the body, no secret.
+    None,
+}
+
+/// The token endpoint and what its requests look like.
+#[derive(Clone, Debug)]
+pub struct TokenEndpoint {
+    /// Where it is.
+    pub url: Url,
+    /// How the body is written.
+    pub encoding: TokenEncoding,
+    /// Fixed extra headers.
+    pub headers: Vec<(String, String)>,
+    /// Fixed extra parameters.
+    pub params: Vec<(String, String)>,
+}
+
+/// How the body of a token request is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenEncoding {
+    /// `application/x-www-form-urlencoded`, the standard (RFC 6749 section 4.1.3).
+    Form,
+    /// A JSON object.
+    Json,
+}
+
+/// Where the fields of a token reply stand: dotted paths into the JSON object (or the form-encoded pairs).
+#[derive(Clone, Debug)]
+pub struct TokenReplyRules {
+    /// Path of the access token.
+    pub access_token: String,
+    /// Path of the refresh token.
+    pub refresh_token: String,
+    /// Path of the lifetime in seconds.
+    pub expires_in: String,
+    /// Path of the granted scopes.
+    pub scope: String,
+    /// Characters that separate scopes in the reply, besides white space.
+    pub scope_separators: String,
+    /// Path of a boolean that is false in a refusal that comes with status 200.
+    pub ok: Option<String>,
+    /// Path of the error code.
+    pub error: String,
+}
+
+/// How access is taken back at the provider.
+#[derive(Clone, Debug)]
+pub enum Revocation {
+    /// The provider has no way; the person can remove the access by hand on this page.
+    Unsupported {
+        /// The provider's own page for it.
+        manual_url: Option<Url>,
+    },
+    /// One request per token.
+    Request(RevocationRequest),
+}
+
+/// The request that takes a token back.
+#[derive(Clone, Debug)]
+pub struct RevocationRequest {
+    /// Its method.
+    pub method: Method,
+    /// Its address; `{client_id}` is already filled in by the `oauth` floor.
+    pub url: String,
+    /// How it is authorized.
+    pub auth: RevocationAuth,
+    /// How the body is written.
+    pub encoding: TokenEncoding,
+    /// The name under which the token goes into the body; `None`: it does not.
+    pub token_param: Option<String>,
+    /// Whether `token_type_hint` is sent (RFC 7009 section 2.1).
+    pub send_hint: bool,
+    /// Which tokens are revoked, in order.
+    pub tokens: RevocationTokens,
+    /// Statuses that mean the token is dead, besides 200 and 204.
+    pub success_statuses: Vec<u16>,
+}
+
+/// How a revocation request is authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationAuth {
+    /// As at the token endpoint.
+    Client,
+    /// HTTP Basic with client id and secret, whatever the token endpoint wants.
+    ClientBasic,
+    /// The token that is being revoked, as a bearer token.
+    Bearer,
+}
+
+/// Which tokens are revoked, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationTokens {
+    /// The refresh token first, then the access token (RFC 7009).
+    RefreshThenAccess,
+    /// The access token alone.
+    Access,
+}

@@ -1,0 +1,3 @@
+//! The `attache` program.
+
+fn main() {}
