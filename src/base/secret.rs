@@ -6,8 +6,10 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// A text that is never shown.
@@ -19,6 +21,12 @@ impl Secret {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
+    }
+
+    /// SHA-256 of the text, as 64 hexadecimal digits: what is kept of a token that only has to be recognised.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        HEXLOWER.encode(&Sha256::digest(self.expose().as_bytes()))
     }
 
     /// The text itself. Every caller of this is a place where the secret leaves our hands.
