@@ -1,3 +1,7 @@
 //! The `attache` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    attache::cli::main()
+}

@@ -1,1 +1,12 @@
-//! To be written.
+//! Floor 7: the running program.
+//!
+//! Owns putting the parts together, listening, and ending in order. Refuses to know the command line.
+
+mod demo;
+mod gateway;
+mod listen;
+mod ready;
+
+pub use demo::{Demo, DemoError, DemoSettings};
+pub use gateway::{App, StartError};
+pub use ready::{Ready, ReadyPerson};

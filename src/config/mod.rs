@@ -1,1 +1,11 @@
-//! To be written.
+//! Floor 6: raw settings in, resolved settings out, every problem reported at once.
+//!
+//! Owns where settings come from (option, environment, file, default, in this order) and nothing of what they mean:
+//! each floor owns its own.
+
+mod file;
+mod resolve;
+mod source;
+
+pub use resolve::{Config, ConfigProblem, MasterKeySource, Options};
+pub use source::Environment;

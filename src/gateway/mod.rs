@@ -1,1 +1,117 @@
-//! To be written.
+//! Floor 4: the use cases.
+//!
+//! Owns what Attache does: list tools, call one, connect, disconnect, sign in, look after agents. Each verb says in
+//! its steps what happens; the surfaces (`mcp`, `web`) only translate. Refuses to know rmcp, axum and sled.
+
+mod agents;
+mod call;
+mod connect;
+mod connections;
+mod credentials;
+mod disconnect;
+mod fault;
+mod links;
+mod people;
+mod request_state;
+mod services;
+mod sign_in;
+mod tickets;
+
+use std::sync::Arc;
+
+pub use call::CallError;
+pub use connect::{Begun, CallbackParameters, Completed, ConnectError};
+pub use connections::{ConnectionView, ServiceView, Waiting};
+pub use credentials::MissingReason;
+pub use disconnect::{DisconnectError, Receipt};
+pub use fault::Fault;
+pub use links::Links;
+pub use request_state::RequestState;
+pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
+pub use sign_in::SignedIn;
+pub use tickets::{ConnectLink, TicketView};
+
+use data_encoding::HEXLOWER;
+use tokio::sync::broadcast;
+
+use crate::base::{Clock, Random};
+use crate::egress::Egress;
+use crate::identity::Principal;
+use crate::store::{Seal, Store};
+
+/// The use cases over one store, one way out and one set of services. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    store: Store,
+    egress: Egress,
+    services: Services,
+    links: Links,
+    clock: Clock,
+    random: Random,
+    open_tickets: tickets::OpenTickets,
+    request_state: Seal,
+    used_sign_in_links: broadcast::Sender<Arc<Principal>>,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Store, egress: Egress, services: Services, links: Links, clock: Clock, random: Random) -> Self {
+        let request_state = Seal::new(store.sub_key("mcp request state"), random.clone());
+        let parts = Parts {
+            store,
+            egress,
+            services,
+            links,
+            clock,
+            random,
+            open_tickets: tickets::OpenTickets::default(),
+            request_state,
+            used_sign_in_links: broadcast::Sender::new(16),
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The services of the catalogue, set up or not.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.parts.services
+    }
+
+    /// The gateway's own addresses.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.parts.links
+    }
+
+    /// The clock that everything here goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// A number that a person can quote and that stands in the log too.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        format!("req_{}", HEXLOWER.encode(&self.parts.random.bytes::<6>()))
+    }
+
+    /// Tells of every sign-in link that is used from now on, and by whom, so that a new one can be offered.
+    #[must_use]
+    pub fn used_sign_in_links(&self) -> broadcast::Receiver<Arc<Principal>> {
+        self.parts.used_sign_in_links.subscribe()
+    }
+
+    /// Removes what has expired: tickets, authorization requests, sessions. Returns how many records went.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn sweep(&self) -> Result<usize, Fault> {
+        const AT_MOST: usize = 1_000;
+        Ok(self.parts.store.sweep(self.parts.clock.now(), AT_MOST).await?)
+    }
+}

@@ -1,1 +1,38 @@
-//! To be written.
+//! Floor 5: the MCP surface.
+//!
+//! Owns the protocol: streamable HTTP, stdio, and the wire form in which each client is shown a connect link. Refuses
+//! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
+
+mod convert;
+mod http;
+mod missing_connection;
+mod server;
+mod stdio;
+
+use serde::Deserialize;
+
+pub use http::router;
+pub use server::Server;
+pub use stdio::{StdioError, serve_stdio};
+
+/// Settings of the MCP surface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The form in which a missing connection is answered.
+    #[serde(default)]
+    pub missing_connection: MissingConnection,
+}
+
+/// The form in which a missing connection is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingConnection {
+    /// What the client says it can show.
+    #[default]
+    Auto,
+    /// The error -32042 in every revision that knows error codes of its own (not 2026-07-28, which forbids it).
+    Error,
+    /// A tool result that says so in words, always.
+    Text,
+}

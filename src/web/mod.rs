@@ -1,1 +1,55 @@
-//! To be written.
+//! Floor 5: the browser surface.
+//!
+//! Owns the pages, the OAuth callback, sign-in and the rules that every page lives under (host, origin, cookies,
+//! headers). Refuses to know storage, the way out and OAuth: it translates between browsers and the verbs of `gateway`.
+
+mod assets;
+mod callback;
+mod connect;
+mod connections;
+mod cookies;
+mod disconnect;
+mod form;
+mod guard;
+pub mod pages;
+mod problem;
+mod sign_in;
+mod visitor;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+pub use pages::SignInMode;
+
+use crate::gateway::Gateway;
+
+/// What every handler gets.
+#[derive(Clone)]
+struct Web {
+    gateway: Gateway,
+    sign_in: SignInMode,
+}
+
+/// The pages. `authorities` are the values of `Host` that are answered; those that are not the public one are sent to
+/// it, since cookies belong to one host.
+pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -> Router {
+    let links = gateway.links().clone();
+    let web = Web { gateway, sign_in };
+    Router::new()
+        .route("/", get(connections::home))
+        .route("/connections", get(connections::page))
+        .route("/connections/{connection}/disconnect", get(disconnect::page).post(disconnect::disconnect))
+        .route("/services/{service}/connect", post(connect::begin_with_service))
+        .route("/connect/{ticket}", get(connect::page).post(connect::begin_with_ticket))
+        .route("/oauth/callback/{service}", get(callback::complete))
+        .route("/sign-in", get(sign_in::page))
+        .route("/sign-in/{token}", get(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/assets/{file}", get(assets::file))
+        .route("/healthz", get(|| async { "ok" }))
+        .fallback(problem::not_found)
+        .with_state(web)
+        .layer(from_fn(guard::security_headers))
+        .layer(from_fn_with_state(guard::Hosts::new(links, authorities), guard::known_host))
+}

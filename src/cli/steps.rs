@@ -1,0 +1,50 @@
+//! What a newcomer is told when the program is ready.
+
+use crate::app::Ready;
+
+/// The steps of the demo, from an empty client to a tool that runs.
+pub(super) fn demo(ready: &Ready) -> String {
+    let mut text = format!(
+        "\n\
+         Attache is running, with the Sandbox as the service to connect.\n\n\
+         1. Open this link once in your browser. It signs you in as Ana:\n     {}\n\n\
+         2. Add Attache to your agent, for example:\n     {}\n\n\
+         3. Ask the agent: \"Write the note `hello` with sandbox_create_note.\"\n     \
+            It answers with a link. Open it, choose an account of the Sandbox, and allow it.\n\n\
+         4. Ask again: the note is written. Your connections: {}\n",
+        ready.sign_in_url,
+        add_to_client(ready),
+        ready.dashboard_url,
+    );
+    for other in ready.people.iter().skip(1) {
+        text.push_str(&format!(
+            "\nA second person, to see that each has only their own ({}):\n     sign in: {}\n     agent token: {}\n",
+            other.name,
+            other.sign_in_url,
+            other.agent_token.expose(),
+        ));
+    }
+    text
+}
+
+/// The steps after `attache serve`.
+pub(super) fn serve(ready: &Ready) -> String {
+    format!(
+        "\n\
+         Attache is running.\n\n\
+         1. Open this link once in your browser. It signs you in:\n     {}\n\n\
+         2. Add Attache to your agent, for example:\n     {}\n\n\
+         Your connections: {}\n",
+        ready.sign_in_url,
+        add_to_client(ready),
+        ready.dashboard_url,
+    )
+}
+
+fn add_to_client(ready: &Ready) -> String {
+    format!(
+        "claude mcp add --transport http attache {} --header \"Authorization: Bearer {}\"",
+        ready.mcp_url,
+        ready.agent_token.expose(),
+    )
+}

@@ -1,0 +1,62 @@
+//! The configuration file: one TOML document. Unknown keys are errors.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::base::Secret;
+use crate::mcp;
+
+/// The file, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Address and port to listen on.
+    pub(super) bind: Option<String>,
+    /// Where browsers and clients find this gateway.
+    pub(super) public_url: Option<String>,
+    /// Where the store and the master key live.
+    pub(super) data_dir: Option<PathBuf>,
+    /// A folder with more provider files.
+    pub(super) providers: Option<PathBuf>,
+    /// The file that holds the master key.
+    pub(super) master_key_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) egress: EgressSection,
+    #[serde(default)]
+    pub(super) mcp: mcp::Settings,
+    #[serde(default)]
+    pub(super) store: StoreSection,
+    #[serde(default)]
+    pub(super) services: BTreeMap<String, ServiceSection>,
+}
+
+/// `[egress]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EgressSection {
+    /// `host:port` pairs on this machine that providers may live on. Dangerous: every other loopback address stays
+    /// out of reach.
+    #[serde(default)]
+    pub(super) dangerously_allow_loopback: Vec<String>,
+}
+
+/// `[store]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreSection {
+    /// Memory for the store's own cache, in bytes.
+    pub(super) cache_bytes: Option<u64>,
+}
+
+/// `[services.<id>]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceSection {
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) client_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, String>,
+}

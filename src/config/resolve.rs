@@ -1,0 +1,391 @@
+//! From options, environment and file to one resolved configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+
+use super::file::{File, ServiceSection};
+use super::source::Environment;
+use crate::base::Secret;
+use crate::egress::{self, LoopbackAuthority};
+use crate::gateway::{Links, ServiceSettings};
+use crate::{mcp, store};
+
+/// Where the gateway listens when nobody says otherwise.
+const DEFAULT_BIND: &str = "127.0.0.1:8080";
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--config`: the configuration file.
+    pub config: Option<PathBuf>,
+    /// `--bind`: address and port.
+    pub bind: Option<String>,
+    /// `--data-dir`: the data folder.
+    pub data_dir: Option<PathBuf>,
+    /// `--providers`: a folder with more provider files.
+    pub providers: Option<PathBuf>,
+    /// `--public-url`: where browsers and clients find this gateway.
+    pub public_url: Option<String>,
+}
+
+/// Everything that the program needs to know before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub bind: SocketAddr,
+    /// Where browsers and clients find this gateway; none: the address it listens on.
+    pub public_url: Option<String>,
+    /// Where the store and the master key live.
+    pub data_dir: PathBuf,
+    /// A folder with more provider files.
+    pub providers: Option<PathBuf>,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// Settings of the way out.
+    pub egress: egress::Settings,
+    /// Settings of the MCP surface.
+    pub mcp: mcp::Settings,
+    /// Settings of the store.
+    pub store: store::Settings,
+    /// What is said about each service.
+    pub services: BTreeMap<String, ServiceSettings>,
+}
+
+/// Where the master key comes from.
+#[derive(Clone, Debug)]
+pub enum MasterKeySource {
+    /// The value itself, from `ATTACHE_MASTER_KEY`.
+    Value(Secret),
+    /// A file that somebody else provides: never created.
+    File(PathBuf),
+    /// The file in the data folder: created on the first start.
+    DataDir(PathBuf),
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The setting, and where it was read from.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.place, self.message)
+    }
+}
+
+/// A value with the place it was read from.
+struct Found<T> {
+    value: T,
+    place: String,
+}
+
+impl Config {
+    /// Resolves all settings: option, environment, file, default, in this order.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn resolve(options: &Options, environment: &Environment) -> Result<Self, Vec<ConfigProblem>> {
+        let mut problems = Problems::default();
+        let file = problems.keep(read_file(options, environment)).unwrap_or_default();
+        let data_dir = problems.keep(data_dir(options, environment, &file)).unwrap_or_default();
+        let bind = problems.keep(bind(options, environment, &file));
+        let public_url = public_url(options, environment, &file);
+        if let Some(found) = &public_url
+            && let Err(error) = Links::new(&found.value)
+        {
+            problems.add(&found.place, error.to_string());
+        }
+        if let (Some(bind), None) = (bind, &public_url)
+            && !bind.ip().is_loopback()
+        {
+            let message = format!(
+                "listening on {bind}, which others can reach, needs to know its own address: set it to what people \
+                 type into a browser, such as https://attache.example.com"
+            );
+            problems.add("public_url", message);
+        }
+        let mut services = BTreeMap::new();
+        for (id, section) in &file.services {
+            services.insert(id.clone(), problems.service(id, section));
+        }
+        problems.services_from_environment(environment, &mut services);
+        let allowed = file.egress.dangerously_allow_loopback.iter();
+        let allowed = allowed.filter_map(|text| problems.loopback(text)).collect();
+        let master_key = problems.master_key(environment, &file, &data_dir);
+        let Problems(problems) = problems;
+        match (bind, problems.is_empty()) {
+            (Some(bind), true) => Ok(Self {
+                bind,
+                public_url: public_url.map(|found| found.value),
+                providers: pick_path(options.providers.as_ref(), environment, "ATTACHE_PROVIDERS", file.providers),
+                master_key,
+                egress: egress::Settings { dangerously_allow_loopback: allowed, ..egress::Settings::default() },
+                mcp: file.mcp,
+                store: store_settings(&data_dir, file.store.cache_bytes),
+                services,
+                data_dir,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+impl Config {
+    /// The same configuration with its data in a folder of its own below, so that a trial never touches real data.
+    #[must_use]
+    pub fn in_folder(self, name: &str) -> Self {
+        let data_dir = self.data_dir.join(name);
+        let master_key = match self.master_key {
+            MasterKeySource::DataDir(_) => MasterKeySource::DataDir(data_dir.join("master.key")),
+            given => given,
+        };
+        let store = store_settings(&data_dir, Some(self.store.cache_bytes));
+        Self { data_dir, master_key, store, ..self }
+    }
+}
+
+fn store_settings(data_dir: &Path, cache_bytes: Option<u64>) -> store::Settings {
+    let defaults = store::Settings::new(data_dir);
+    store::Settings { cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes), ..defaults }
+}
+
+fn read_file(options: &Options, environment: &Environment) -> Result<File, ConfigProblem> {
+    let named = options.config.clone().or_else(|| environment.find("ATTACHE_CONFIG").map(PathBuf::from));
+    let path = match named {
+        Some(path) => path,
+        None => match default_config_file().filter(|path| path.exists()) {
+            Some(path) => path,
+            None => return Ok(File::default()),
+        },
+    };
+    let problem = |message: String| ConfigProblem { place: path.display().to_string(), message };
+    let text = std::fs::read_to_string(&path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    toml::from_str(&text).map_err(|error| {
+        // Only the message: the parser's own rendering repeats the line, and the line may hold a secret.
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        ConfigProblem { place: format!("{}, line {line}", path.display()), message: error.message().to_owned() }
+    })
+}
+
+fn strategy() -> Option<impl AppStrategy> {
+    let names = AppStrategyArgs { top_level_domain: "dev".into(), author: "attache".into(), app_name: "attache".into() };
+    choose_app_strategy(names).ok()
+}
+
+fn default_config_file() -> Option<PathBuf> {
+    strategy().map(|dirs| dirs.config_dir().join("attache.toml"))
+}
+
+fn data_dir(options: &Options, environment: &Environment, file: &File) -> Result<PathBuf, ConfigProblem> {
+    pick_path(options.data_dir.as_ref(), environment, "ATTACHE_DATA_DIR", file.data_dir.clone())
+        .or_else(|| strategy().map(|dirs| dirs.data_dir()))
+        .ok_or_else(|| ConfigProblem {
+            place: "data_dir".into(),
+            message: "there is no home folder to put it in; name a folder with --data-dir".into(),
+        })
+}
+
+fn pick_path(
+    option: Option<&PathBuf>,
+    environment: &Environment,
+    variable: &str,
+    file: Option<PathBuf>,
+) -> Option<PathBuf> {
+    option.cloned().or_else(|| environment.find(variable).map(PathBuf::from)).or(file)
+}
+
+fn bind(options: &Options, environment: &Environment, file: &File) -> Result<SocketAddr, ConfigProblem> {
+    let found = pick(options.bind.as_ref(), "--bind", environment, "ATTACHE_BIND", file.bind.as_ref(), "bind");
+    let found = found.unwrap_or_else(|| Found { value: DEFAULT_BIND.to_owned(), place: "bind".to_owned() });
+    SocketAddr::from_str(&found.value).map_err(|_| ConfigProblem {
+        place: found.place,
+        message: format!("`{}` is not an address and port; write it like {DEFAULT_BIND}", found.value),
+    })
+}
+
+fn public_url(options: &Options, environment: &Environment, file: &File) -> Option<Found<String>> {
+    pick(
+        options.public_url.as_ref(),
+        "--public-url",
+        environment,
+        "ATTACHE_PUBLIC_URL",
+        file.public_url.as_ref(),
+        "public_url",
+    )
+}
+
+fn pick(
+    option: Option<&String>,
+    option_name: &str,
+    environment: &Environment,
+    variable: &str,
+    file: Option<&String>,
+    key: &str,
+) -> Option<Found<String>> {
+    let found = |value: &str, place: &str| Found { value: value.to_owned(), place: place.to_owned() };
+    option
+        .map(|value| found(value, option_name))
+        .or_else(|| environment.find(variable).map(|value| found(value, variable)))
+        .or_else(|| file.map(|value| found(value, key)))
+}
+
+#[derive(Default)]
+struct Problems(Vec<ConfigProblem>);
+
+impl Problems {
+    fn add(&mut self, place: &str, message: String) {
+        self.0.push(ConfigProblem { place: place.to_owned(), message });
+    }
+
+    fn keep<T>(&mut self, outcome: Result<T, ConfigProblem>) -> Option<T> {
+        outcome.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn loopback(&mut self, text: &str) -> Option<LoopbackAuthority> {
+        let parsed = LoopbackAuthority::from_str(text);
+        parsed.map_err(|error| self.add("egress.dangerously_allow_loopback", error.to_string())).ok()
+    }
+
+    fn secret_file(&mut self, place: &str, path: &Path) -> Option<Secret> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Some(Secret::new(text.trim_end())),
+            Err(error) => {
+                self.add(place, format!("{} cannot be read: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn service(&mut self, id: &str, section: &ServiceSection) -> ServiceSettings {
+        let place = format!("services.{id}");
+        let from_file = section
+            .client_secret_file
+            .as_deref()
+            .and_then(|path| self.secret_file(&format!("{place}.client_secret_file"), path));
+        if section.client_secret.is_some() && section.client_secret_file.is_some() {
+            self.add(&place, "client_secret and client_secret_file are both set; keep one".into());
+        }
+        ServiceSettings {
+            client_id: section.client_id.clone(),
+            client_secret: section.client_secret.clone().or(from_file),
+            variables: section.variables.clone(),
+        }
+    }
+
+    /// `ATTACHE_SERVICES_<ID>_CLIENT_ID`, `_CLIENT_SECRET`, `_CLIENT_SECRET_FILE` and `_VARIABLES_<NAME>`.
+    fn services_from_environment(
+        &mut self,
+        environment: &Environment,
+        services: &mut BTreeMap<String, ServiceSettings>,
+    ) {
+        const PREFIX: &str = "ATTACHE_SERVICES_";
+        for (rest, value) in environment.with_prefix(PREFIX) {
+            let mut service = |id: &str| services.entry(id.to_ascii_lowercase()).or_default();
+            if let Some(id) = rest.strip_suffix("_CLIENT_ID") {
+                service(id).client_id = Some(value.to_owned());
+            } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET") {
+                service(id).client_secret = Some(Secret::new(value));
+            } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET_FILE") {
+                service(id).client_secret = self.secret_file(&format!("{PREFIX}{rest}"), Path::new(value));
+            } else if let Some((id, name)) = rest.split_once("_VARIABLES_") {
+                service(id).variables.insert(name.to_ascii_lowercase(), value.to_owned());
+            } else {
+                let message = "is not known; it ends in _CLIENT_ID, _CLIENT_SECRET, _CLIENT_SECRET_FILE or \
+                               _VARIABLES_<NAME>";
+                self.add(&format!("{PREFIX}{rest}"), message.to_owned());
+            }
+        }
+    }
+
+    fn master_key(&mut self, environment: &Environment, file: &File, data_dir: &Path) -> MasterKeySource {
+        let value = environment.find("ATTACHE_MASTER_KEY");
+        let named = environment.find("ATTACHE_MASTER_KEY_FILE").map(PathBuf::from);
+        if value.is_some() && named.is_some() {
+            self.add("ATTACHE_MASTER_KEY", "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into());
+        }
+        match (value, named.or_else(|| file.master_key_file.clone())) {
+            (Some(value), _) => MasterKeySource::Value(Secret::new(value)),
+            (None, Some(path)) => MasterKeySource::File(path),
+            (None, None) => MasterKeySource::DataDir(data_dir.join("master.key")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(options: Options, environment: Environment) -> Result<Config, Vec<String>> {
+        Config::resolve(&options, &environment).map_err(|found| found.iter().map(ToString::to_string).collect())
+    }
+
+    fn with_file(text: &str) -> (tempfile::TempDir, Options) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("attache.toml");
+        std::fs::write(&path, text).unwrap();
+        let options = Options { config: Some(path), data_dir: Some(dir.path().into()), ..Options::default() };
+        (dir, options)
+    }
+
+    #[test]
+    fn an_option_beats_the_environment_which_beats_the_file() {
+        let (_dir, options) = with_file("bind = '127.0.0.1:1'\npublic_url = 'https://file.example'\n");
+        let environment = Environment::from([("ATTACHE_BIND", "127.0.0.1:2")]);
+        let config = resolve(options.clone(), environment.clone()).unwrap();
+        assert_eq!((config.bind.port(), config.public_url.as_deref()), (2, Some("https://file.example")));
+        let options = Options { bind: Some("127.0.0.1:3".into()), ..options };
+        assert_eq!(resolve(options, environment).unwrap().bind.port(), 3);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let (_dir, options) = with_file(
+            "bind = 'nowhere'\npublic_url = 'http://attache.example.com'\n\
+             [egress]\ndangerously_allow_loopback = ['example.com:1']\n[services.acme]\nclient_secret_file = '/no/such'\n",
+        );
+        let problems = resolve(options, Environment::from([("ATTACHE_SERVICES_ACME_CLINT_ID", "x")])).unwrap_err();
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+        for part in ["bind: `nowhere`", "public_url: ", "egress.dangerously", "services.acme.client", "CLINT_ID: is not"] {
+            assert!(problems.iter().any(|problem| problem.contains(part)), "{part} is missing in {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line_and_no_line_is_repeated() {
+        let (_dir, options) = with_file("bind = '127.0.0.1:1'\n[services.acme]\nclient_secret = ['hunter2']\n");
+        let problem = resolve(options, Environment::default()).unwrap_err().remove(0);
+        assert!(problem.contains("line 3") && !problem.contains("hunter2"), "{problem}");
+        let (_dir, options) = with_file("publc_url = 'x'\n");
+        let problem = resolve(options, Environment::default()).unwrap_err().remove(0);
+        assert!(problem.contains("unknown field `publc_url`") && problem.contains("line 1"), "{problem}");
+    }
+
+    #[test]
+    fn registrations_come_from_the_environment_too() {
+        let (_dir, options) = with_file("[services.git_hub]\nclient_id = 'from-file'\n");
+        let environment = Environment::from([
+            ("ATTACHE_SERVICES_GIT_HUB_CLIENT_ID", "from-environment"),
+            ("ATTACHE_SERVICES_GIT_HUB_CLIENT_SECRET", "s3cret"),
+            ("ATTACHE_SERVICES_LOCAL_VARIABLES_PORT", "81"),
+        ]);
+        let config = resolve(options, environment).unwrap();
+        assert_eq!(config.services["git_hub"].client_id.as_deref(), Some("from-environment"));
+        assert!(config.services["git_hub"].client_secret == Some(Secret::new("s3cret")));
+        assert_eq!(config.services["local"].variables["port"], "81");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_a_public_url() {
+        let (_dir, options) = with_file("bind = '0.0.0.0:8080'\n");
+        assert!(resolve(options, Environment::default()).unwrap_err()[0].starts_with("public_url: listening on"));
+    }
+}

@@ -1,0 +1,172 @@
+//! One tool call, step by step.
+
+use serde_json::{Map, Value};
+
+use super::credentials::Usable;
+use super::{ConnectLink, Fault, Gateway, MissingReason, Service};
+use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput};
+use crate::connection::ExpiredReason;
+use crate::identity::Caller;
+use crate::upstream::{self, UpstreamError};
+
+/// Why a call gave no result, by what the caller can do next.
+#[derive(Debug)]
+pub enum CallError {
+    /// No such tool. The sentence says what to do.
+    UnknownTool(String),
+    /// The arguments break the tool's schema; names every problem.
+    InvalidArguments(String),
+    /// The service has no client registration here. The sentence names who can change that.
+    NotConfigured(String),
+    /// The person must open a link first.
+    ConnectFirst(Box<ConnectLink>),
+    /// The provider answered, and refused.
+    Refused {
+        /// The service's name.
+        service: String,
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// The provider could not be asked, or its answer not be read.
+    Unreachable {
+        /// The service's name.
+        service: String,
+        /// What happened, without addresses or secrets.
+        message: String,
+        /// The request may have taken effect.
+        may_have_happened: bool,
+    },
+    /// Something failed on our side.
+    Fault(Fault),
+}
+
+impl From<Fault> for CallError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Gateway {
+    /// Runs the tool `name` for `caller`, with the caller's own connection.
+    ///
+    /// # Errors
+    /// [`CallError`], by what the caller can do next.
+    pub async fn call_tool(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<ToolOutput, CallError> {
+        let (service, tool) = self.find_tool(name)?;
+        tool.check(arguments).map_err(|error| CallError::InvalidArguments(error.to_string()))?;
+        let ready = service.ready().ok_or_else(|| self.not_configured(service))?;
+        let usable = match self.usable_credential(&caller.principal.id, service, ready, tool).await? {
+            Ok(usable) => usable,
+            Err(reason) => return Err(self.connect_first(caller, service, tool, reason).await?),
+        };
+        let request = tool.render(&ready.variables, arguments).map_err(unrenderable)?;
+        let response = upstream::send(&self.parts.egress, request, &usable.access_token)
+            .await
+            .map_err(|error| unreachable(service, tool, &error))?;
+        match tool.read(&response) {
+            Reply::Success(output) => Ok(output),
+            Reply::Refused(refusal) => Err(self.refused(caller, service, tool, &usable, refusal).await?),
+        }
+    }
+
+    /// The link that `caller` needs before `name` can run; none when nothing is missing.
+    ///
+    /// # Errors
+    /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
+    pub async fn link_for(&self, caller: &Caller, name: &str) -> Result<Option<ConnectLink>, CallError> {
+        let (service, tool) = self.find_tool(name)?;
+        let ready = service.ready().ok_or_else(|| self.not_configured(service))?;
+        match self.usable_credential(&caller.principal.id, service, ready, tool).await? {
+            Ok(_) => Ok(None),
+            Err(reason) => Ok(Some(self.connect_link(caller, service, tool, reason).await?)),
+        }
+    }
+
+    fn find_tool(&self, name: &str) -> Result<(&Service, &std::sync::Arc<Tool>), CallError> {
+        self.parts.services.tool(name).ok_or_else(|| {
+            let known = self.parts.services.advertised().map(|tool| tool.name());
+            let hint = nearest(name, known).map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
+            CallError::UnknownTool(format!(
+                "There is no tool named {name:?}.{hint} List the tools to see which there are."
+            ))
+        })
+    }
+
+    fn not_configured(&self, service: &Service) -> CallError {
+        CallError::NotConfigured(format!(
+            "{} is not set up on this gateway, so nobody can connect it yet. Whoever runs Attache can add a client \
+             registration for it: see {}.",
+            service.provider.name(),
+            self.parts.links.connections(),
+        ))
+    }
+
+    async fn connect_first(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+        reason: MissingReason,
+    ) -> Result<CallError, Fault> {
+        let link = self.connect_link(caller, service, tool, reason).await?;
+        Ok(CallError::ConnectFirst(Box::new(link)))
+    }
+
+    /// What a refusal means for the connection and for the caller.
+    async fn refused(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+        used: &Usable,
+        refusal: Refusal,
+    ) -> Result<CallError, Fault> {
+        match refusal.kind {
+            RefusalKind::TokenInvalid => {
+                self.expire_refused(used).await?;
+                let reason = MissingReason::Expired(ExpiredReason::RefusedByProvider);
+                self.connect_first(caller, service, tool, reason).await
+            }
+            _ => Ok(CallError::Refused { service: service.provider.name().to_owned(), refusal }),
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unrenderable(error: RenderError) -> CallError {
+    CallError::InvalidArguments(error.to_string())
+}
+
+fn unreachable(service: &Service, tool: &Tool, error: &UpstreamError) -> CallError {
+    CallError::Unreachable {
+        service: service.provider.name().to_owned(),
+        message: error.to_string(),
+        may_have_happened: error.request_was_sent() && !tool.hints().read_only,
+    }
+}
+
+/// The known name that is closest to `name`, if any is close.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.9)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_misspelt_tool_is_recognised_and_a_strange_one_is_not() {
+        let known = ["acme_list_things", "acme_whoami"];
+        assert_eq!(nearest("acme_list_thing", known.into_iter()), Some("acme_list_things"));
+        assert_eq!(nearest("drop_tables", known.into_iter()), None);
+    }
+}

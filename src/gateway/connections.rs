@@ -1,0 +1,90 @@
+//! What a person sees of their connections.
+
+use super::{Fault, Gateway, Service, SignedIn};
+use crate::base::Timestamp;
+use crate::catalogue::ScopeSet;
+use crate::connection::{Connection, Status};
+
+/// One service, and how a person stands with it.
+#[derive(Clone, Debug)]
+pub struct ServiceView {
+    /// The service.
+    pub service: Service,
+    /// The person's connections to it, the one that agents use first.
+    pub connections: Vec<ConnectionView>,
+    /// An agent has asked for it and the person has not answered.
+    pub waiting: Option<Waiting>,
+    /// The redirect URI to register at the provider.
+    pub redirect_uri: String,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionView {
+    /// The connection.
+    pub connection: Connection,
+    /// Scopes that tools need and that were not granted.
+    pub missing: ScopeSet,
+}
+
+/// An agent waits for a connection.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The agent.
+    pub agent_name: String,
+    /// The tool that it wanted to run.
+    pub tool: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl ServiceView {
+    /// What the person should see first: 0 needs attention, 1 works, 2 could be connected, 3 cannot.
+    #[must_use]
+    pub fn urgency(&self) -> u8 {
+        let expired = |view: &ConnectionView| matches!(view.connection.status, Status::Expired { .. });
+        match self.connections.first() {
+            Some(first) if expired(first) => 0,
+            _ if self.waiting.is_some() => 0,
+            Some(first) if first.connection.is_active() => 1,
+            _ if self.service.ready().is_some() => 2,
+            _ => 3,
+        }
+    }
+}
+
+impl Gateway {
+    /// Every service with the person's connections, what needs attention first.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn connections(&self, signed_in: &SignedIn) -> Result<Vec<ServiceView>, Fault> {
+        let person = &signed_in.principal.id;
+        let mine = self.connections_of(person).await?;
+        let mut views = Vec::new();
+        for service in self.parts.services.iter() {
+            let mut connections: Vec<_> = mine
+                .iter()
+                .filter(|record| record.value.service == service.id())
+                .map(|record| view(service, &record.value))
+                .collect();
+            connections.sort_by_key(|view| std::cmp::Reverse((view.connection.is_active(), view.connection.since)));
+            let ticket = self.parts.open_tickets.waiting(person, service.id(), self.parts.clock.now());
+            views.push(ServiceView {
+                service: service.clone(),
+                connections,
+                waiting: ticket.map(|t| Waiting { agent_name: t.agent_name, tool: t.tool, since: t.created }),
+                redirect_uri: self.parts.links.callback(service.id()),
+            });
+        }
+        views.sort_by_key(ServiceView::urgency);
+        Ok(views)
+    }
+}
+
+fn view(service: &Service, connection: &Connection) -> ConnectionView {
+    let implied = service.provider.scope_implications();
+    let needed = service.provider.tools().iter().map(|tool| tool.scopes().missing(&connection.granted, implied));
+    let missing = needed.fold(ScopeSet::default(), |all, some| all.union(&some));
+    ConnectionView { connection: connection.clone(), missing }
+}

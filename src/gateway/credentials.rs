@@ -1,0 +1,169 @@
+//! The one home of credentials: finding the one that a call may use, and saying why there is none.
+//!
+//! Refresh will live here too, and nowhere else.
+
+use super::{Fault, Gateway, Ready, Service};
+use crate::base::{PersonId, Secret};
+use crate::catalogue::{ScopeSet, Tool};
+use crate::connection::{Connection, Credential, ExpiredReason, Status};
+use crate::store::{Record, WriteError};
+
+/// How often a write is tried again after someone else changed the record.
+const ATTEMPTS: usize = 8;
+
+/// A connection and the credential in it, good for one call.
+pub(super) struct Usable {
+    pub(super) connection: Connection,
+    pub(super) access_token: Secret,
+}
+
+/// Why there is no usable credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingReason {
+    /// The person has never connected the service.
+    NotConnected,
+    /// The connection stopped working.
+    Expired(ExpiredReason),
+    /// The person disconnected it.
+    Disconnected,
+    /// It was granted by another authority than the one configured now.
+    AuthorityChanged,
+    /// The tool needs permissions that were not granted.
+    MissingScopes(ScopeSet),
+}
+
+impl MissingReason {
+    /// What is wrong, for a person, in one sentence.
+    #[must_use]
+    pub fn sentence(&self, service: &str, person: &str) -> String {
+        match self {
+            Self::NotConnected => format!("{service} is not connected for {person}."),
+            Self::Expired(ExpiredReason::LifetimeOver) => {
+                format!("The {service} connection of {person} has expired.")
+            }
+            Self::Expired(ExpiredReason::RefusedByProvider) => {
+                format!("{service} no longer accepts the connection of {person}.")
+            }
+            Self::Disconnected => format!("{person} has disconnected {service}."),
+            Self::AuthorityChanged => {
+                format!("The {service} connection of {person} was made with another setup of {service}.")
+            }
+            Self::MissingScopes(scopes) => {
+                format!("The {service} connection of {person} lacks a permission that this needs ({scopes}).")
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// The credential with which `person` may run `tool` now, or why there is none.
+    pub(super) async fn usable_credential(
+        &self,
+        person: &PersonId,
+        service: &Service,
+        ready: &Ready,
+        tool: &Tool,
+    ) -> Result<Result<Usable, MissingReason>, Fault> {
+        let mut connections = self.connections_to(person, service.id()).await?;
+        // The connection that was made last is the one that agents use; those that do not work are only explained.
+        connections.sort_by_key(|record| (record.value.is_active(), record.value.since));
+        let Some(record) = connections.pop() else { return Ok(Err(MissingReason::NotConnected)) };
+        match record.value.status {
+            Status::Active => {}
+            Status::Expired { reason } => return Ok(Err(MissingReason::Expired(reason))),
+            Status::Revoked { .. } => return Ok(Err(MissingReason::Disconnected)),
+        }
+        let (granted_by, now) = (&record.value.granted_by, ready.authority());
+        if granted_by.issuer != now.issuer || granted_by.token_endpoint != now.token_endpoint {
+            return Ok(Err(MissingReason::AuthorityChanged));
+        }
+        let Some(credential) = self.credential(&record.value).await? else {
+            return Ok(Err(MissingReason::NotConnected));
+        };
+        if credential.value.is_over(self.parts.clock.now()) {
+            self.expire(record, ExpiredReason::LifetimeOver).await?;
+            return Ok(Err(MissingReason::Expired(ExpiredReason::LifetimeOver)));
+        }
+        let missing = tool.scopes().missing(&record.value.granted, service.provider.scope_implications());
+        if !missing.is_empty() {
+            return Ok(Err(MissingReason::MissingScopes(missing)));
+        }
+        Ok(Ok(Usable { connection: record.value, access_token: credential.value.access_token }))
+    }
+
+    /// The connections of `person` to one service. A record that cannot be read is a fault of its own, never silence.
+    pub(super) async fn connections_to(
+        &self,
+        person: &PersonId,
+        service: &str,
+    ) -> Result<Vec<Record<Connection>>, Fault> {
+        let mut found = self.connections_of(person).await?;
+        found.retain(|record| record.value.service == service);
+        Ok(found)
+    }
+
+    /// All connections of `person`.
+    pub(super) async fn connections_of(&self, person: &PersonId) -> Result<Vec<Record<Connection>>, Fault> {
+        const AT_MOST: usize = 1_000;
+        let listed = self.parts.store.connections().list(&format!("{person}/"), AT_MOST).await?;
+        listed.into_iter().map(|record| record.map_err(Fault::from)).collect()
+    }
+
+    /// The credential of a connection.
+    pub(super) async fn credential(&self, connection: &Connection) -> Result<Option<Record<Credential>>, Fault> {
+        Ok(self.parts.store.credentials().get(&record_key(connection)).await?)
+    }
+
+    /// Puts a credential in the place of whatever the connection had, with the next generation.
+    pub(super) async fn put_credential(&self, connection: &Connection, new: &Credential) -> Result<(), Fault> {
+        let credentials = self.parts.store.credentials();
+        let key = record_key(connection);
+        for _ in 0..ATTEMPTS {
+            let written = match credentials.get(&key).await? {
+                None => credentials.create(&key, new).await,
+                Some(old) => {
+                    let next = Credential { generation: old.value.generation + 1, ..new.clone() };
+                    credentials.replace(&old, &next).await
+                }
+            };
+            match written {
+                Ok(_) => return Ok(()),
+                Err(WriteError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    /// Deletes the credential of a connection.
+    pub(super) async fn delete_credential(&self, connection: &Connection) -> Result<(), Fault> {
+        self.parts.store.credentials().take(&record_key(connection)).await?;
+        Ok(())
+    }
+
+    /// Marks a connection as expired. If someone changed it meanwhile, theirs stands: it is newer.
+    pub(super) async fn expire(&self, record: Record<Connection>, reason: ExpiredReason) -> Result<(), Fault> {
+        let expired = record.value.clone().expire(reason, self.parts.clock.now());
+        match self.parts.store.connections().replace(&record, &expired).await {
+            Ok(_) | Err(WriteError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks the connection that `used` reports as refused by its provider as expired, unless its credential has
+    /// been replaced since.
+    pub(super) async fn expire_refused(&self, used: &Usable) -> Result<(), Fault> {
+        let current = self.credential(&used.connection).await?;
+        let replaced = current.is_none_or(|now| now.value.access_token != used.access_token);
+        let record = self.parts.store.connections().get(&record_key(&used.connection)).await?;
+        match record {
+            Some(record) if !replaced => self.expire(record, ExpiredReason::RefusedByProvider).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The key of a connection's records: its person and its identifier, nothing that tells who or where.
+pub(super) fn record_key(connection: &Connection) -> String {
+    format!("{}/{}", connection.person, connection.id)
+}

@@ -1,0 +1,36 @@
+//! A failure on our own side.
+
+use crate::store::{StoreError, WriteError};
+
+/// Something on our side failed. The person or agent is told only that; the cause goes to the log, once, where the
+/// fault is turned into an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The store could not be read or written.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+    /// Two writers kept getting in each other's way.
+    #[error("a record kept changing while it was being written")]
+    Contention,
+    /// A provider file promises something that it does not hold.
+    #[error("the catalogue is wrong: {0}")]
+    Catalogue(String),
+}
+
+impl Fault {
+    /// What people and agents are told.
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        "Something failed on the gateway's side, and nothing was changed. Try again in a moment; if it stays so, ask \
+         the person who runs Attache to look at its log."
+    }
+}
+
+impl From<WriteError> for Fault {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict => Self::Contention,
+            WriteError::Store(error) => Self::Store(error),
+        }
+    }
+}

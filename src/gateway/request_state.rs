@@ -1,0 +1,62 @@
+//! MCP request state: what a client carries from one round of a call to the next.
+//!
+//! It comes back from the client and is therefore hostile (MCP 2026-07-28, multi round-trip requests): sealed, bound
+//! to the caller, the tool and the arguments, and good for ten minutes.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Gateway;
+use crate::base::{Secret, Timestamp};
+use crate::identity::Caller;
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestState {
+    /// How many times the client has been asked already.
+    pub rounds: u8,
+    expires: Timestamp,
+}
+
+impl RequestState {
+    const LIFETIME: Duration = Duration::from_mins(10);
+}
+
+impl Gateway {
+    /// Seals how far this call has come, for this caller, tool and arguments alone.
+    #[must_use]
+    pub fn seal_request_state(&self, caller: &Caller, tool: &str, arguments: &Map<String, Value>, rounds: u8) -> String {
+        let state = RequestState { rounds, expires: self.parts.clock.now() + RequestState::LIFETIME };
+        let plain = format!("{}:{}", state.rounds, state.expires.as_unix());
+        let sealed = self.parts.request_state.seal(&bound_to(caller, tool, arguments), plain.as_bytes());
+        BASE64URL_NOPAD.encode(&sealed)
+    }
+
+    /// Opens what a client brought back; none when it was changed, is too old, or belongs to another call.
+    #[must_use]
+    pub fn open_request_state(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        arguments: &Map<String, Value>,
+        text: &str,
+    ) -> Option<RequestState> {
+        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let plain = self.parts.request_state.open(&bound_to(caller, tool, arguments), &sealed).ok()?;
+        let (rounds, expires) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
+        let expires = Timestamp::from_unix(expires.parse().ok()?);
+        let state = RequestState { rounds: rounds.parse().ok()?, expires };
+        (self.parts.clock.now() < state.expires).then_some(state)
+    }
+}
+
+/// The associated data: who, what, with which arguments.
+fn bound_to(caller: &Caller, tool: &str, arguments: &Map<String, Value>) -> Vec<u8> {
+    let mut arguments = Value::Object(arguments.clone());
+    arguments.sort_all_objects();
+    let arguments = Secret::new(arguments.to_string()).digest();
+    format!("{}|{}|{tool}|{arguments}", caller.principal.id, caller.agent).into_bytes()
+}

@@ -1,0 +1,89 @@
+//! From our words to MCP's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rmcp::ErrorData;
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, Tool as McpTool, ToolAnnotations};
+use serde_json::json;
+
+use crate::catalogue::{Refusal, Tool, ToolOutput};
+use crate::gateway::{CallError, Fault};
+
+/// A tool as it is advertised.
+pub(super) fn tool(tool: &Tool) -> McpTool {
+    let hints = tool.hints();
+    let annotations = ToolAnnotations::from_raw(
+        None,
+        Some(hints.read_only),
+        Some(hints.destructive),
+        Some(hints.idempotent),
+        Some(hints.open_world),
+    );
+    let description = Cow::Owned(tool.description().to_owned());
+    McpTool::new(tool.name().to_owned(), description, Arc::clone(tool.input_schema()))
+        .with_title(tool.title())
+        .with_annotations(annotations)
+}
+
+/// A tool's output. The text is what the model reads; structured content goes along where there is some.
+pub(super) fn output(output: ToolOutput) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(output.text)]);
+    result.structured_content = output.structured;
+    result
+}
+
+/// Why a call gave no result, except for a missing connection, which has forms of its own.
+///
+/// Once the tool is known, everything is a result with `isError`, so that the model can read it and try otherwise
+/// (SEP-1303); only what no other arguments could mend is a protocol error.
+pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> {
+    match error {
+        CallError::UnknownTool(sentence) => Err(ErrorData::invalid_params(sentence, None)),
+        CallError::InvalidArguments(sentence) => Ok(failure("invalid_arguments", sentence)),
+        CallError::NotConfigured(sentence) => Ok(failure("not_configured", sentence)),
+        CallError::ConnectFirst(link) => Ok(failure("connection_required", link.sentence)),
+        CallError::Refused { service, refusal } => Ok(refused(&service, &refusal)),
+        CallError::Unreachable { service, message, may_have_happened } => {
+            let advice = if may_have_happened {
+                "It is not known whether the request took effect: check before you run it again."
+            } else {
+                "Nothing was changed; try again in a moment."
+            };
+            Ok(failure("unreachable", format!("{service} could not be reached: {message}. {advice}")))
+        }
+        CallError::Fault(fault) => Err(internal(&fault)),
+    }
+}
+
+fn refused(service: &str, refusal: &Refusal) -> CallToolResult {
+    let wait = refusal
+        .retry_after
+        .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
+        .unwrap_or_default();
+    let mut result = failure("refused", format!("{service} refused: {}{wait}", refusal.message));
+    if let Some(structured) = result.structured_content.as_mut() {
+        structured["kind"] = json!(refusal.kind.as_str());
+        structured["status"] = json!(refusal.status);
+    }
+    result
+}
+
+/// A result that says what went wrong, in both places where clients look for it.
+fn failure(kind: &str, sentence: String) -> CallToolResult {
+    let structured = json!({ "error": kind, "message": sentence });
+    let mut result = CallToolResult::error(vec![ContentBlock::text(sentence)]);
+    result.structured_content = Some(structured);
+    result
+}
+
+/// A fault on our side: logged here, told without its cause.
+pub(super) fn internal(fault: &Fault) -> ErrorData {
+    tracing::error!(%fault, "a call failed on our side");
+    ErrorData::new(ErrorCode::INTERNAL_ERROR, fault.sentence(), None)
+}
+
+/// The person said no to the link, and the service is connected all the same.
+pub(super) fn connected_meanwhile(tool: &str) -> CallToolResult {
+    failure("declined", format!("The link was declined, so {tool} did not run. It is connected now: run it again."))
+}

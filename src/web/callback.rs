@@ -1,0 +1,84 @@
+//! The OAuth callback: where providers send browsers back to.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::pages::{ConnectedPage, HOME_PATH};
+use super::visitor::layout;
+use super::{Web, connections, cookies, problem};
+use crate::gateway::{CallbackParameters, Completed, SignedIn};
+
+/// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
+pub(super) async fn complete(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(service): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
+        Ok(signed_in) => signed_in,
+        Err(response) => return response,
+    };
+    let parameters = parameters(query.as_deref().unwrap_or_default());
+    let cookie_name = parameters.flow_cookie_name();
+    let flow_cookie = cookie_name.as_deref().and_then(|name| cookies::read(&headers, name));
+    match web.gateway.complete(&service, &parameters, &signed_in, flow_cookie.as_ref()).await {
+        Ok(completed) => {
+            let page = connected_page(&web, &signed_in, completed);
+            let mut response = problem::html(&web, StatusCode::OK, &page);
+            let clear = cookie_name.and_then(|name| cookies::clear(&name));
+            response.headers_mut().extend(clear.map(|line| (header::SET_COOKIE, line)));
+            response
+        }
+        Err(error) => problem::connect(&web, &signed_in, &service, error),
+    }
+}
+
+/// Every value of each parameter that matters, so that duplicates are seen. The rest, `error_description` above all,
+/// is not even read.
+fn parameters(query: &str) -> CallbackParameters {
+    let mut parameters = CallbackParameters::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let values = match name.as_ref() {
+            "state" => &mut parameters.state,
+            "code" => &mut parameters.code,
+            "iss" => &mut parameters.iss,
+            "error" => &mut parameters.error,
+            _ => continue,
+        };
+        values.push(value.into_owned());
+    }
+    parameters
+}
+
+fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> ConnectedPage {
+    let connection = completed.connection;
+    let missing = connection.requested.difference(&connection.granted);
+    let service = web.gateway.services().find(&connection.service);
+    let words = |scopes| service.map(|service| connections::permissions(service, scopes)).unwrap_or_default();
+    ConnectedPage {
+        layout: layout(Some(signed_in)),
+        service: completed.service_name.into(),
+        account: Some(connection.account.label.as_str().into()),
+        agent: completed.agent_name.map(Into::into),
+        previous_account: completed.other_accounts.first().map(|label| label.as_str().into()),
+        granted: words(&connection.granted),
+        allow_more: (!missing.is_empty()).then(|| format!("/services/{}/connect", connection.service)),
+        missing: words(&missing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameters;
+
+    #[test]
+    fn duplicates_are_kept_and_the_rest_is_dropped() {
+        let read = parameters("state=a&state=b&code=x%20y&error_description=%3Cscript%3E&iss=i");
+        assert_eq!(read.state, ["a", "b"]);
+        assert_eq!(read.code, ["x y"]);
+        assert_eq!((read.iss.len(), read.error.len()), (1, 0));
+        assert!(read.flow_cookie_name().is_none(), "two states name no flow");
+    }
+}

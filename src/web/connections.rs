@@ -1,0 +1,166 @@
+//! The Connections page.
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::pages::{
+    Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp, Status as CardStatus, ToolLine,
+    WebAddress, When,
+};
+use super::visitor::layout;
+use super::{Web, problem};
+use crate::base::Timestamp;
+use crate::catalogue::ScopeSet;
+use crate::connection::{AtProvider, ExpiredReason, Status};
+use crate::gateway::{ConnectionView, Service, ServiceView};
+
+/// `?q=`.
+#[derive(Default, Deserialize)]
+pub(super) struct Filter {
+    #[serde(default)]
+    q: String,
+}
+
+/// `GET /`.
+pub(super) async fn home() -> Response {
+    Redirect::to(HOME_PATH).into_response()
+}
+
+/// `GET /connections`.
+pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, filter: Option<Query<Filter>>) -> Response {
+    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
+        Ok(signed_in) => signed_in,
+        Err(response) => return response,
+    };
+    let views = match web.gateway.connections(&signed_in).await {
+        Ok(views) => views,
+        Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
+    };
+    let query = filter.map(|Query(filter)| filter.q).unwrap_or_default();
+    let now = web.gateway.clock().now();
+    let page = ConnectionsPage {
+        layout: layout(Some(&signed_in)),
+        notice: None,
+        total: views.len(),
+        active: views.iter().filter(|view| is_active(view)).count(),
+        cards: views.iter().filter(|view| matches(view, &query)).flat_map(|view| cards(view, now)).collect(),
+        query: query.into(),
+    };
+    problem::html(&web, StatusCode::OK, &page)
+}
+
+fn is_active(view: &ServiceView) -> bool {
+    view.connections.first().is_some_and(|first| first.connection.is_active())
+}
+
+fn matches(view: &ServiceView, query: &str) -> bool {
+    let query = query.trim().to_lowercase();
+    view.service.id().contains(&query) || view.service.provider.name().to_lowercase().contains(&query)
+}
+
+/// The tools of a service, as pages list them.
+pub(super) fn tools(service: &Service) -> Vec<ToolLine> {
+    let line = |tool: &std::sync::Arc<crate::catalogue::Tool>| {
+        ToolLine::new(tool.name(), tool.title(), tool.hints().read_only)
+    };
+    service.provider.tools().iter().map(line).collect()
+}
+
+/// Scopes in words.
+pub(super) fn permissions(service: &Service, scopes: &ScopeSet) -> Vec<Permission> {
+    scopes.iter().map(|scope| Permission::new(scope, service.provider.scope_words(scope).unwrap_or_default())).collect()
+}
+
+/// One card for each connection of a service; one for the service when there is none.
+fn cards(view: &ServiceView, now: Timestamp) -> Vec<ServiceCard> {
+    if view.connections.is_empty() {
+        return vec![card_without_connection(view, now)];
+    }
+    let cards = view.connections.iter().enumerate();
+    cards.map(|(at, connection)| card(view, connection, at == 0, now)).collect()
+}
+
+fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
+    let service = &view.service;
+    let connect = Action::Connect(connect_path(service));
+    let (status, action) = match (service.ready(), &view.waiting) {
+        (None, _) => (CardStatus::NotSetUp, Action::Nothing),
+        (Some(_), Some(_)) => (CardStatus::Waiting, connect),
+        (Some(_), None) => (CardStatus::NotConnected, connect),
+    };
+    let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
+    if let Some(waiting) = &view.waiting {
+        card.reason = Some(format!("{} asked for it, to run {}.", waiting.agent_name, waiting.tool).into());
+        card.since = Some(When::new(waiting.since, now));
+    }
+    match service.ready() {
+        Some(ready) => card.permissions = permissions(service, &ready.oauth.scopes),
+        None => card.set_up = Some(set_up_help(view)),
+    }
+    card.tools = tools(service);
+    card
+}
+
+fn set_up_help(view: &ServiceView) -> SetUpHelp {
+    SetUpHelp {
+        redirect_url: view.redirect_uri.as_str().into(),
+        docs: WebAddress::parse(view.service.provider.docs()).ok(),
+    }
+}
+
+fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timestamp) -> ServiceCard {
+    let (service, connection) = (&view.service, &shown.connection);
+    let connect = connect_path(service);
+    let disconnect = format!("/connections/{}/disconnect", connection.id);
+    let (status, action, reason): (_, _, Option<Label>) = match connection.status {
+        Status::Active => {
+            (CardStatus::Active, Action::Disconnect(disconnect.clone()), Some(active_sentence(is_first).into()))
+        }
+        Status::Expired { reason } => {
+            (CardStatus::Expired, Action::Reconnect(connect.clone()), Some(expired_sentence(reason).into()))
+        }
+        Status::Revoked { at_provider, .. } => {
+            (CardStatus::Revoked, Action::ConnectAgain(connect.clone()), revoked_sentence(at_provider).map(Into::into))
+        }
+    };
+    let still_pending = matches!(connection.status, Status::Revoked { at_provider: AtProvider::Pending, .. });
+    let offers_disconnect = matches!(connection.status, Status::Expired { .. }) || still_pending;
+    let action = if service.ready().is_some() { action } else { Action::Nothing };
+    let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
+    card.reason = reason;
+    card.connection = Some(connection.id.as_str().into());
+    card.account = Some(connection.account.label.as_str().into());
+    card.since = Some(When::new(connection.since, now));
+    card.tools = tools(service);
+    card.permissions = permissions(service, &connection.granted);
+    card.missing = permissions(service, &shown.missing);
+    card.allow_more = (connection.is_active() && !shown.missing.is_empty()).then_some(connect);
+    card.disconnect = offers_disconnect.then_some(disconnect);
+    card
+}
+
+fn connect_path(service: &Service) -> String {
+    format!("/services/{}/connect", service.id())
+}
+
+fn active_sentence(is_first: bool) -> &'static str {
+    if is_first { "Your agents can use it." } else { "Connected, but your agents use the account above." }
+}
+
+fn expired_sentence(reason: ExpiredReason) -> &'static str {
+    match reason {
+        ExpiredReason::RefusedByProvider => "The service no longer accepts it. Reconnect to go on.",
+        ExpiredReason::LifetimeOver => "Its time is over. Reconnect to go on.",
+    }
+}
+
+fn revoked_sentence(at_provider: AtProvider) -> Option<&'static str> {
+    match at_provider {
+        AtProvider::Confirmed | AtProvider::Unsupported => None,
+        AtProvider::Pending => {
+            Some("You disconnected it, and agents cannot use it. The service has not confirmed it yet.")
+        }
+    }
+}

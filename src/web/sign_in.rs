@@ -1,0 +1,116 @@
+//! Signing in by a one-time link, and out again.
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::form::{self, Confirmation};
+use super::pages::{HOME_PATH, Problem, SignInPage};
+use super::visitor::layout;
+use super::{Web, cookies, problem};
+use crate::base::Secret;
+use crate::identity::Session;
+
+/// `GET /sign-in`: how to sign in.
+pub(super) async fn page(State(web): State<Web>, headers: HeaderMap) -> Response {
+    match web.visitor(&headers).await {
+        Ok(Some(_)) => return Redirect::to(&return_path(&headers)).into_response(),
+        Ok(None) => {}
+        Err(response) => return response,
+    }
+    let purpose = return_path(&headers).starts_with("/connect/").then(|| "connect a service for your agent".into());
+    let page = SignInPage { layout: layout(None), mode: web.sign_in, purpose };
+    problem::html(&web, StatusCode::OK, &page)
+}
+
+/// `GET /sign-in/{token}`: spends the link and begins a session. Looking ahead (HEAD, prefetch) spends nothing.
+pub(super) async fn sign_in(
+    State(web): State<Web>,
+    method: Method,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response {
+    if method == Method::HEAD || headers.contains_key("sec-purpose") {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let (cookie, _) = match web.gateway.sign_in(&Secret::new(token)).await {
+        Ok(Some(signed_in)) => signed_in,
+        Ok(None) => return used_link(&web, &headers).await,
+        Err(fault) => return problem::fault(&web, None, &fault),
+    };
+    if let Some(old) = cookies::read(&headers, cookies::SESSION)
+        && let Err(fault) = web.gateway.sign_out(&old).await
+    {
+        tracing::error!(%fault, "an old session could not be ended");
+    }
+    let mut response = Redirect::to(&return_path(&headers)).into_response();
+    let set = [cookies::set(cookies::SESSION, &cookie, Session::LIFETIME), cookies::clear(cookies::RETURN)];
+    for line in set.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    response
+}
+
+/// A link that was used already. Someone who is signed in meant to come in, and may.
+async fn used_link(web: &Web, headers: &HeaderMap) -> Response {
+    match web.visitor(headers).await {
+        Ok(Some(_)) => Redirect::to(&return_path(headers)).into_response(),
+        Ok(None) => problem::page(web, None, StatusCode::GONE, Problem::LinkUsed, None),
+        Err(response) => response,
+    }
+}
+
+/// `POST /sign-out`.
+pub(super) async fn sign_out(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Form(confirmation): Form<Confirmation>,
+) -> Response {
+    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
+        Ok(signed_in) => signed_in,
+        Err(response) => return response,
+    };
+    if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
+        return problem::stale_form(&web, &signed_in);
+    }
+    if let Some(cookie) = cookies::read(&headers, cookies::SESSION)
+        && let Err(fault) = web.gateway.sign_out(&cookie).await
+    {
+        return problem::fault(&web, Some(&signed_in), &fault);
+    }
+    let mut response = Redirect::to("/sign-in").into_response();
+    response.headers_mut().extend(cookies::clear(cookies::SESSION).map(|line| (header::SET_COOKIE, line)));
+    response
+}
+
+/// Where the browser wanted to go: one of our own pages, or the Connections page. Anything else is not followed.
+fn return_path(headers: &HeaderMap) -> String {
+    let wanted = cookies::read(headers, cookies::RETURN);
+    let wanted = wanted.as_ref().map(Secret::expose).filter(|path| is_own_page(path));
+    wanted.unwrap_or(HOME_PATH).to_owned()
+}
+
+fn is_own_page(path: &str) -> bool {
+    let ticket = path.strip_prefix("/connect/");
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    path == HOME_PATH || ticket.is_some_and(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own_page;
+
+    #[test]
+    fn only_our_own_pages_are_returned_to() {
+        assert!(is_own_page("/connections") && is_own_page("/connect/Ab-_9"));
+        for other in [
+            "", "/", "//evil.example", "https://evil.example", "/connect/", "/connect/../x", "/connect//evil.example",
+            "/connect/a?b", "/connect/a#b", "/connect/%2e", "/\\evil.example", "/connect/a\r\nb",
+        ] {
+            assert!(!is_own_page(other), "{other}");
+        }
+    }
+}
