@@ -1,0 +1,154 @@
+//! The page behind a connect link, and the page that sends the browser on.
+
+use askama::Template;
+
+use crate::base::Timestamp;
+
+use super::details::{sample_permissions, sample_tools};
+use super::{Label, Layout, Permission, ToolLine, WebAddress, When};
+
+/// What a person sees who opens a connect link: who asks, for what, and where one will be sent. Looking changes nothing
+/// (chat programs open links to preview them).
+#[derive(Clone, Template)]
+#[template(path = "connect.html", config = "src/web/askama.toml")]
+pub struct ConnectPage {
+    /// The frame, with the person whom the link was made for.
+    pub layout: Layout,
+    /// The agent that asked; `None` when the person herself began on the Connections page.
+    pub agent: Option<Label>,
+    /// The tool that the agent called.
+    pub tool: Option<ToolLine>,
+    /// When it asked.
+    pub asked: When,
+    /// The service's name.
+    pub service: Label,
+    /// The host that the person will be sent to, to be compared with the address bar there.
+    pub host: Label,
+    /// What the service will be asked to allow.
+    pub permissions: Vec<Permission>,
+    /// The tools that agents get.
+    pub tools: Vec<ToolLine>,
+    /// The account that is or was connected before, as its label.
+    pub previous_account: Option<Label>,
+    /// Until when the link works.
+    pub valid_until: When,
+    /// Where "Continue" sends its POST: the ticket's own path.
+    pub action: String,
+}
+
+impl ConnectPage {
+    fn looking(&self) -> usize {
+        self.tools.iter().filter(|tool| tool.read_only).count()
+    }
+
+    fn changing(&self) -> usize {
+        self.tools.len() - self.looking()
+    }
+
+    /// An agent that wants to post a message.
+    #[must_use]
+    pub fn sample() -> Self {
+        let now = Timestamp::from_unix(1_795_415_000);
+        let at = |seconds| When::new(Timestamp::from_unix(now.as_unix() + seconds), now);
+        Self {
+            layout: Layout::sample(),
+            agent: Some("Claude Code".into()),
+            tool: Some(ToolLine::new(
+                "courier_post_message",
+                "Post a message",
+                false,
+            )),
+            asked: at(-70),
+            service: "Courier".into(),
+            host: "courier.example".into(),
+            permissions: sample_permissions(),
+            tools: sample_tools(),
+            previous_account: None,
+            valid_until: at(540),
+            action: "/connect/sample-ticket".to_owned(),
+        }
+    }
+
+    /// A person who reconnects from the Connections page.
+    #[must_use]
+    pub fn sample_reconnect() -> Self {
+        Self {
+            agent: None,
+            tool: None,
+            previous_account: Some("ana in Harbour Works".into()),
+            ..Self::sample()
+        }
+    }
+}
+
+/// The answer to "Continue": a page that sends the browser on by itself, and a link for when it does not.
+///
+/// It is a page, not a redirect, because Chromium applies the `form-action` of the page that held the form to every
+/// redirect after the POST, and the other site is not in it.
+#[derive(Clone, Template)]
+#[template(path = "continue.html", config = "src/web/askama.toml")]
+pub struct ContinuePage {
+    /// The frame.
+    pub layout: Layout,
+    /// The service's name.
+    pub service: Label,
+    /// The authorization URL.
+    pub destination: WebAddress,
+}
+
+impl ContinuePage {
+    /// On the way to a made-up service.
+    ///
+    /// # Panics
+    /// Never: the address is a literal.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            layout: Layout::sample(),
+            service: "Courier".into(),
+            destination: WebAddress::parse(
+                "https://courier.example/authorize?client_id=attache&state=sample&scope=chat%3Awrite",
+            )
+            .expect("a literal address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_page_says_who_asks_for_what_and_where_one_will_go() {
+        let html = ConnectPage::sample().render().unwrap();
+        for part in [
+            "Claude Code",
+            "Post a message",
+            "1 minute ago",
+            "Ana Ferreira",
+            "Continue to courier.example",
+            "Post messages as you",
+            "in 9 minutes",
+        ] {
+            assert!(html.contains(part), "{part}");
+        }
+        assert!(html.contains("<form method=\"post\" action=\"/connect/sample-ticket\">"));
+        assert!(html.contains("id=\"continue\"") && html.contains("id=\"not-now\""));
+    }
+
+    #[test]
+    fn someone_who_reconnects_is_told_which_account_it_was() {
+        let html = ConnectPage::sample_reconnect().render().unwrap();
+        assert!(html.contains("ana in Harbour Works") && !html.contains("Claude Code"));
+    }
+
+    #[test]
+    fn the_way_on_is_the_same_by_itself_and_by_hand() {
+        let html = ContinuePage::sample().render().unwrap();
+        let escaped = "https://courier.example/authorize?client_id=attache&#38;state=sample&#38;scope=chat%3Awrite";
+        assert!(html.contains(&format!(
+            "<meta http-equiv=\"refresh\" content=\"0; url={escaped}\">"
+        )));
+        assert!(html.contains(&format!("href=\"{escaped}\" rel=\"noreferrer\"")));
+    }
+}

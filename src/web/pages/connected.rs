@@ -1,0 +1,88 @@
+//! The page after the service has sent the person back.
+
+use askama::Template;
+
+use super::details::sample_permissions;
+use super::{Label, Layout, Permission};
+
+/// Says which account is connected now, and that one may go back to the agent.
+#[derive(Clone, Template)]
+#[template(path = "connected.html", config = "src/web/askama.toml")]
+pub struct ConnectedPage {
+    /// The frame.
+    pub layout: Layout,
+    /// The service's name.
+    pub service: Label,
+    /// The account at the service; `None` when the service does not tell.
+    pub account: Option<Label>,
+    /// The agent that waits; `None` when the person herself began on the Connections page.
+    pub agent: Option<Label>,
+    /// Another account that was connected before and has been replaced.
+    pub previous_account: Option<Label>,
+    /// What was granted.
+    pub granted: Vec<Permission>,
+    /// What was asked for and not granted.
+    pub missing: Vec<Permission>,
+    /// The path that asks for the missing permissions again: a POST.
+    pub allow_more: Option<String>,
+}
+
+impl ConnectedPage {
+    /// Everything went as asked.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            layout: Layout::sample(),
+            service: "Courier".into(),
+            account: Some("ana@courier.example".into()),
+            agent: Some("Claude Code".into()),
+            previous_account: None,
+            granted: sample_permissions(),
+            missing: Vec::new(),
+            allow_more: None,
+        }
+    }
+
+    /// Another account than before, and fewer permissions than asked for.
+    #[must_use]
+    pub fn sample_with_less() -> Self {
+        Self {
+            previous_account: Some("office@courier.example".into()),
+            missing: vec![Permission::new("files:write", "Upload files as you")],
+            allow_more: Some("/services/courier/connect".to_owned()),
+            ..Self::sample()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_the_account_and_the_agent_that_waits() {
+        let html = ConnectedPage::sample().render().unwrap();
+        assert!(html.contains("id=\"connected\""));
+        assert!(html.contains("ana@courier.example") && html.contains("Claude Code"));
+        assert!(!html.contains("not allowed") && !html.contains("instead of"));
+    }
+
+    #[test]
+    fn it_says_when_less_was_granted_or_another_account_was_there() {
+        let html = ConnectedPage::sample_with_less().render().unwrap();
+        assert!(html.contains("office@courier.example"));
+        assert!(html.contains("Upload files as you") && html.contains("Allow more"));
+    }
+
+    #[test]
+    fn a_service_that_tells_no_account_and_no_waiting_agent_still_read_well() {
+        let page = ConnectedPage {
+            account: None,
+            agent: None,
+            ..ConnectedPage::sample()
+        };
+        let html = page.render().unwrap();
+        assert!(html.contains("is connected") && !html.contains("connected as"));
+        assert!(!html.contains("return to"));
+    }
+}

@@ -1,0 +1,57 @@
+//! The pages that people see: one typed context per page, rendered on the server with JavaScript off.
+//!
+//! Owns the words, the templates, the style sheet and the picture, and the content security policy that they live
+//! under. Refuses to know requests, sessions, storage and the gateway: the handlers fill the contexts, and nothing here
+//! decides anything. A context takes text as [`Label`] (no control or direction-changing characters), addresses of
+//! other sites as [`WebAddress`] (`http` and `https` only) and moments as [`When`], so that a template cannot be handed
+//! something that it must not print. Askama escapes every value for HTML.
+//!
+//! Contexts are not `Debug`: they hold tickets, authorization URLs and form tokens.
+//!
+//! Texts follow three rules: say what happened, say what to do, and use no word that only an engineer knows. The raw
+//! names of permissions and tools stand inside `<details>`.
+
+mod address;
+mod assets;
+mod connect;
+mod connected;
+mod connections;
+mod details;
+mod disconnect;
+mod error;
+mod gallery;
+mod label;
+mod layout;
+mod sign_in;
+mod when;
+
+pub use address::{InvalidAddress, WebAddress};
+pub use askama::Template;
+pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
+pub use connect::{ConnectPage, ContinuePage};
+pub use connected::ConnectedPage;
+pub use connections::{Action, ConnectionsPage, Notice, ServiceCard, SetUpHelp, Status, Tone};
+pub use details::{Permission, ToolLine};
+pub use disconnect::{AtProvider, DisconnectPage, DisconnectedPage, Revocation};
+pub use error::{ErrorPage, Problem, WayOut};
+pub use gallery::gallery;
+pub use label::Label;
+pub use layout::{Layout, Viewer};
+pub use sign_in::{SignInMode, SignInPage};
+pub use when::When;
+
+/// Where the Connections page lies: every page links back to it.
+pub const HOME_PATH: &str = "/connections";
+
+/// Where the form in the header sends its POST to sign the person out.
+pub const SIGN_OUT_PATH: &str = "/sign-out";
+
+/// The name of the hidden form field that carries the form token, in every form of these pages.
+pub const CSRF_FIELD: &str = "csrf";
+
+/// The `Content-Security-Policy` under which every page here works: own style sheet, own picture, own forms, no script.
+///
+/// `form-action 'self'` is enough because no form is ever answered with a redirect to another site: Chromium applies it
+/// to the redirects too, which is why [`ContinuePage`] exists.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                                           base-uri 'none'; frame-ancestors 'none'";
