@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
@@ -59,9 +60,13 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         Err(refusal) => return refusal,
     };
     let agent = caller.agent.clone();
+    let stateless = is_stateless(request.headers());
+    if stateless {
+        request.headers_mut().remove(SESSION_ID);
+    }
     match session_id(request.headers()) {
         Some(id) if !door.owns(&agent, &id) => return unknown_session(),
-        None if request.method() == Method::POST && door.is_full().await => return too_many_sessions(),
+        None if !stateless && request.method() == Method::POST && door.is_full().await => return too_many_sessions(),
         _ => {}
     }
     request.extensions_mut().insert(caller);
@@ -115,6 +120,12 @@ impl Door {
 
 fn session_id(headers: &HeaderMap) -> Option<String> {
     headers.get(SESSION_ID).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// From 2026-07-28 on there are no sessions, and a session's name is to be ignored (streamable HTTP, 2026-07-28).
+fn is_stateless(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+    version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// One human sentence: clients print it as it is. No `resource_metadata`: there is no authorization server to find.
