@@ -1,0 +1,113 @@
+//! The real gateway, started inside the test on a free port, with a clock that the test turns.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use attache::app::App;
+use attache::base::{Clock, Random, Timestamp};
+use attache::config::{Config, Environment, Options};
+use attache::gateway::ServiceSettings;
+use tempfile::TempDir;
+
+use super::person::Person;
+use super::provider::Provider;
+
+/// When every test begins: 2026-11-23T06:00:00Z.
+pub(crate) const START: Timestamp = Timestamp::from_unix(1_795_413_600);
+
+/// A clock that stands at [`START`].
+pub(crate) fn clock() -> Clock {
+    Clock::manual(START)
+}
+
+/// A running gateway. Its folder goes with it.
+pub(crate) struct TestGateway {
+    app: App,
+    clock: Clock,
+    folder: TempDir,
+}
+
+impl TestGateway {
+    /// A gateway on which these providers are set up.
+    pub(crate) async fn start(clock: &Clock, providers: &[&Provider]) -> Self {
+        Self::start_configured(clock, providers, |_| {}).await
+    }
+
+    /// The same, with a configuration that the test changes first.
+    pub(crate) async fn start_configured(
+        clock: &Clock,
+        providers: &[&Provider],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let app = start_app(folder.path(), clock, providers, change).await;
+        Self { app, clock: clock.clone(), folder }
+    }
+
+    /// Ends it in order and starts it again on the same folder.
+    pub(crate) async fn restart(self, providers: &[&Provider]) -> Self {
+        let Self { app, clock, folder } = self;
+        app.stop().await;
+        let app = start_app(folder.path(), &clock, providers, |_| {}).await;
+        Self { app, clock, folder }
+    }
+
+    /// A person who is signed in, with an agent of their own.
+    pub(crate) async fn person(&self, name: &str) -> Person {
+        let agent = format!("{name}'s agent");
+        let person = self.app.person("attache:test", name, name, &agent).await;
+        let (principal, _, token) = person.expect("the store works");
+        let link = self.app.gateway().create_sign_in_link(&principal).await.expect("the store works");
+        let person = Person::new(name, &self.origin(), token.expose());
+        person.sign_in(&link).await;
+        person
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        self.app.gateway().links().origin().to_owned()
+    }
+
+    /// The folder with the store and the master key.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The use cases, for what no surface shows.
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+}
+
+async fn start_app(folder: &Path, clock: &Clock, providers: &[&Provider], change: impl FnOnce(&mut Config)) -> App {
+    let files = folder.join("providers");
+    std::fs::create_dir_all(&files).expect("a folder for provider files");
+    let options = Options {
+        bind: Some("127.0.0.1:0".into()),
+        data_dir: Some(folder.join("data")),
+        providers: Some(files.clone()),
+        ..Options::default()
+    };
+    let mut config = Config::resolve(&options, &Environment::default()).expect("a right configuration");
+    for provider in providers {
+        let file = files.join(format!("{}.toml", provider.name()));
+        std::fs::write(file, provider.provider_file()).expect("a provider file");
+        config.services.insert(provider.name(), registration(provider));
+        let url = provider.url("/");
+        let authority = format!("localhost:{}", url.port().expect("a port"));
+        config.egress.dangerously_allow_loopback.push(authority.parse().expect("a loopback authority"));
+    }
+    change(&mut config);
+    match App::start(config, clock.clone(), Random::System).await {
+        Ok(app) => app,
+        Err(error) => panic!("the gateway did not start: {error}"),
+    }
+}
+
+fn registration(provider: &Provider) -> ServiceSettings {
+    ServiceSettings {
+        client_id: Some(provider.client_id()),
+        client_secret: Some(attache::base::Secret::new(provider.client_secret())),
+        variables: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,259 @@
+//! A person with a browser and an agent.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use reqwest::header::{COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::provider::Provider;
+
+/// A person: a browser with cookies and no JavaScript, and an agent with a token.
+pub(crate) struct Person {
+    pub(crate) name: String,
+    origin: Url,
+    token: String,
+    cookies: Mutex<BTreeMap<String, String>>,
+    http: reqwest::Client,
+}
+
+/// A page as the browser got it; redirects are not followed.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// What an agent got for a call, in the revision 2026-07-28.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Person {
+    pub(crate) fn new(name: &str, origin: &str, token: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .expect("an HTTP client");
+        let origin = Url::parse(origin).expect("an origin");
+        Self { name: name.to_owned(), origin, token: token.to_owned(), cookies: Mutex::default(), http }
+    }
+
+    /// The agent's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    // -- the browser -------------------------------------------------------------------------------------------------
+
+    /// Opens a one-time sign-in link.
+    pub(crate) async fn sign_in(&self, link: &str) -> Page {
+        let page = self.open(link).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+        page
+    }
+
+    /// Opens an address of the gateway: a whole URL or a path.
+    pub(crate) async fn open(&self, address: &str) -> Page {
+        self.browse(Method::GET, address, None).await
+    }
+
+    /// Presses the button of a form on `page` that posts to `path`, as a browser would.
+    pub(crate) async fn press(&self, page: &Page, path: &str) -> Page {
+        let field = page.form_token();
+        self.browse(Method::POST, path, Some(format!("csrf={field}"))).await
+    }
+
+    /// Opens a connect link, agrees on the gateway's page and at the provider, and comes back.
+    pub(crate) async fn connect(&self, link: &str, provider: &Provider) -> Page {
+        let destination = self.leave_for_provider(link).await;
+        let callback = provider.has_account(&self.name).consent(&destination).await;
+        self.open(callback.as_str()).await
+    }
+
+    /// Opens a connect link and presses Continue: where the browser goes next.
+    pub(crate) async fn leave_for_provider(&self, link: &str) -> Url {
+        let page = self.open(link).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        let path = Url::parse(link).expect("a link").path().to_owned();
+        self.press(&page, &path).await.destination()
+    }
+
+    /// Presses Connect on the Connections page: where the browser goes next.
+    pub(crate) async fn leave_from_connections(&self, service: &str) -> Url {
+        let page = self.open("/connections").await;
+        self.press(&page, &format!("/services/{service}/connect")).await.destination()
+    }
+
+    /// Forgets a cookie whose name starts with `prefix`.
+    pub(crate) fn loses_cookies(&self, prefix: &str) {
+        self.cookies.lock().unwrap().retain(|name, _| !name.starts_with(prefix));
+    }
+
+    async fn browse(&self, method: Method, address: &str, form: Option<String>) -> Page {
+        let url = self.origin.join(address).expect("an address");
+        assert_eq!(url.origin(), self.origin.origin(), "the browser of a test stays at the gateway");
+        let mut request = self.http.request(method, url).header(COOKIE, self.cookie_line());
+        if let Some(form) = form {
+            request = request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("sec-fetch-site", "same-origin")
+                .body(form);
+        }
+        let response = request.send().await.expect("the gateway answers");
+        self.keep_cookies(response.headers());
+        let (status, headers) = (response.status(), response.headers().clone());
+        Page { status, headers, text: response.text().await.expect("a page") }
+    }
+
+    fn cookie_line(&self) -> HeaderValue {
+        let cookies = self.cookies.lock().unwrap();
+        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        HeaderValue::from_str(&pairs.join("; ")).expect("cookies are plain")
+    }
+
+    fn keep_cookies(&self, headers: &HeaderMap) {
+        let mut cookies = self.cookies.lock().unwrap();
+        for line in headers.get_all(SET_COOKIE) {
+            let cookie = cookie::Cookie::parse(line.to_str().expect("plain").to_owned()).expect("a cookie");
+            let gone = cookie.max_age().is_some_and(|age| age.is_zero());
+            if gone {
+                cookies.remove(cookie.name());
+            } else {
+                cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
+            }
+        }
+    }
+
+    // -- the agent ---------------------------------------------------------------------------------------------------
+
+    /// Calls a tool as a client of revision 2026-07-28 that cannot open links.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Answer {
+        self.call_with(tool, arguments, json!({}), json!({})).await
+    }
+
+    /// Calls a tool with these client capabilities, and with `more` beside name and arguments.
+    pub(crate) async fn call_with(&self, tool: &str, arguments: Value, capabilities: Value, more: Value) -> Answer {
+        let mut parameters = json!({ "name": tool, "arguments": arguments });
+        let extra = more.as_object().expect("an object").clone();
+        parameters.as_object_mut().expect("an object").extend(extra);
+        self.request("tools/call", Some(tool), parameters, capabilities).await
+    }
+
+    /// The tools that are advertised.
+    pub(crate) async fn tools(&self) -> Vec<Value> {
+        let answer = self.request("tools/list", None, json!({}), json!({})).await;
+        answer.body["result"]["tools"].as_array().expect("a list of tools").clone()
+    }
+
+    async fn request(&self, method: &str, name: Option<&str>, mut parameters: Value, capabilities: Value) -> Answer {
+        parameters["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+            "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        let url = self.origin.join("/mcp").expect("an address");
+        let mut request = self
+            .http
+            .post(url)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", method);
+        if let Some(name) = name {
+            request = request.header("mcp-name", name);
+        }
+        let response = request.body(body.to_string()).send().await.expect("the gateway answers");
+        let status = response.status();
+        let text = response.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, body }
+    }
+}
+
+impl Page {
+    /// Where a redirect leads.
+    pub(crate) fn location(&self) -> &str {
+        self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).expect("a redirect")
+    }
+
+    /// Asserts that this is the page of a completed connection.
+    pub(crate) fn assert_connected(&self) -> &Self {
+        assert!(self.status == StatusCode::OK && self.text.contains("id=\"connected\""), "{self:#?}");
+        self
+    }
+
+    /// Asserts that this is an error page with this status and sentence.
+    pub(crate) fn assert_error(&self, status: u16, sentence: &str) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert!(self.text.contains("id=\"error\"") && self.text.contains(sentence), "{}", self.text);
+        self
+    }
+
+    /// The status of a service's card on the Connections page.
+    pub(crate) fn card(&self, service: &str) -> String {
+        let pattern = format!("data-service=\"{service}\"");
+        let tags = self.text.split('<').find(|tag| tag.contains(&pattern) && tag.contains("data-status="));
+        let tag = tags.unwrap_or_else(|| panic!("no card for {service} in {}", self.text));
+        between(tag, "data-status=\"", "\"").to_owned()
+    }
+
+    fn form_token(&self) -> &str {
+        between(&self.text, "name=\"csrf\" value=\"", "\"")
+    }
+
+    /// Where the page that leaves for the provider leads.
+    fn destination(&self) -> Url {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text);
+        let address = between(&self.text, "0; url=", "\"");
+        let address = address.replace("&#38;", "&").replace("&amp;", "&");
+        Url::parse(&address).expect("an authorization URL")
+    }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
+    let length = text[start..].find(after).expect("an end");
+    &text[start..start + length]
+}
+
+impl Answer {
+    /// The result of the call.
+    pub(crate) fn result(&self) -> &Value {
+        assert!(self.body.get("error").is_none(), "{:#}", self.body);
+        &self.body["result"]
+    }
+
+    /// The text that the model reads.
+    pub(crate) fn text(&self) -> &str {
+        self.result()["content"][0]["text"].as_str().expect("a text")
+    }
+
+    /// The tool's output, which is JSON; fails when the call failed.
+    pub(crate) fn json(&self) -> Value {
+        assert_ne!(self.result()["isError"], json!(true), "{:#}", self.body);
+        serde_json::from_str(self.text()).expect("JSON")
+    }
+
+    /// The link to connect, from the text that the model reads.
+    pub(crate) fn link(&self) -> String {
+        assert_eq!(self.result()["isError"], json!(true), "{:#}", self.body);
+        let text = self.text();
+        let start = text.find("http").unwrap_or_else(|| panic!("no link in {text}"));
+        text[start..].split_whitespace().next().expect("a link").to_owned()
+    }
+
+    /// Asserts that the call failed with this in its text.
+    pub(crate) fn assert_failed(&self, sentence: &str) -> &Self {
+        assert!(self.result()["isError"] == json!(true) && self.text().contains(sentence), "{:#}", self.body);
+        self
+    }
+}
