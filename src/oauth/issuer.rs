@@ -1,0 +1,95 @@
+//! Who sent the browser back: the `iss` parameter of the authorization response.
+
+use thiserror::Error;
+
+use crate::catalogue::OAuthProfile;
+
+/// Why a callback must not be acted on. Nothing of what it brought may be used or shown, its error text included.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IssuerError {
+    /// The provider always sends `iss`, and this callback has none.
+    #[error(
+        "the provider always names itself in the callback, and this callback names no one: start over"
+    )]
+    Missing,
+    /// Someone else answered.
+    #[error(
+        "this callback was not sent by {expected}: someone else answered in its place; start over"
+    )]
+    Different {
+        /// The issuer that was asked.
+        expected: String,
+    },
+    /// `iss` stands more than once.
+    #[error("this callback names its sender more than once: start over")]
+    Duplicated,
+}
+
+/// Checks `iss` against mix-up attacks (RFC 9207 section 2.4): an exact comparison of strings, without any
+/// normalisation. `iss` are all values of the parameter, as decoded from the query. A profile that names no issuer has
+/// nothing to compare with; what arrives is then ignored.
+///
+/// # Errors
+/// When the callback must be dropped.
+pub fn check_issuer(profile: &OAuthProfile, iss: &[String]) -> Result<(), IssuerError> {
+    match (&profile.issuer, iss) {
+        (_, []) if profile.iss_required => Err(IssuerError::Missing),
+        (None, _) | (_, []) => Ok(()),
+        (Some(expected), [one]) if one == expected => Ok(()),
+        (Some(expected), [_]) => Err(IssuerError::Different {
+            expected: expected.clone(),
+        }),
+        (Some(_), [_, _, ..]) => Err(IssuerError::Duplicated),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::fake_provider::profile_at;
+
+    const ISSUER: &str = "https://provider.example";
+
+    fn check(issuer: Option<&str>, iss_required: bool, iss: &[&str]) -> Result<(), IssuerError> {
+        let mut profile = profile_at(ISSUER);
+        profile.issuer = issuer.map(str::to_owned);
+        profile.iss_required = iss_required;
+        let iss: Vec<_> = iss.iter().map(|&value| value.to_owned()).collect();
+        check_issuer(&profile, &iss)
+    }
+
+    #[test]
+    fn only_the_exact_issuer_passes() {
+        assert_eq!(check(Some(ISSUER), true, &[ISSUER]), Ok(()));
+        assert_eq!(check(Some(ISSUER), false, &[]), Ok(()));
+        assert_eq!(check(Some(ISSUER), true, &[]), Err(IssuerError::Missing));
+        for wrong in [
+            "",
+            "https://provider.example/",
+            "https://Provider.example",
+            "HTTPS://provider.example",
+            "https://provider.example:443",
+            "http://provider.example",
+            "https://provider.example ",
+            "https://provider.example.evil.example",
+            "https%3A%2F%2Fprovider.example",
+        ] {
+            let outcome = check(Some(ISSUER), false, &[wrong]);
+            assert!(
+                matches!(outcome, Err(IssuerError::Different { .. })),
+                "{wrong}"
+            );
+        }
+        assert_eq!(
+            check(Some(ISSUER), true, &[ISSUER, ISSUER]),
+            Err(IssuerError::Duplicated)
+        );
+    }
+
+    #[test]
+    fn without_an_issuer_there_is_nothing_to_compare() {
+        assert_eq!(check(None, false, &["https://anyone.example"]), Ok(()));
+        assert_eq!(check(None, false, &[]), Ok(()));
+        assert_eq!(check(None, true, &[]), Err(IssuerError::Missing));
+    }
+}

@@ -1,0 +1,153 @@
+//! Codes and refresh tokens for access tokens.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
+use oauth2::{
+    AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, TokenResponse, TokenUrl,
+};
+use url::Url;
+
+use super::token_endpoint::TokenEndpointClient;
+use super::token_reply::Grant;
+use super::{ProfileError, TokenError};
+use crate::base::Secret;
+use crate::catalogue::{ClientAuth, OAuthProfile, Pkce, ScopeSet};
+use crate::connection::ClientRegistration;
+use crate::egress::Egress;
+
+/// The hard deadline of one token request, connecting included. Whoever holds a lease for a refresh computes with it.
+pub const TOKEN_REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a provider granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenReply {
+    /// The new access token: visible ASCII.
+    pub access_token: Secret,
+    /// A new refresh token. `None`: the one that was used stays valid, or there is none.
+    pub refresh_token: Option<Secret>,
+    /// How long the access token lives from now on, between zero and ten years. `None`: the provider does not say.
+    pub expires_in: Option<Duration>,
+    /// What was granted. `None`: the reply names nothing, which means as requested (RFC 6749 section 5.1).
+    pub scopes: Option<ScopeSet>,
+}
+
+type TokenClient =
+    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+/// Exchanges the code of a callback for tokens: RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5.
+/// `redirect_uri` is the one of the authorization request. A code works once; never repeat this.
+///
+/// # Errors
+/// Those of [`TokenError`].
+pub async fn exchange(
+    egress: &Egress,
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    code: &Secret,
+    verifier: Option<&Secret>,
+    redirect_uri: &Url,
+) -> Result<TokenReply, TokenError> {
+    let verifier = match (profile.pkce, verifier) {
+        (Pkce::Required, None) => return Err(ProfileError::ProofKeyMissing.into()),
+        (Pkce::Off, _) => None,
+        (Pkce::Required | Pkce::Optional, verifier) => verifier,
+    };
+    let endpoint = TokenEndpointClient {
+        egress,
+        profile,
+        grant: Grant::Exchange,
+        secrets: [Some(code), verifier, registration.client_secret.as_ref()]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let client = token_client(profile, registration);
+    let mut request = client
+        .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+        .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(redirect_uri.clone())));
+    if let Some(verifier) = verifier {
+        request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+    }
+    outcome(request.request_async(&endpoint).await)
+}
+
+/// Gets a new access token for a refresh token: RFC 6749 section 6. No scope is sent: the grant stays as it is.
+///
+/// The refresh token may be single-use: on an error, [`TokenError::grant_may_be_spent`] tells whether it may be gone.
+///
+/// # Errors
+/// Those of [`TokenError`].
+pub async fn refresh(
+    egress: &Egress,
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    refresh_token: &Secret,
+) -> Result<TokenReply, TokenError> {
+    let endpoint = TokenEndpointClient {
+        egress,
+        profile,
+        grant: Grant::Refresh,
+        secrets: [Some(refresh_token), registration.client_secret.as_ref()]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let client = token_client(profile, registration);
+    let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
+    let request = client.exchange_refresh_token(&refresh_token);
+    outcome(request.request_async(&endpoint).await)
+}
+
+/// The client with exactly one way to prove itself (RFC 6749 section 2.3: never more than one in a request).
+fn token_client(profile: &OAuthProfile, registration: &ClientRegistration) -> TokenClient {
+    let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
+        .set_token_uri(TokenUrl::from_url(profile.token.url.clone()));
+    let secret = registration
+        .client_secret
+        .as_ref()
+        .map(|secret| ClientSecret::new(secret.expose().to_owned()));
+    match (profile.client_auth, secret) {
+        (ClientAuth::Basic, Some(secret)) => client
+            .set_auth_type(AuthType::BasicAuth)
+            .set_client_secret(secret),
+        (ClientAuth::Post, Some(secret)) => client
+            .set_auth_type(AuthType::RequestBody)
+            .set_client_secret(secret),
+        (ClientAuth::None, _) | (_, None) => client.set_auth_type(AuthType::RequestBody),
+    }
+}
+
+/// Reads what the `oauth2` crate makes of a reply. Its own messages quote replies, and so are not passed on.
+fn outcome(
+    result: Result<BasicTokenResponse, RequestTokenError<TokenError, BasicErrorResponse>>,
+) -> Result<TokenReply, TokenError> {
+    let reply = result.map_err(|error| match error {
+        RequestTokenError::Request(error) => error,
+        RequestTokenError::ServerResponse(_)
+        | RequestTokenError::Parse(..)
+        | RequestTokenError::Other(_) => TokenError::Unreadable {
+            status: 200,
+            reason: "it is not a token reply",
+        },
+    })?;
+    Ok(TokenReply {
+        access_token: Secret::new(reply.access_token().secret()),
+        refresh_token: reply
+            .refresh_token()
+            .map(|token| Secret::new(token.secret())),
+        expires_in: reply.expires_in(),
+        scopes: reply.scopes().map(|scopes| {
+            scopes
+                .iter()
+                .map(|scope| scope.as_str())
+                .filter(|scope| !scope.is_empty())
+                .collect()
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Token requests against a real server.
+
+use super::*;
+use crate::catalogue::TokenEncoding;
+use crate::egress::{EgressError, ReplyLimit};
+use crate::oauth::fake_provider::{FakeProvider, Seen, registration};
+
+const JSON: &str = "application/json";
+const GRANTED: &str = r#"{"access_token":"at-1","refresh_token":"rt-1","token_type":"Bearer","expires_in":3600,"scope":"read,write"}"#;
+
+async fn exchange_at(
+    provider: &FakeProvider,
+    profile: &OAuthProfile,
+) -> Result<TokenReply, TokenError> {
+    exchange(
+        &provider.egress(),
+        profile,
+        &registration(),
+        &Secret::new("the-code"),
+        Some(&Secret::new("the-verifier")),
+        &"https://attache.example/oauth/callback/acme"
+            .parse()
+            .unwrap(),
+    )
+    .await
+}
+
+async fn refresh_at(
+    provider: &FakeProvider,
+    profile: &OAuthProfile,
+) -> Result<TokenReply, TokenError> {
+    refresh(
+        &provider.egress(),
+        profile,
+        &registration(),
+        &Secret::new("rt-0"),
+    )
+    .await
+}
+
+fn only(provider: &FakeProvider) -> Seen {
+    let mut seen = provider.seen();
+    assert_eq!(seen.len(), 1);
+    seen.remove(0)
+}
+
+/// HTTP Basic for [`registration`]: both halves form-encoded (RFC 6749 section 2.3.1).
+fn expected_basic() -> String {
+    let pair = data_encoding::BASE64.encode(b"client+id:client%3Asecret%25");
+    format!("Basic {pair}")
+}
+
+#[tokio::test]
+async fn a_code_becomes_tokens_with_the_client_in_the_body() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, JSON, GRANTED);
+    let reply = exchange_at(&provider, &provider.profile()).await.unwrap();
+    assert_eq!(
+        reply,
+        TokenReply {
+            access_token: Secret::new("at-1"),
+            refresh_token: Some(Secret::new("rt-1")),
+            expires_in: Some(Duration::from_hours(1)),
+            scopes: Some(ScopeSet::parse("read write", "")),
+        }
+    );
+    let seen = only(&provider);
+    assert_eq!(
+        (seen.method.as_str(), seen.target.as_str()),
+        ("POST", "/token")
+    );
+    assert_eq!(seen.header("accept"), Some(JSON));
+    assert_eq!(seen.header("authorization"), None);
+    let expected = [
+        ("grant_type", "authorization_code"),
+        ("code", "the-code"),
+        ("code_verifier", "the-verifier"),
+        (
+            "redirect_uri",
+            "https://attache.example/oauth/callback/acme",
+        ),
+        ("client_id", "client id"),
+        ("client_secret", "client:secret%"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(seen.form(), expected.into());
+}
+
+#[tokio::test]
+async fn the_client_proves_itself_in_exactly_one_way() {
+    for (client_auth, basic, id_in_body, secret_in_body) in [
+        (ClientAuth::Post, false, true, true),
+        (ClientAuth::Basic, true, false, false),
+        (ClientAuth::None, false, true, false),
+    ] {
+        let provider = FakeProvider::start().await;
+        let mut profile = provider.profile();
+        profile.client_auth = client_auth;
+        provider
+            .answers(200, JSON, GRANTED)
+            .answers(200, JSON, GRANTED);
+        exchange_at(&provider, &profile).await.unwrap();
+        refresh_at(&provider, &profile).await.unwrap();
+        for seen in provider.seen() {
+            let expected = basic.then(expected_basic);
+            assert_eq!(seen.header("authorization"), expected.as_deref());
+            assert_eq!(seen.form().contains_key("client_id"), id_in_body);
+            assert_eq!(seen.form().contains_key("client_secret"), secret_in_body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_cannot_add_a_second_proof_of_the_client() {
+    let provider = FakeProvider::start().await;
+    let pair = |name: &str| vec![(name.to_owned(), "x".to_owned())];
+    for name in [
+        "client_secret",
+        "client_assertion",
+        "client_id",
+        "grant_type",
+        "code_verifier",
+    ] {
+        let mut profile = provider.profile();
+        profile.token.params = pair(name);
+        let refusal = ProfileError::ReservedParameter {
+            name: name.to_owned(),
+        };
+        assert_eq!(exchange_at(&provider, &profile).await, Err(refusal.into()));
+    }
+    for name in ["Authorization", "cookie", "Host", "Content-Length"] {
+        let mut profile = provider.profile();
+        profile.token.headers = pair(name);
+        let refusal = ProfileError::ReservedHeader {
+            name: name.to_owned(),
+        };
+        assert_eq!(refresh_at(&provider, &profile).await, Err(refusal.into()));
+    }
+    let mut profile = provider.profile();
+    profile.token.headers = vec![("x-version".to_owned(), "1\r\nauthorization: x".to_owned())];
+    let outcome = refresh_at(&provider, &profile).await;
+    assert!(matches!(
+        outcome,
+        Err(TokenError::Profile(ProfileError::UnsendableHeader { .. }))
+    ));
+    assert!(provider.seen().is_empty());
+}
+
+#[tokio::test]
+async fn json_bodies_fixed_parameters_and_fixed_headers_go_along() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, JSON, GRANTED);
+    let mut profile = provider.profile();
+    profile.client_auth = ClientAuth::Basic;
+    profile.token.encoding = TokenEncoding::Json;
+    profile.token.params = vec![("expires_in".to_owned(), "3600".to_owned())];
+    profile.token.headers = vec![("X-Version".to_owned(), "2025-09-03".to_owned())];
+    refresh_at(&provider, &profile).await.unwrap();
+    let seen = only(&provider);
+    assert_eq!(seen.header("content-type"), Some(JSON));
+    assert_eq!(seen.header("x-version"), Some("2025-09-03"));
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({"grant_type": "refresh_token", "refresh_token": "rt-0", "expires_in": "3600"})
+    );
+}
+
+#[tokio::test]
+async fn proof_keys_follow_the_profile() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, JSON, GRANTED);
+    let mut profile = provider.profile();
+    profile.pkce = Pkce::Off;
+    exchange_at(&provider, &profile).await.unwrap();
+    assert!(!only(&provider).form().contains_key("code_verifier"));
+
+    profile.pkce = Pkce::Required;
+    let without = exchange(
+        &provider.egress(),
+        &profile,
+        &registration(),
+        &Secret::new("the-code"),
+        None,
+        &"https://attache.example/cb".parse().unwrap(),
+    )
+    .await;
+    assert_eq!(without, Err(ProfileError::ProofKeyMissing.into()));
+    assert_eq!(provider.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_that_brings_no_new_refresh_token_says_so() {
+    let provider = FakeProvider::start().await;
+    provider.answers(
+        201,
+        JSON,
+        r#"{"access_token":"at-2","token_type":"bearer"}"#,
+    );
+    let reply = refresh_at(&provider, &provider.profile()).await.unwrap();
+    assert_eq!(
+        reply,
+        TokenReply {
+            access_token: Secret::new("at-2"),
+            refresh_token: None,
+            expires_in: None,
+            scopes: None,
+        }
+    );
+}
+
+#[tokio::test]
+async fn errors_say_what_becomes_of_the_grant() {
+    // status, body, whether the grant is dead, whether it may be spent
+    for (status, body, dead, spent) in [
+        (400, r#"{"error":"invalid_grant"}"#, true, false),
+        (200, r#"{"error":"invalid_grant"}"#, true, false),
+        (400, "{}", true, false),
+        (400, "", true, false),
+        (400, r#"{"error":"invalid_request"}"#, false, false),
+        (401, r#"{"error":"invalid_client"}"#, false, false),
+        (401, "", false, false),
+        (403, "<html>", false, false),
+        (400, "<html>", false, false),
+        (429, r#"{"error":"invalid_grant"}"#, false, false),
+        (503, "", false, false),
+        (500, r#"{"error":"invalid_grant"}"#, false, true),
+        (502, "<html>", false, true),
+        (302, "", false, false),
+        (200, "", false, true),
+        (200, "<html>", false, true),
+        (200, r#"{"refresh_token":"rt-1"}"#, false, true),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider.answers(status, "", body);
+        let error = refresh_at(&provider, &provider.profile())
+            .await
+            .unwrap_err();
+        assert_eq!(error.grant_is_dead(), dead, "{status} {body}: {error:?}");
+        assert_eq!(
+            error.grant_may_be_spent(),
+            spent,
+            "{status} {body}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_error_repeats_a_secret_that_the_provider_echoes() {
+    let echo = r#"{"error":"rejected rt-0","error_description":"the-code the-verifier client:secret% client%3Asecret%25 rt-0"}"#;
+    let broken = r#"{"access_token":"at-1\r\nx: y","refresh_token":"rt-1"}"#;
+    let mac = r#"{"access_token":"at-1","refresh_token":"rt-1","token_type":"mac"}"#;
+    let web_page = "<p>the-code rt-0</p>";
+    let cut_off = r#"{"access_token":"at-1","refresh_token":"rt-1""#;
+    for (status, body) in [
+        (400, echo),
+        (200, broken),
+        (200, mac),
+        (200, web_page),
+        (200, cut_off),
+        (500, echo),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider
+            .answers(status, JSON, body)
+            .answers(status, JSON, body);
+        let profile = provider.profile();
+        for (secrets, error) in [
+            (
+                ["the-code", "the-verifier", "client:secret%", "at-1", "rt-1"],
+                exchange_at(&provider, &profile).await.unwrap_err(),
+            ),
+            (
+                [
+                    "rt-0",
+                    "client:secret%",
+                    "client%3Asecret%25",
+                    "at-1",
+                    "rt-1",
+                ],
+                refresh_at(&provider, &profile).await.unwrap_err(),
+            ),
+        ] {
+            let shown = format!("{error} {error:?}");
+            for secret in secrets {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ten_megabytes_are_not_a_token_reply() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, JSON, vec![b' '; 10 << 20]);
+    let error = refresh_at(&provider, &provider.profile())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TokenError::Egress(EgressError::ReplyTooLarge {
+                limit: ReplyLimit::Wire(_),
+                ..
+            })
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_provider_leaves_the_grant_alone() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.token.url = "https://10.0.0.1/token".parse().unwrap();
+    let error = refresh_at(&provider, &profile).await.unwrap_err();
+    assert!(matches!(error, TokenError::Egress(_)));
+    assert!(!error.grant_is_dead() && !error.grant_may_be_spent());
+}
+
+#[test]
+fn token_requests_can_move_between_threads() {
+    fn assert_send(_: impl Send) {}
+    fn check(
+        egress: &Egress,
+        profile: &OAuthProfile,
+        client: &ClientRegistration,
+        secret: &Secret,
+        url: &Url,
+    ) {
+        assert_send(refresh(egress, profile, client, secret));
+        assert_send(exchange(egress, profile, client, secret, None, url));
+    }
+    let _ = check;
+}

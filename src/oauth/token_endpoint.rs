@@ -1,0 +1,121 @@
+//! The token endpoint of one provider, as the `oauth2` crate's HTTP client: requests leave in the form that the
+//! provider wants, replies come back in the form of the RFC.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
+use oauth2::AsyncHttpClient;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::TokenError;
+use super::profile_error::{check_parameters, parse_headers};
+use super::token::TOKEN_REQUEST_DEADLINE;
+use super::token_reply::{Grant, standardise};
+use crate::base::Secret;
+use crate::catalogue::{OAuthProfile, TokenEncoding};
+use crate::egress::{Egress, Limits};
+
+/// Far above any real token reply, far below anything that hurts.
+const MAX_REPLY_BYTES: usize = 256 << 10;
+
+/// What one request to a token or revocation endpoint may cost.
+pub(super) const LIMITS: Limits = Limits {
+    headers: TOKEN_REQUEST_DEADLINE,
+    total: TOKEN_REQUEST_DEADLINE,
+    wire_bytes: MAX_REPLY_BYTES,
+    decoded_bytes: MAX_REPLY_BYTES,
+};
+
+/// Sends the token requests of one grant.
+pub(super) struct TokenEndpointClient<'a> {
+    pub(super) egress: &'a Egress,
+    pub(super) profile: &'a OAuthProfile,
+    pub(super) grant: Grant,
+    /// Those that the request holds, so that no error repeats one of them.
+    pub(super) secrets: Vec<&'a Secret>,
+}
+
+impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
+    type Error = TokenError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, TokenError>> + Send + 'c>>;
+
+    fn call(&'c self, request: Request<Vec<u8>>) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+impl TokenEndpointClient<'_> {
+    /// Sends a form-encoded request of the `oauth2` crate and answers it with a standard reply.
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TokenError> {
+        let request = self.dress(request)?;
+        let reply = self.egress.send(request, LIMITS).await?;
+        let standard = standardise(&reply, &self.profile.token_reply, self.grant, &self.secrets)?;
+        let mut response = Response::new(standard.to_string().into_bytes());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// The request with the provider's fixed parameters and headers, in its encoding.
+    fn dress(&self, request: Request<Vec<u8>>) -> Result<Request<Vec<u8>>, TokenError> {
+        let endpoint = &self.profile.token;
+        check_parameters(
+            &endpoint.params,
+            &[
+                "grant_type",
+                "code",
+                "code_verifier",
+                "redirect_uri",
+                "refresh_token",
+                "client_id",
+                "client_secret",
+                "client_assertion",
+                "client_assertion_type",
+            ],
+        )?;
+        let fixed_headers = parse_headers(&endpoint.headers)?;
+        let (mut parts, body) = request.into_parts();
+        let parameters: Vec<(String, String)> = form_urlencoded::parse(&body)
+            .into_owned()
+            .chain(endpoint.params.iter().cloned())
+            .collect();
+        let (content_type, body) = encode(endpoint.encoding, &parameters);
+        parts
+            .headers
+            .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        parts.headers.extend(fixed_headers);
+        parts.headers.insert(CONTENT_TYPE, content_type);
+        Ok(Request::from_parts(parts, body))
+    }
+}
+
+/// Parameters as a body, with its content type.
+pub(super) fn encode(
+    encoding: TokenEncoding,
+    parameters: &[(String, String)],
+) -> (HeaderValue, Vec<u8>) {
+    match encoding {
+        TokenEncoding::Form => {
+            let body = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(parameters)
+                .finish();
+            let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            (content_type, body.into_bytes())
+        }
+        TokenEncoding::Json => {
+            let object: serde_json::Map<_, _> = parameters
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+                .collect();
+            let body = Value::Object(object).to_string();
+            (
+                HeaderValue::from_static("application/json"),
+                body.into_bytes(),
+            )
+        }
+    }
+}
