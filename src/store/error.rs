@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::seal::SealError;
 
-/// Why a store cannot be opened. Nothing has been written when one of these is returned, except by sled itself while it
-/// recovers its own log.
+/// Why a store cannot be opened. No record has been touched when one of these is returned; sled may have rewritten files
+/// of its own while it recovered its log.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The master key is not the one that this store was sealed with.
