@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::listen::{self, ListenError};
 use crate::base::{Clock, Random, Secret};
 use crate::catalogue::{Catalogue, Problem};
-use crate::config::{Config, MasterKeySource};
+use crate::config::Config;
 use crate::egress::{Egress, EgressSetupError};
 use crate::gateway::{Fault, Gateway, Links, Services, ServicesProblem};
 use crate::identity::{Caller, Principal};
@@ -89,7 +89,7 @@ impl App {
         let catalogue = Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
         let services = Services::new(catalogue, &config.services).map_err(StartError::Services)?;
         let egress = Egress::new(config.egress)?;
-        let key = master_key(&config.master_key, &config.store, &random)?;
+        let key = MasterKey::load(&config.master_key, &config.store, &random)?;
         let store = Store::open(&config.store, key, random.clone()).await?;
         let gateway = Gateway::new(store.clone(), egress, services, links, clock, random);
         let stop = CancellationToken::new();
@@ -147,18 +147,6 @@ impl App {
 fn links(config: &Config, address: SocketAddr) -> Result<Links, StartError> {
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     Links::new(&url).map_err(|problem| StartError::PublicUrl(problem.to_string()))
-}
-
-fn master_key(
-    source: &MasterKeySource,
-    store: &crate::store::Settings,
-    random: &Random,
-) -> Result<MasterKey, MasterKeyError> {
-    match source {
-        MasterKeySource::Value(text) => MasterKey::parse(text),
-        MasterKeySource::File(path) => MasterKey::read(path),
-        MasterKeySource::DataDir(path) => MasterKey::read_or_create(path, store, random),
-    }
 }
 
 fn router(

@@ -16,7 +16,10 @@ pub(super) struct CheckOptions {
 
 /// Runs every check and reports every problem with file, place and remedy.
 pub(super) fn run(options: &CheckOptions) -> Result<(), Failure> {
-    let sources = catalogue::sources(options.folder.as_deref()).map_err(|problems| report(&problems))?;
+    let mut sources = catalogue::embedded();
+    if let Some(folder) = &options.folder {
+        sources.extend(catalogue::read_directory(folder).map_err(|problems| report(&problems))?);
+    }
     let files = sources.len();
     let problems = catalogue::check(&sources);
     if problems.is_empty() {

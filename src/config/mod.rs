@@ -7,5 +7,5 @@ mod file;
 mod resolve;
 mod source;
 
-pub use resolve::{Config, ConfigProblem, MasterKeySource, Options};
+pub use resolve::{Config, ConfigProblem, Options};
 pub use source::Environment;

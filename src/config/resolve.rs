@@ -13,7 +13,8 @@ use super::source::Environment;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Links, ServiceSettings};
-use crate::{mcp, store};
+use crate::store::{self, KeySource};
+use crate::mcp;
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
@@ -45,7 +46,7 @@ pub struct Config {
     /// A folder with more provider files.
     pub providers: Option<PathBuf>,
     /// Where the master key comes from.
-    pub master_key: MasterKeySource,
+    pub master_key: KeySource,
     /// Settings of the way out.
     pub egress: egress::Settings,
     /// Settings of the MCP surface.
@@ -54,17 +55,6 @@ pub struct Config {
     pub store: store::Settings,
     /// What is said about each service.
     pub services: BTreeMap<String, ServiceSettings>,
-}
-
-/// Where the master key comes from.
-#[derive(Clone, Debug)]
-pub enum MasterKeySource {
-    /// The value itself, from `ATTACHE_MASTER_KEY`.
-    Value(Secret),
-    /// A file that somebody else provides: never created.
-    File(PathBuf),
-    /// The file in the data folder: created on the first start.
-    DataDir(PathBuf),
 }
 
 /// One thing that is wrong with the configuration.
@@ -144,17 +134,17 @@ impl Config {
     #[must_use]
     pub fn in_folder(self, name: &str) -> Self {
         let data_dir = self.data_dir.join(name);
+        let store = store_settings(&data_dir, Some(self.store.cache_bytes));
         let master_key = match self.master_key {
-            MasterKeySource::DataDir(_) => MasterKeySource::DataDir(data_dir.join("master.key")),
+            KeySource::File(_) => KeySource::beside(&store),
             given => given,
         };
-        let store = store_settings(&data_dir, Some(self.store.cache_bytes));
         Self { data_dir, master_key, store, ..self }
     }
 }
 
 fn store_settings(data_dir: &Path, cache_bytes: Option<u64>) -> store::Settings {
-    let defaults = store::Settings::new(data_dir);
+    let defaults = store::Settings::new(data_dir.to_owned());
     store::Settings { cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes), ..defaults }
 }
 
@@ -306,16 +296,16 @@ impl Problems {
         }
     }
 
-    fn master_key(&mut self, environment: &Environment, file: &File, data_dir: &Path) -> MasterKeySource {
+    fn master_key(&mut self, environment: &Environment, file: &File, data_dir: &Path) -> KeySource {
         let value = environment.find("ATTACHE_MASTER_KEY");
         let named = environment.find("ATTACHE_MASTER_KEY_FILE").map(PathBuf::from);
         if value.is_some() && named.is_some() {
             self.add("ATTACHE_MASTER_KEY", "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into());
         }
         match (value, named.or_else(|| file.master_key_file.clone())) {
-            (Some(value), _) => MasterKeySource::Value(Secret::new(value)),
-            (None, Some(path)) => MasterKeySource::File(path),
-            (None, None) => MasterKeySource::DataDir(data_dir.join("master.key")),
+            (Some(value), _) => KeySource::Value(Secret::new(value)),
+            (None, Some(path)) => KeySource::NamedFile(path),
+            (None, None) => KeySource::beside(&store_settings(data_dir, None)),
         }
     }
 }

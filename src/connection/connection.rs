@@ -3,16 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ConnectionId, PersonId, Timestamp};
-use crate::catalogue::ScopeSet;
-
-/// The account at the service that a connection reaches, as the provider's own account call names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConnectedAccount {
-    /// The provider's stable identifier.
-    pub id: String,
-    /// What a person recognises it by: an e-mail address or a user name.
-    pub label: String,
-}
+use crate::catalogue::{Account, ScopeSet};
 
 /// The link between one person and one account at one service. Holds no secret: those are in its
 /// [`Credential`](super::Credential).
@@ -25,7 +16,7 @@ pub struct Connection {
     /// The service, by the stem of its provider file.
     pub service: String,
     /// The account it reaches.
-    pub account: ConnectedAccount,
+    pub account: Account,
     /// The authority that granted it, kept with the connection: a changed configuration must not send its tokens
     /// elsewhere.
     pub granted_by: GrantedBy,
@@ -161,7 +152,7 @@ mod tests {
             id: ConnectionId::new(&random),
             person: PersonId::new(&random),
             service: "acme".into(),
-            account: ConnectedAccount {
+            account: Account {
                 id: "1".into(),
                 label: "ana".into(),
             },

@@ -17,6 +17,6 @@ pub use authorization_request::{AuthorizationRequest, CallbackRefusal};
 pub use client_registration::ClientRegistration;
 pub use connect_ticket::{ConnectTicket, TicketRefusal};
 pub use connection::{
-    AtProvider, ConnectedAccount, Connection, ExpiredReason, GrantedBy, RevokedReason, Status,
+    AtProvider, Connection, ExpiredReason, GrantedBy, RevokedReason, Status,
 };
 pub use credential::Credential;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::base::{ConnectionId, PersonId, Secret};
-use crate::catalogue::{Account, Pkce, ScopeSet};
+use crate::catalogue::{Account, ScopeSet};
 use crate::connection::{
     AuthorizationRequest, CallbackRefusal, Connection, Credential, Status, TicketRefusal,
 };
@@ -140,14 +140,14 @@ impl Gateway {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let random = &self.parts.random;
         let (state, flow_cookie) = (random.token(), random.token());
-        let verifier = (ready.oauth.pkce != Pkce::Off).then(|| CodeVerifier::new(random));
+        let verifier = CodeVerifier::for_provider(ready.oauth.pkce, random).map(CodeVerifier::into_secret);
         let redirect_uri = self.redirect_uri(service)?;
         let request = AuthorizationRequest {
             person: signed_in.principal.id.clone(),
             service: service.id().to_owned(),
             ticket,
             flow_digest: flow_cookie.digest(),
-            code_verifier: verifier.as_ref().map(CodeVerifier::to_secret),
+            code_verifier: verifier.clone(),
             redirect_uri: redirect_uri.to_string(),
             sent_to: ready.authority(),
             requested: ready.oauth.scopes.clone(),
@@ -163,7 +163,8 @@ impl Gateway {
                 verifier: verifier.as_ref(),
                 scopes: &request.requested,
             },
-        );
+        )
+        .map_err(|error| Fault::Catalogue(error.to_string()))?;
         Ok(Begun {
             authorization_url,
             flow_cookie,

@@ -83,7 +83,7 @@ impl Gateway {
 }
 
 fn view(service: &Service, connection: &Connection) -> ConnectionView {
-    let implied = service.provider.scope_implications();
+    let implied = service.provider.implications();
     let needed = service.provider.tools().iter().map(|tool| tool.scopes().missing(&connection.granted, implied));
     let missing = needed.fold(ScopeSet::default(), |all, some| all.union(&some));
     ConnectionView { connection: connection.clone(), missing }

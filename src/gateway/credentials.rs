@@ -84,7 +84,7 @@ impl Gateway {
             self.expire(record, ExpiredReason::LifetimeOver).await?;
             return Ok(Err(MissingReason::Expired(ExpiredReason::LifetimeOver)));
         }
-        let missing = tool.scopes().missing(&record.value.granted, service.provider.scope_implications());
+        let missing = tool.scopes().missing(&record.value.granted, service.provider.implications());
         if !missing.is_empty() {
             return Ok(Err(MissingReason::MissingScopes(missing)));
         }
@@ -106,7 +106,7 @@ impl Gateway {
     pub(super) async fn connections_of(&self, person: &PersonId) -> Result<Vec<Record<Connection>>, Fault> {
         const AT_MOST: usize = 1_000;
         let listed = self.parts.store.connections().list(&format!("{person}/"), AT_MOST).await?;
-        listed.into_iter().map(|record| record.map_err(Fault::from)).collect()
+        Ok(listed.whole()?)
     }
 
     /// The credential of a connection.

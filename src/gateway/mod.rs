@@ -61,7 +61,7 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(store: Store, egress: Egress, services: Services, links: Links, clock: Clock, random: Random) -> Self {
-        let request_state = Seal::new(store.sub_key("mcp request state"), random.clone());
+        let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let parts = Parts {
             store,
             egress,

@@ -1,0 +1,65 @@
+//! The typed views: what is kept under which prefix, written once.
+//!
+//! No key holds a service, an e-mail address or the name of an account: keys are random identifiers, digests of random
+//! texts, or keyed hashes.
+
+use super::{Store, Table};
+use crate::base::PersonId;
+use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential};
+use crate::identity::{Agent, Principal, Session, SignInLink};
+
+impl Store {
+    /// People, by person id.
+    #[must_use]
+    pub fn people(&self) -> Table<Principal> {
+        self.table("per")
+    }
+
+    /// From issuer and subject to a person, by [`Store::index`] of the two.
+    #[must_use]
+    pub fn person_index(&self) -> Table<PersonId> {
+        self.table("idp")
+    }
+
+    /// Agents, by agent id.
+    #[must_use]
+    pub fn agents(&self) -> Table<Agent> {
+        self.table("agt")
+    }
+
+    /// Browser sessions, by the digest of their cookie.
+    #[must_use]
+    pub fn sessions(&self) -> Table<Session> {
+        self.table("ses")
+    }
+
+    /// One-time sign-in links, by the digest of their last part.
+    #[must_use]
+    pub fn sign_in_links(&self) -> Table<SignInLink> {
+        self.table("sig")
+    }
+
+    /// Connections, by person id and connection id.
+    #[must_use]
+    pub fn connections(&self) -> Table<Connection> {
+        self.table("con")
+    }
+
+    /// Credentials, under the keys of their connections.
+    #[must_use]
+    pub fn credentials(&self) -> Table<Credential> {
+        self.table("cre")
+    }
+
+    /// Connect tickets, by the digest of their link's last part.
+    #[must_use]
+    pub fn tickets(&self) -> Table<ConnectTicket> {
+        self.table("tic")
+    }
+
+    /// Authorization requests under way, by the digest of their `state`.
+    #[must_use]
+    pub fn authorization_requests(&self) -> Table<AuthorizationRequest> {
+        self.table("aut")
+    }
+}

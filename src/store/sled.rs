@@ -1,0 +1,344 @@
+//! The embedded backend: sled 0.34 in one folder, with the durability that sled itself does not give.
+//!
+//! Owns everything that is particular to sled: its files, its lock, its panics, its cache. Refuses to know what it
+//! keeps.
+//!
+//! sled's own `flush` ends in `sync_file_range`, which flushes neither the file's metadata nor the drive's cache, so
+//! what it calls durable can be gone after a power cut. Here every batch of swaps is flushed by sled and then synced by
+//! us: first the blob files that appeared (sled keeps large pages outside its log), with their folder, then the log. A
+//! pointer in the log is thereby never older than what it points to.
+//!
+//! Reads run where they are called. They take microseconds from sled's cache; a miss reads one page from the disk.
+//! Scans, writes, opening and closing run on threads of their own.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{iter, thread};
+
+use ::sled::{Config, Db, Error, IVec};
+use tokio::task::spawn_blocking;
+
+use super::backend::{KeyRange, Order, Row, Swap};
+use super::commit::{Committer, Journal, Write, guarded, panic_text};
+use super::error::{OpenError, StoreError};
+use super::folder;
+
+/// sled's log. Its presence means that a store was made here.
+pub(super) const LOG: &str = "db";
+const BLOBS: &str = "blobs";
+
+/// sled's worker threads hold the lock for a moment after the database was dropped, and a process that is being
+/// replaced for as long as it takes to die. Neither can be waited for otherwise.
+const LOCK_ATTEMPTS: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// A sled database and the thread that writes to it.
+pub(super) struct Sled {
+    /// `None` once closed.
+    db: RwLock<Option<Db>>,
+    committer: Committer,
+}
+
+impl Sled {
+    /// Opens the database in `folder`, making it when there is none, and makes what was recovered durable.
+    ///
+    /// Runs on a thread of its own: sled reads the whole log, and on a damaged one it may panic, which ends that thread
+    /// and becomes [`OpenError::Damaged`] here.
+    pub(super) async fn open(folder: PathBuf, cache_bytes: u64) -> Result<Self, OpenError> {
+        let opening = folder.clone();
+        apart(folder, move || Self::open_here(&opening, cache_bytes)).await
+    }
+
+    fn open_here(folder: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+        let prepare = || {
+            folder::create(folder)?;
+            folder::make_private(folder)
+        };
+        prepare().map_err(|error| cannot_use(folder, error))?;
+        let db = open_db(folder, cache_bytes)?;
+        let journal =
+            SledJournal::new(db.clone(), folder).map_err(|error| cannot_use(folder, error))?;
+        Self::assemble(db, journal).map_err(|error| cannot_use(folder, error))
+    }
+
+    fn assemble(db: Db, journal: SledJournal) -> io::Result<Self> {
+        Ok(Self {
+            db: RwLock::new(Some(db)),
+            committer: Committer::start(journal)?,
+        })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(StoreError::Closed)?;
+        reading(|| Ok(db.get(key)?.map(|value| value.to_vec())))
+    }
+
+    pub(super) async fn swap(
+        &self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<Swap, StoreError> {
+        let write = Write {
+            key: key.to_vec(),
+            expected: expected.map(<[u8]>::to_vec),
+            new: new.map(<[u8]>::to_vec),
+        };
+        self.committer.swap(write).await
+    }
+
+    pub(super) async fn scan(
+        &self,
+        range: &KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let db = self.db()?;
+        let range = range.clone();
+        spawn_blocking(move || scan_here(&db, range, order, limit))
+            .await
+            .unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// How many syncs have been made for swaps.
+    pub(super) fn syncs(&self) -> u64 {
+        self.committer.syncs()
+    }
+
+    /// Waits for the writes under way and closes the database.
+    pub(super) async fn close(&self) {
+        let (thread, db) = self.let_go();
+        // Cut short only when the runtime ends, and the process with it.
+        let _ = spawn_blocking(move || put_away(thread, db)).await;
+    }
+
+    fn let_go(&self) -> (Option<JoinHandle<()>>, Option<Db>) {
+        let db = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        (self.committer.stop(), db)
+    }
+
+    fn db(&self) -> Result<Db, StoreError> {
+        self.db
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(StoreError::Closed)
+    }
+}
+
+/// A store that was not closed is closed here, at the cost of the thread that drops it.
+impl Drop for Sled {
+    fn drop(&mut self) {
+        let (thread, db) = self.let_go();
+        put_away(thread, db);
+    }
+}
+
+/// sled syncs as it is dropped, and panics when that fails. What was acknowledged is durable by then, so there is
+/// nothing left to save.
+fn put_away(committing: Option<JoinHandle<()>>, db: Option<Db>) {
+    let _ = guarded(|| {
+        let ended = committing.map(JoinHandle::join);
+        drop((ended, db));
+        Ok(())
+    });
+}
+
+/// Runs `open` on a thread of its own, whose death by panic is one more way to be told that the store is damaged.
+async fn apart<T: Send + 'static>(
+    folder: PathBuf,
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let died = match spawn_blocking(open).await {
+        Ok(opened) => return opened,
+        Err(died) => died,
+    };
+    let detail = match died.try_into_panic() {
+        Ok(panic) => panic_text(panic.as_ref()),
+        Err(_) => "opening was cut short".to_owned(),
+    };
+    Err(OpenError::Damaged { folder, detail })
+}
+
+fn open_db(folder: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
+    let open = || {
+        Config::new()
+            .path(folder)
+            .cache_capacity(cache_bytes)
+            .open()
+    };
+    let mut attempts = LOCK_ATTEMPTS;
+    loop {
+        match open() {
+            Ok(db) => return Ok(db),
+            Err(error) if is_locked(&error) && attempts > 0 => {
+                attempts -= 1;
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(error) => return Err(refused(folder, error)),
+        }
+    }
+}
+
+/// sled reports a held lock as an error without a kind; this is the text of version 0.34.7.
+fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Io(io) if io.to_string().starts_with("could not acquire lock"))
+}
+
+fn refused(folder: &Path, error: Error) -> OpenError {
+    if is_locked(&error) {
+        let folder = folder.to_owned();
+        return OpenError::InUse { folder };
+    }
+    match error {
+        // A file that ends too early, or was never a log.
+        Error::Io(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            ) =>
+        {
+            cannot_use(folder, error)
+        }
+        other => OpenError::Damaged {
+            folder: folder.to_owned(),
+            detail: told(other),
+        },
+    }
+}
+
+/// sled's own words for these two are meant for its authors.
+fn told(error: Error) -> String {
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::Corruption { .. } => "what it read does not match its checksum".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn cannot_use(folder: &Path, source: io::Error) -> OpenError {
+    let path = folder.to_owned();
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => OpenError::NoSpace { folder: path },
+        _ => OpenError::Folder { path, source },
+    }
+}
+
+fn scan_here(db: &Db, range: KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StoreError> {
+    reading(|| {
+        let mut found = match range.to {
+            Some(to) => db.range(range.from..to),
+            None => db.range(range.from..),
+        };
+        let rows = iter::from_fn(|| match order {
+            Order::Ascending => found.next(),
+            Order::Descending => found.next_back(),
+        });
+        rows.take(limit)
+            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
+            .collect()
+    })
+}
+
+/// A read of sled, whose panics and errors are told alike.
+fn reading<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
+    guarded(|| read().map_err(told)).map_err(|reason| StoreError::Engine { reason })
+}
+
+/// sled as the committer sees it.
+struct SledJournal {
+    db: Db,
+    /// A descriptor of our own for sled's log, open as long as the store is. The kernel tells each descriptor once of a
+    /// failed write-back, so the failure that sled's background thread meets and only logs is met again here.
+    log: File,
+    blobs: PathBuf,
+    synced_blobs: HashSet<OsString>,
+}
+
+impl SledJournal {
+    /// Makes all files private and durable, as sled has just left them.
+    fn new(db: Db, folder: &Path) -> io::Result<Self> {
+        let mut journal = Self {
+            db,
+            log: File::open(folder.join(LOG))?,
+            blobs: folder.join(BLOBS),
+            synced_blobs: HashSet::new(),
+        };
+        folder::make_private(&journal.blobs)?;
+        journal.sync_blobs()?;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                folder::make_private(&entry.path())?;
+                File::open(entry.path())?.sync_all()?;
+            }
+        }
+        folder::sync(&journal.blobs)?;
+        folder::sync(folder)?;
+        folder::sync_parent(folder)?;
+        Ok(journal)
+    }
+
+    /// Syncs the blobs that appeared since the last time. A blob is never changed once it is written, and its name, a
+    /// position in the log, is not used again while the store is open.
+    fn sync_blobs(&mut self) -> io::Result<()> {
+        let mut present = HashSet::new();
+        let mut appeared = false;
+        for entry in fs::read_dir(&self.blobs)? {
+            let entry = entry?;
+            if !self.synced_blobs.contains(&entry.file_name()) {
+                appeared |= sync_blob(&entry.path())?;
+            }
+            present.insert(entry.file_name());
+        }
+        if appeared {
+            folder::sync(&self.blobs)?;
+        }
+        self.synced_blobs = present;
+        Ok(())
+    }
+}
+
+/// Answers whether the blob was still there: sled removes those that nothing points to any more.
+fn sync_blob(path: &Path) -> io::Result<bool> {
+    let sync = || {
+        folder::make_private(path)?;
+        File::open(path)?.sync_all()
+    };
+    match sync() {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl Journal for SledJournal {
+    fn apply(&mut self, write: &Write) -> Result<bool, String> {
+        let new = write.new.as_deref().map(IVec::from);
+        self.db
+            .compare_and_swap(&write.key, write.expected.as_ref(), new)
+            .map(|swapped| swapped.is_ok())
+            .map_err(told)
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.db.flush().map_err(told)?;
+        self.sync_blobs()
+            .and_then(|()| self.log.sync_data())
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;
