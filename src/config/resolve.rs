@@ -228,6 +228,10 @@ fn pick(
         .or_else(|| file.map(|value| found(value, key)))
 }
 
+fn service<'a>(services: &'a mut BTreeMap<String, ServiceSettings>, id: &str) -> &'a mut ServiceSettings {
+    services.entry(id.to_ascii_lowercase()).or_default()
+}
+
 #[derive(Default)]
 struct Problems(Vec<ConfigProblem>);
 
@@ -279,15 +283,14 @@ impl Problems {
     ) {
         const PREFIX: &str = "ATTACHE_SERVICES_";
         for (rest, value) in environment.with_prefix(PREFIX) {
-            let mut service = |id: &str| services.entry(id.to_ascii_lowercase()).or_default();
             if let Some(id) = rest.strip_suffix("_CLIENT_ID") {
-                service(id).client_id = Some(value.to_owned());
+                service(services, id).client_id = Some(value.to_owned());
             } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET") {
-                service(id).client_secret = Some(Secret::new(value));
+                service(services, id).client_secret = Some(Secret::new(value));
             } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET_FILE") {
-                service(id).client_secret = self.secret_file(&format!("{PREFIX}{rest}"), Path::new(value));
+                service(services, id).client_secret = self.secret_file(&format!("{PREFIX}{rest}"), Path::new(value));
             } else if let Some((id, name)) = rest.split_once("_VARIABLES_") {
-                service(id).variables.insert(name.to_ascii_lowercase(), value.to_owned());
+                service(services, id).variables.insert(name.to_ascii_lowercase(), value.to_owned());
             } else {
                 let message = "is not known; it ends in _CLIENT_ID, _CLIENT_SECRET, _CLIENT_SECRET_FILE or \
                                _VARIABLES_<NAME>";

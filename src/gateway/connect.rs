@@ -392,7 +392,7 @@ fn token_trouble(service: &Service, error: &oauth::TokenError) -> ConnectError {
     let service = service.provider.name().to_owned();
     match error {
         oauth::TokenError::Refused { error, .. } => {
-            ConnectError::RefusedByProvider { service, error: error_code(error) }
+            ConnectError::RefusedByProvider { service, error: error_code(error.as_deref().unwrap_or_default()) }
         }
         other => ConnectError::ProviderTrouble { service, message: other.to_string() },
     }

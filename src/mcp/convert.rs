@@ -63,7 +63,7 @@ fn refused(service: &str, refusal: &Refusal) -> CallToolResult {
         .unwrap_or_default();
     let mut result = failure("refused", format!("{service} refused: {}{wait}", refusal.message));
     if let Some(structured) = result.structured_content.as_mut() {
-        structured["kind"] = json!(refusal.kind.as_str());
+        structured["kind"] = json!(refusal.kind);
         structured["status"] = json!(refusal.status);
     }
     result

@@ -29,7 +29,7 @@ pub(super) async fn home() -> Response {
 }
 
 /// `GET /connections`.
-pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, filter: Option<Query<Filter>>) -> Response {
+pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Query(filter): Query<Filter>) -> Response {
     let signed_in = match web.signed_in(&headers, HOME_PATH).await {
         Ok(signed_in) => signed_in,
         Err(response) => return response,
@@ -38,7 +38,7 @@ pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, filter: Opt
         Ok(views) => views,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
     };
-    let query = filter.map(|Query(filter)| filter.q).unwrap_or_default();
+    let query = filter.q;
     let now = web.gateway.clock().now();
     let page = ConnectionsPage {
         layout: layout(Some(&signed_in)),
@@ -106,7 +106,7 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
 fn set_up_help(view: &ServiceView) -> SetUpHelp {
     SetUpHelp {
         redirect_url: view.redirect_uri.as_str().into(),
-        docs: WebAddress::parse(view.service.provider.docs()).ok(),
+        docs: WebAddress::parse(view.service.provider.docs().as_str()).ok(),
     }
 }
 
