@@ -54,7 +54,10 @@ impl BodyTemplate {
         match self {
             Self::Argument(name) => vec![name],
             Self::Constant(_) => Vec::new(),
-            Self::Object(fields) => fields.iter().flat_map(|(_, field)| field.arguments()).collect(),
+            Self::Object(fields) => fields
+                .iter()
+                .flat_map(|(_, field)| field.arguments())
+                .collect(),
             Self::Array(items) => items.iter().flat_map(Self::arguments).collect(),
         }
     }
@@ -72,8 +75,10 @@ impl BodyTemplate {
                 (fields.is_empty() || !rendered.is_empty()).then_some(Value::Object(rendered))
             }
             Self::Array(items) => {
-                let rendered: Vec<Value> =
-                    items.iter().filter_map(|item| item.render(arguments)).collect();
+                let rendered: Vec<Value> = items
+                    .iter()
+                    .filter_map(|item| item.render(arguments))
+                    .collect();
                 (items.is_empty() || !rendered.is_empty()).then_some(Value::Array(rendered))
             }
         }
@@ -102,16 +107,20 @@ mod tests {
 
     #[test]
     fn arguments_go_in_as_typed_values() {
-        let template = json!({"ticket": {"comment": {"body": "$text", "public": "$public"}, "kind": "note"}});
+        let template =
+            json!({"ticket": {"comment": {"body": "$text", "public": "$public"}, "kind": "note"}});
         assert_eq!(
             render(template, &json!({"text": "\"}, \"admin\": true, {\""})),
-            Some(json!({"ticket": {"comment": {"body": "\"}, \"admin\": true, {\"", "public": false}, "kind": "note"}}))
+            Some(
+                json!({"ticket": {"comment": {"body": "\"}, \"admin\": true, {\"", "public": false}, "kind": "note"}})
+            )
         );
     }
 
     #[test]
     fn what_is_absent_is_left_out_with_what_held_it() {
-        let template = json!({"text": "$text", "filter": {"labels": ["$labels"]}, "flags": {}, "cost": "$$5"});
+        let template =
+            json!({"text": "$text", "filter": {"labels": ["$labels"]}, "flags": {}, "cost": "$$5"});
         assert_eq!(
             render(template, &json!({"text": "a"})),
             Some(json!({"text": "a", "flags": {}, "cost": "$5"}))

@@ -58,7 +58,10 @@ impl TryFrom<BTreeMap<String, String>> for ConstantHeaders {
                     "the header `{name}` cannot be set by a provider file: it belongs to the connection or the credential"
                 ));
             }
-            if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            if !value
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+            {
                 return Err(format!(
                     "the value of the header `{name}` has a character that is not visible ASCII"
                 ));
@@ -84,7 +87,10 @@ mod tests {
         let provider = parse("Accept", "application/json").unwrap();
         let tool = parse("accept", "text/plain").unwrap();
         assert_eq!(provider.overlaid_with(&tool).map()["accept"], "text/plain");
-        assert_eq!(tool.pairs(), [("accept".to_owned(), "text/plain".to_owned())]);
+        assert_eq!(
+            tool.pairs(),
+            [("accept".to_owned(), "text/plain".to_owned())]
+        );
     }
 
     #[test]

@@ -50,8 +50,10 @@ impl Catalogue {
     }
 
     fn of(files: Vec<ParsedFile>) -> Self {
-        let mut providers: Vec<Arc<Provider>> =
-            files.into_iter().map(|file| Arc::new(Provider::new(file))).collect();
+        let mut providers: Vec<Arc<Provider>> = files
+            .into_iter()
+            .map(|file| Arc::new(Provider::new(file)))
+            .collect();
         providers.sort_by(|a, b| a.id().cmp(b.id()));
         let by_id = providers
             .iter()

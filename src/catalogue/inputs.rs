@@ -55,14 +55,18 @@ impl TryFrom<Map<String, Value>> for Inputs {
 impl Input {
     fn parse(name: String, fragment: Value) -> Result<Self, String> {
         let Value::Object(mut schema) = fragment else {
-            return Err(format!("the input `{name}` is not a table with a JSON Schema in it"));
+            return Err(format!(
+                "the input `{name}` is not a table with a JSON Schema in it"
+            ));
         };
         let default = schema.get("default").cloned();
         let required = match schema.shift_remove("required") {
             None => default.is_none(),
             Some(Value::Bool(required)) => required,
             Some(_) => {
-                return Err(format!("`required` of the input `{name}` is neither true nor false"));
+                return Err(format!(
+                    "`required` of the input `{name}` is neither true nor false"
+                ));
             }
         };
         let validator = jsonschema::draft202012::new(&Value::Object(schema.clone()))
@@ -135,7 +139,11 @@ impl Inputs {
     }
 
     /// The value of an argument: what was given, else its default. Null means absent unless the schema takes null.
-    pub(super) fn value<'v>(&'v self, given: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    pub(super) fn value<'v>(
+        &'v self,
+        given: &'v Map<String, Value>,
+        name: &str,
+    ) -> Option<&'v Value> {
         let input = self.get(name)?;
         match given.get(name) {
             Some(value) if !value.is_null() || input.takes_null() => Some(value),
@@ -172,7 +180,7 @@ impl Inputs {
         ArgumentProblem {
             argument: plain_text(name, 64),
             message: match nearest(name, known) {
-                Some(meant) => format!("there is no such argument; did you mean `{meant}`?"),
+                Some(meant) => format!("there is no such argument (did you mean `{meant}`?)"),
                 None => "there is no such argument".to_owned(),
             },
         }
@@ -199,10 +207,18 @@ pub struct InvalidArguments {
 
 impl fmt::Display for InvalidArguments {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} was not called, its arguments do not fit:", self.tool)?;
+        write!(
+            formatter,
+            "{} was not called, its arguments do not fit:",
+            self.tool
+        )?;
         for (index, problem) in self.problems.iter().enumerate() {
             let separator = if index == 0 { " " } else { "; " };
-            write!(formatter, "{separator}`{}`: {}", problem.argument, problem.message)?;
+            write!(
+                formatter,
+                "{separator}`{}`: {}",
+                problem.argument, problem.message
+            )?;
         }
         formatter.write_str(". Correct them and call again.")
     }
@@ -242,12 +258,16 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_by_its_argument() {
-        assert!(inputs().check(json!({"owner": "a"}).as_object().unwrap()).is_empty());
+        assert!(
+            inputs()
+                .check(json!({"owner": "a"}).as_object().unwrap())
+                .is_empty()
+        );
         assert_eq!(
             complaints(&json!({"state": "opened", "labels": ["a", 1], "ownr": "a"})),
             "t was not called, its arguments do not fit: `owner`: it is required; `state`: \"opened\" is not one of \
-             \"open\" or \"closed\"; `labels`: at /1: 1 is not of type \"string\"; `ownr`: there is no such argument; \
-             did you mean `owner`?. Correct them and call again."
+             \"open\" or \"closed\"; `labels`: at /1: 1 is not of type \"string\"; `ownr`: there is no such argument \
+             (did you mean `owner`?). Correct them and call again."
         );
     }
 
@@ -277,7 +297,10 @@ mod tests {
             json!({"a": {"type": "string", "required": "yes"}}),
             json!({"a": {"$ref": "https://example.com/schema"}}),
         ] {
-            assert!(Inputs::try_from(bad.as_object().unwrap().clone()).is_err(), "{bad}");
+            assert!(
+                Inputs::try_from(bad.as_object().unwrap().clone()).is_err(),
+                "{bad}"
+            );
         }
     }
 }

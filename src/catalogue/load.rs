@@ -63,7 +63,8 @@ pub fn read_directory(directory: &Path) -> Result<Vec<Source>, Vec<Problem>> {
 }
 
 fn is_toml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "toml")
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -97,7 +98,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("a.toml"), [0xff]).unwrap();
         let problems = read_directory(directory.path()).unwrap_err();
-        assert!(problems.len() == 1 && problems[0].file.ends_with("a.toml"), "{problems:?}");
-        assert_eq!(read_directory(&directory.path().join("none")).unwrap_err().len(), 1);
+        assert!(
+            problems.len() == 1 && problems[0].file.ends_with("a.toml"),
+            "{problems:?}"
+        );
+        assert_eq!(
+            read_directory(&directory.path().join("none"))
+                .unwrap_err()
+                .len(),
+            1
+        );
     }
 }

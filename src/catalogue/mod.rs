@@ -10,6 +10,7 @@
 mod arguments;
 mod body_template;
 mod checks;
+mod condition;
 mod constant_headers;
 mod error_rules;
 mod field_path;

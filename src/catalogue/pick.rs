@@ -85,9 +85,7 @@ impl Node {
                 .map(|(key, value)| Ok((key, Self::parse(value)?)))
                 .collect::<Result<_, _>>()
                 .map(Self::Object),
-            other => Err(format!(
-                "`{other}` in `pick` is neither a path nor a table"
-            )),
+            other => Err(format!("`{other}` in `pick` is neither a path nor a table")),
         }
     }
 
@@ -125,7 +123,10 @@ impl Node {
                         .as_ref()
                         .is_none_or(|key| key.find(item).is_none())
                 };
-                let picked = items.iter().filter(is_kept).filter_map(|item| list.pick.pick(item));
+                let picked = items
+                    .iter()
+                    .filter(is_kept)
+                    .filter_map(|item| list.pick.pick(item));
                 Some(Value::Array(picked.collect()))
             }
         }
@@ -150,7 +151,10 @@ mod tests {
     use super::*;
 
     fn pick(tree: Value, body: &Value) -> Value {
-        Pick::try_from(tree).unwrap().read(body.to_string().as_bytes()).unwrap()
+        Pick::try_from(tree)
+            .unwrap()
+            .read(body.to_string().as_bytes())
+            .unwrap()
     }
 
     #[test]
@@ -172,32 +176,48 @@ mod tests {
         ]);
         let issue = json!({"number": "number", "labels": {"each": "labels", "pick": "name"}});
         assert_eq!(
-            pick(json!({"issues": {"each": ".", "drop_with": "pull_request", "pick": issue}}), &body),
+            pick(
+                json!({"issues": {"each": ".", "drop_with": "pull_request", "pick": issue}}),
+                &body
+            ),
             json!({"issues": [{"number": 1, "labels": ["bug"]}]})
         );
     }
 
     #[test]
     fn transforms_are_applied_and_leave_out_what_they_cannot_read() {
-        let tree = json!({"path": "path", "text": {"apply": "base64_decode_text", "to": "content"}});
+        let tree =
+            json!({"path": "path", "text": {"apply": "base64_decode_text", "to": "content"}});
         assert_eq!(
             pick(tree.clone(), &json!({"path": "a", "content": "aGk="})),
             json!({"path": "a", "text": "hi"})
         );
-        assert_eq!(pick(tree, &json!({"path": "a", "content": "//8="})), json!({"path": "a"}));
+        assert_eq!(
+            pick(tree, &json!({"path": "a", "content": "//8="})),
+            json!({"path": "a"})
+        );
     }
 
     #[test]
     fn a_reply_of_another_shape_gives_an_empty_object() {
         assert_eq!(pick(json!({"id": "a.b"}), &json!([1, 2])), json!({}));
-        assert!(Pick::try_from(json!({"id": "a"})).unwrap().read(b"<html>").is_err());
+        assert!(
+            Pick::try_from(json!({"id": "a"}))
+                .unwrap()
+                .read(b"<html>")
+                .is_err()
+        );
     }
 
     #[test]
     fn malformed_trees_are_refused() {
         for bad in [
-            json!("id"), json!({"a": 1}), json!({"a": {"each": "x"}}), json!({"each": ".", "pick": "a"}),
-            json!({"a": {"apply": "rot13", "to": "x"}}), json!({"a": {"each": "x", "pick": "y", "drop": "z"}}),
+            json!("id"),
+            json!({"a": 1}),
+            json!({"a": {"each": "x"}}),
+            json!({"each": ".", "pick": "a"}),
+            json!({"a": {"apply": "rot13", "to": "x"}}),
+            json!({"a": {"each": "x", "pick": "y", "drop": "z"}}),
             json!({"a": "b..c"}),
         ] {
             assert!(Pick::try_from(bad.clone()).is_err(), "{bad}");

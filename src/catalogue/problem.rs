@@ -79,9 +79,10 @@ impl Source {
         let meant = meant_key(&message).map(|key| format!("did you mean `{key}`?"));
         Problem {
             file: self.file.clone(),
-            place: error
-                .span()
-                .map_or_else(|| "the whole file".to_owned(), |span| place(&self.text, span.start)),
+            place: error.span().map_or_else(
+                || "the whole file".to_owned(),
+                |span| place(&self.text, span.start),
+            ),
             check: "file_is_readable",
             remedy: meant.unwrap_or_else(|| {
                 "correct the file; providers/README.md describes every key".to_owned()
@@ -124,7 +125,10 @@ mod tests {
     #[test]
     fn the_id_is_the_stem_of_the_file() {
         let id = |file: &str| {
-            let source = Source { file: file.into(), text: String::new() };
+            let source = Source {
+                file: file.into(),
+                text: String::new(),
+            };
             source.id().to_owned()
         };
         assert_eq!(id("/etc/attache/providers/notes.toml"), "notes");
@@ -135,8 +139,15 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_named_with_its_line_and_the_key_that_was_meant() {
         let problem = problem("name = \"Notes\"\nbase_ulr = \"https://a.example\"\n");
-        assert_eq!((problem.place.as_str(), problem.remedy.as_str()), ("line 2, column 1", "did you mean `base_url`?"));
-        assert!(problem.message.starts_with("unknown field `base_ulr`"), "{}", problem.message);
+        assert_eq!(
+            (problem.place.as_str(), problem.remedy.as_str()),
+            ("line 2, column 1", "did you mean `base_url`?")
+        );
+        assert!(
+            problem.message.starts_with("unknown field `base_ulr`"),
+            "{}",
+            problem.message
+        );
         assert_eq!(
             problem.to_string().lines().next(),
             Some("providers/notes.toml, line 2, column 1 [file_is_readable]")
@@ -146,7 +157,11 @@ mod tests {
     #[test]
     fn broken_toml_and_missing_keys_are_reported() {
         assert_eq!(problem("name = ").place, "line 1, column 8");
-        assert!(problem("name = \"Notes\"").message.contains("missing field"));
+        assert!(
+            problem("name = \"Notes\"")
+                .message
+                .contains("missing field")
+        );
         assert!(problem("confidence = \"lives\"").remedy.contains("`live`"));
     }
 }

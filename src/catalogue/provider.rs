@@ -94,8 +94,8 @@ impl Provider {
 
     /// Its own documentation.
     #[must_use]
-    pub fn docs(&self) -> &Url {
-        &self.file.docs
+    pub fn docs(&self) -> Option<&Url> {
+        self.file.docs.as_ref()
     }
 
     /// What an admin must do at the provider first.
@@ -144,12 +144,19 @@ impl Provider {
     ///
     /// # Errors
     /// Every problem at once.
-    pub fn resolve(&self, given: &BTreeMap<String, String>) -> Result<Variables, Vec<VariableProblem>> {
+    pub fn resolve(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<Variables, Vec<VariableProblem>> {
         let values = fill_in(&self.file.variables, given)?;
         let address = |error| vec![VariableProblem::Address(error)];
         let hosts = self.file.host_allow.iter().map(|host| host.render(&values));
         let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(address)?;
-        let base = self.file.base_url.render(&values, &hosts).map_err(address)?;
+        let base = self
+            .file
+            .base_url
+            .render(&values, &hosts)
+            .map_err(address)?;
         let variables = Variables {
             provider: Arc::clone(&self.id),
             values,
@@ -220,15 +227,19 @@ impl Provider {
         }
         let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         let file = &self.file.account;
-        let account = file.id.find_text(&body).filter(|id| !id.is_empty()).map(|id| Account {
-            label: file
-                .label
-                .read(&body)
-                .map(|label| plain_text(&label, LONGEST_LABEL))
-                .filter(|label| !label.is_empty())
-                .unwrap_or_else(|| plain_text(&id, LONGEST_LABEL)),
-            id,
-        });
+        let account = file
+            .id
+            .find_text(&body)
+            .filter(|id| !id.is_empty())
+            .map(|id| Account {
+                label: file
+                    .label
+                    .read(&body)
+                    .map(|label| plain_text(&label, LONGEST_LABEL))
+                    .filter(|label| !label.is_empty())
+                    .unwrap_or_else(|| plain_text(&id, LONGEST_LABEL)),
+                id,
+            });
         account.ok_or_else(|| Refusal {
             kind: RefusalKind::Other,
             status: response.status().as_u16(),
@@ -249,10 +260,17 @@ impl Provider {
 }
 
 fn pairs(params: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    params.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    params
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
-fn revocation(file: &RevokeFile, values: &Values, hosts: &[String]) -> Result<Revocation, RenderError> {
+fn revocation(
+    file: &RevokeFile,
+    values: &Values,
+    hosts: &[String],
+) -> Result<Revocation, RenderError> {
     Ok(match file {
         RevokeFile::Unsupported { manual_url } => Revocation::Unsupported {
             manual_url: manual_url.clone(),

@@ -50,7 +50,10 @@ impl QueryValue {
             Value::Object(_) => {
                 let mut styles: BTreeMap<String, String> =
                     serde_json::from_value(value).map_err(|_| shape())?;
-                let list = styles.remove("csv").filter(|_| styles.is_empty()).ok_or_else(shape)?;
+                let list = styles
+                    .remove("csv")
+                    .filter(|_| styles.is_empty())
+                    .ok_or_else(shape)?;
                 match Leaf::parse(&list)? {
                     Leaf::Argument(argument) => Ok(Self::CommaSeparated(argument)),
                     Leaf::Constant(_) => Err(shape()),
@@ -97,7 +100,10 @@ impl QueryTemplate {
 }
 
 /// A list as one text. An item with a comma in it would become two, so it is refused.
-fn comma_separated(argument: &str, arguments: Arguments<'_>) -> Result<Option<String>, RenderError> {
+fn comma_separated(
+    argument: &str,
+    arguments: Arguments<'_>,
+) -> Result<Option<String>, RenderError> {
     let Some(value) = arguments.value(argument) else {
         return Ok(None);
     };
@@ -106,9 +112,10 @@ fn comma_separated(argument: &str, arguments: Arguments<'_>) -> Result<Option<St
         .ok_or_else(|| RenderError::refused(argument, "is not a list"))?
         .iter()
         .map(|item| match scalar_text(item) {
-            Some(text) if text.contains(',') => {
-                Err(RenderError::refused(argument, "has an item with a comma in it"))
-            }
+            Some(text) if text.contains(',') => Err(RenderError::refused(
+                argument,
+                "has an item with a comma in it",
+            )),
             Some(text) => Ok(text),
             None => Err(RenderError::refused(
                 argument,
@@ -143,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_query_has_constants_arguments_and_lists() {
-        let template = json!({"v": 2, "state": "$state", "page": "$page", "labels": {"csv": "$labels"}});
+        let template =
+            json!({"v": 2, "state": "$state", "page": "$page", "labels": {"csv": "$labels"}});
         assert_eq!(
             render(&template, &json!({"labels": ["a&b=c", "d e"]})).unwrap(),
             "v=2&state=open&labels=a%26b%3Dc%2Cd+e"
@@ -165,8 +173,16 @@ mod tests {
 
     #[test]
     fn malformed_parameters_are_refused() {
-        for bad in [json!({"a": []}), json!({"a": {"repeat": "$a"}}), json!({"a": {"csv": "a"}}), json!({"a": "$A"})] {
-            assert!(QueryTemplate::try_from(bad.as_object().unwrap().clone()).is_err(), "{bad}");
+        for bad in [
+            json!({"a": []}),
+            json!({"a": {"repeat": "$a"}}),
+            json!({"a": {"csv": "a"}}),
+            json!({"a": "$A"}),
+        ] {
+            assert!(
+                QueryTemplate::try_from(bad.as_object().unwrap().clone()).is_err(),
+                "{bad}"
+            );
         }
     }
 

@@ -18,7 +18,9 @@ pub enum RenderError {
         reason: &'static str,
     },
     /// The rendered address is not the one that the template promises.
-    #[error("the rendered address left `{expected}`: nothing was sent; correct the provider file or its variables")]
+    #[error(
+        "the rendered address left `{expected}`: nothing was sent; correct the provider file or its variables"
+    )]
     AddressChanged {
         /// The scheme, host, port and path that were promised.
         expected: String,
@@ -30,7 +32,9 @@ pub enum RenderError {
         host: String,
     },
     /// The variables belong to another provider.
-    #[error("variables of `{given}` were used for a tool of `{expected}`: resolve them with its own provider")]
+    #[error(
+        "variables of `{given}` were used for a tool of `{expected}`: resolve them with its own provider"
+    )]
     OtherProvider {
         /// Whose variables were given.
         given: String,

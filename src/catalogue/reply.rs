@@ -125,7 +125,10 @@ mod tests {
     use super::*;
 
     fn read(shape: &ReplyShape, status: u16, body: &[u8]) -> Reply {
-        let response = Response::builder().status(status).body(body.to_vec()).unwrap();
+        let response = Response::builder()
+            .status(status)
+            .body(body.to_vec())
+            .unwrap();
         shape.read(&response, &ErrorRules::default())
     }
 
@@ -136,7 +139,10 @@ mod tests {
             text: String::from_utf8(body.to_vec()).unwrap(),
             structured: None,
         };
-        assert_eq!(read(&ReplyShape::default(), 200, body), Reply::Success(expected));
+        assert_eq!(
+            read(&ReplyShape::default(), 200, body),
+            Reply::Success(expected)
+        );
     }
 
     #[test]
@@ -151,8 +157,14 @@ mod tests {
                 structured: Some(value),
             })
         };
-        assert_eq!(read(&shape, 200, br#"{"b":1,"c":2}"#), output(r#"{"a":1}"#, json!({"a": 1})));
-        assert_eq!(read(&shape, 204, b""), output(r#"{"ok":true}"#, json!({"ok": true})));
+        assert_eq!(
+            read(&shape, 200, br#"{"b":1,"c":2}"#),
+            output(r#"{"a":1}"#, json!({"a": 1}))
+        );
+        assert_eq!(
+            read(&shape, 204, b""),
+            output(r#"{"ok":true}"#, json!({"ok": true}))
+        );
         assert!(matches!(read(&shape, 200, b"<html>"), Reply::Refused(_)));
     }
 
@@ -166,7 +178,10 @@ mod tests {
             panic!("text is always readable")
         };
         assert_eq!(output.text, "diff \u{FFFD}");
-        assert!(matches!(read(&ReplyShape::default(), 200, b"\xff"), Reply::Refused(_)));
+        assert!(matches!(
+            read(&ReplyShape::default(), 200, b"\xff"),
+            Reply::Refused(_)
+        ));
     }
 
     #[test]
@@ -175,6 +190,9 @@ mod tests {
             panic!("500 is no success")
         };
         assert_eq!(refusal.kind, RefusalKind::Other);
-        assert_eq!(refusal.to_string(), "the provider answered 500 Internal Server Error (HTTP status 500)");
+        assert_eq!(
+            refusal.to_string(),
+            "the provider answered 500 Internal Server Error (HTTP status 500)"
+        );
     }
 }

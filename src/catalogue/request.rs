@@ -57,7 +57,9 @@ impl RequestTemplate {
             .map_err(|_| RenderError::TooLong)?;
         request.headers_mut().clone_from(self.headers.map());
         if let Some(template) = &self.body {
-            let body = template.render(arguments).unwrap_or_else(|| serde_json::json!({}));
+            let body = template
+                .render(arguments)
+                .unwrap_or_else(|| serde_json::json!({}));
             *request.body_mut() = body.to_string().into_bytes();
             request.headers_mut().insert(
                 header::CONTENT_TYPE,

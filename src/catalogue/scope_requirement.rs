@@ -68,7 +68,11 @@ impl ScopeRequirement {
                 .iter()
                 .filter(|scope| !implications.covers(granted, scope))
                 .collect(),
-            Self::Any(scopes) if scopes.iter().any(|scope| implications.covers(granted, scope)) => {
+            Self::Any(scopes)
+                if scopes
+                    .iter()
+                    .any(|scope| implications.covers(granted, scope)) =>
+            {
                 ScopeSet::default()
             }
             Self::Any(scopes) => scopes.first().map(String::as_str).into_iter().collect(),
@@ -121,7 +125,8 @@ mod tests {
     }
 
     fn implications() -> ScopeImplications {
-        serde_json::from_value(json!({"admin": ["write"], "write": ["read"], "read": ["admin"]})).unwrap()
+        serde_json::from_value(json!({"admin": ["write"], "write": ["read"], "read": ["admin"]}))
+            .unwrap()
     }
 
     fn scopes(text: &str) -> ScopeSet {
@@ -131,10 +136,22 @@ mod tests {
     #[test]
     fn all_of_a_list_are_needed() {
         let all = requirement(json!(["read", "mail"]));
-        assert_eq!(all.missing(&scopes(""), &implications()), scopes("read mail"));
-        assert_eq!(all.missing(&scopes("mail"), &implications()), scopes("read"));
-        assert_eq!(all.missing(&scopes("mail admin"), &implications()), scopes(""));
-        assert_eq!(requirement(json!([])).missing(&scopes(""), &implications()), scopes(""));
+        assert_eq!(
+            all.missing(&scopes(""), &implications()),
+            scopes("read mail")
+        );
+        assert_eq!(
+            all.missing(&scopes("mail"), &implications()),
+            scopes("read")
+        );
+        assert_eq!(
+            all.missing(&scopes("mail admin"), &implications()),
+            scopes("")
+        );
+        assert_eq!(
+            requirement(json!([])).missing(&scopes(""), &implications()),
+            scopes("")
+        );
     }
 
     #[test]
@@ -155,7 +172,10 @@ mod tests {
     #[test]
     fn other_shapes_are_refused() {
         for bad in [json!({"any": []}), json!({"all": ["a"]}), json!("a")] {
-            assert!(serde_json::from_value::<ScopeRequirement>(bad.clone()).is_err(), "{bad}");
+            assert!(
+                serde_json::from_value::<ScopeRequirement>(bad.clone()).is_err(),
+                "{bad}"
+            );
         }
     }
 }

@@ -122,8 +122,12 @@ impl Tool {
     /// The arguments as they are sent: defaults filled in, nulls that stand for absent ones removed.
     #[must_use]
     pub fn with_defaults(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
-        let value = |name: &String| Some((name.clone(), self.inputs.value(arguments, name)?.clone()));
-        self.inputs.iter().filter_map(|input| value(&input.name)).collect()
+        let value =
+            |name: &String| Some((name.clone(), self.inputs.value(arguments, name)?.clone()));
+        self.inputs
+            .iter()
+            .filter_map(|input| value(&input.name))
+            .collect()
     }
 
     /// The request, without any credential. Defaults are filled in. Arguments never change scheme, host, port or the

@@ -24,7 +24,10 @@ impl Transform {
 /// Nothing for an empty text (some providers send one in place of a content that is too large), for bytes that are not
 /// UTF-8, and for text with NUL in it: such a file is not meant to be read.
 fn base64_decode_text(encoded: &str) -> Option<String> {
-    let compact: Vec<u8> = encoded.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let compact: Vec<u8> = encoded
+        .bytes()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
     let text = String::from_utf8(BASE64.decode(&compact).ok()?).ok()?;
     (!text.is_empty() && !text.contains('\0')).then_some(text)
 }

@@ -103,17 +103,23 @@ impl HostTemplate {
         matches!(self.pieces.as_slice(), [Piece::Braces(_)])
     }
 
+    /// Fills the variables in; no label may come out empty.
     pub(super) fn render(&self, values: &Values) -> Result<String, RenderError> {
-        self.pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => Ok(text.as_str()),
-                Piece::Braces(name) => values
-                    .get(name)
-                    .map(String::as_str)
-                    .ok_or_else(|| RenderError::missing(name)),
-            })
-            .collect()
+        let mut host = String::with_capacity(self.source.len() + 16);
+        for piece in &self.pieces {
+            host.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Braces(name) => {
+                    values.get(name).ok_or_else(|| RenderError::missing(name))?
+                }
+            });
+        }
+        if host.split('.').any(str::is_empty) {
+            return Err(RenderError::AddressChanged {
+                expected: self.source.clone(),
+            });
+        }
+        Ok(host)
     }
 }
 
@@ -126,7 +132,9 @@ impl TryFrom<String> for UrlTemplate {
         } else if let Some(rest) = source.strip_prefix("http://") {
             (Scheme::Http, rest)
         } else {
-            return Err(format!("the address `{source}` does not start with `https://`"));
+            return Err(format!(
+                "the address `{source}` does not start with `https://`"
+            ));
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = match authority.split_once(':') {
@@ -136,7 +144,9 @@ impl TryFrom<String> for UrlTemplate {
         Ok(Self {
             scheme,
             host: HostTemplate::try_from(host.to_owned())?,
-            port: port.map(|port| HostTemplate::try_from(port.to_owned())).transpose()?,
+            port: port
+                .map(|port| HostTemplate::try_from(port.to_owned()))
+                .transpose()?,
             path: PathTemplate::parse(path)?,
             source,
         })
@@ -163,7 +173,11 @@ impl UrlTemplate {
 
     /// The same as the text that the file writes: an issuer is compared as an exact string, without a slash that a URL
     /// parser would add (RFC 9207 section 2.4).
-    pub(super) fn render_text(&self, values: &Values, allowed: &[String]) -> Result<String, RenderError> {
+    pub(super) fn render_text(
+        &self,
+        values: &Values,
+        allowed: &[String],
+    ) -> Result<String, RenderError> {
         self.prove(values, allowed).map(|(text, _)| text)
     }
 
@@ -175,7 +189,11 @@ impl UrlTemplate {
                 .map(|value| Some(Cow::Borrowed(value.as_str())))
                 .ok_or_else(|| RenderError::missing(name))
         })?;
-        let port = self.port.as_ref().map(|port| port.render(values)).transpose()?;
+        let port = self
+            .port
+            .as_ref()
+            .map(|port| port.render(values))
+            .transpose()?;
         let mut expected = format!("{}://{host}", self.scheme.as_str());
         if let Some(port) = &port {
             expected = format!("{expected}:{port}");
@@ -246,27 +264,54 @@ mod tests {
     #[test]
     fn hostile_values_never_move_the_host_or_the_port() {
         for value in [
-            "evil.com/", "evil.com#", "evil.com?", "x@evil.com", "x:y@evil.com", "evil.com\\", "EVIL", "a b", "",
-            "a\n", "%61", "①", "evil.com:80",
+            "evil.com/",
+            "evil.com#",
+            "evil.com?",
+            "x@evil.com",
+            "x:y@evil.com",
+            "evil.com\\",
+            "EVIL",
+            "a b",
+            "",
+            "a\n",
+            "%61",
+            "①",
+            "evil.com:80",
         ] {
             let rendered = render("https://{x}.example.com/api", value, "{x}.example.com");
             assert!(rendered.is_err(), "{value:?} {rendered:?}");
         }
         for value in ["0", "65536", "80/", "80@evil.com", "", " 80", "x"] {
-            assert!(render("http://localhost:{x}/api", value, "localhost").is_err(), "{value:?}");
+            assert!(
+                render("http://localhost:{x}/api", value, "localhost").is_err(),
+                "{value:?}"
+            );
         }
         for spelling in ["2130706433", "0x7f000001", "127.1", "0177.0.0.1"] {
-            assert!(render("https://{x}/api", spelling, "{x}").is_err(), "{spelling}");
+            assert!(
+                render("https://{x}/api", spelling, "{x}").is_err(),
+                "{spelling}"
+            );
         }
     }
 
     #[test]
     fn malformed_addresses_are_refused() {
         for source in [
-            "ftp://a.example", "//a.example", "https://", "https://u@a.example", "https://A.example", "https://[::1]/",
-            "https://a.example/?q", "https://a.example/x/../y", "https://{X}.example",
+            "ftp://a.example",
+            "//a.example",
+            "https://",
+            "https://u@a.example",
+            "https://A.example",
+            "https://[::1]/",
+            "https://a.example/?q",
+            "https://a.example/x/../y",
+            "https://{X}.example",
         ] {
-            assert!(UrlTemplate::try_from(source.to_owned()).is_err(), "{source}");
+            assert!(
+                UrlTemplate::try_from(source.to_owned()).is_err(),
+                "{source}"
+            );
         }
     }
 

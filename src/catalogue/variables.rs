@@ -207,20 +207,27 @@ mod tests {
     }
 
     fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn given_values_win_over_defaults() {
         let values = fill_in(&declared(), &given(&[("subdomain", "acme-1")])).unwrap();
-        assert_eq!((values["subdomain"].as_str(), values["port"].as_str()), ("acme-1", "8080"));
+        assert_eq!(
+            (values["subdomain"].as_str(), values["port"].as_str()),
+            ("acme-1", "8080")
+        );
         let values = fill_in(&declared(), &given(&[("subdomain", "a"), ("port", "1")])).unwrap();
         assert_eq!(values["port"], "1");
     }
 
     #[test]
     fn every_problem_is_reported() {
-        let problems = fill_in(&declared(), &given(&[("port", "80\n"), ("host", "x")])).unwrap_err();
+        let problems =
+            fill_in(&declared(), &given(&[("port", "80\n"), ("host", "x")])).unwrap_err();
         let kinds: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             kinds,
@@ -239,7 +246,20 @@ mod tests {
             assert!(subdomain.accepts(label), "{label}");
         }
         for no_label in [
-            "", "-a", "a-", "A", "a.b", "a/b", "a#", "a@b", "a:1", "a b", "a\n", "ä", "%61", &"a".repeat(64),
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a.b",
+            "a/b",
+            "a#",
+            "a@b",
+            "a:1",
+            "a b",
+            "a\n",
+            "ä",
+            "%61",
+            &"a".repeat(64),
         ] {
             assert!(!subdomain.accepts(no_label), "{no_label:?}");
         }

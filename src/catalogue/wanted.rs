@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Value};
 
 use super::field_path::FieldPath;
@@ -22,9 +24,9 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What is wanted at the end of `path`.
     pub(super) fn at(&mut self, path: &FieldPath) -> &mut Self {
-        path.keys()
-            .iter()
-            .fold(self, |wanted, key| wanted.fields.entry(key.clone()).or_default())
+        path.keys().iter().fold(self, |wanted, key| {
+            wanted.fields.entry(key.clone()).or_default()
+        })
     }
 
     /// What is wanted of each item.
@@ -149,7 +151,11 @@ mod tests {
         let mut wanted = Wanted::default();
         let path = |source: &str| FieldPath::try_from(source.to_owned()).unwrap();
         wanted.at(&path("total")).want_whole();
-        wanted.at(&path("items")).items().at(&path("user.login")).want_whole();
+        wanted
+            .at(&path("items"))
+            .items()
+            .at(&path("user.login"))
+            .want_whole();
         let body = json!({
             "total": 2, "noise": {"deep": [1, {"a": "b"}]},
             "items": [{"user": {"login": "ada", "id": 1}}, {"user": null}, "text", 1.5, true],
@@ -172,7 +178,9 @@ mod tests {
     #[test]
     fn keys_with_escapes_are_found() {
         let mut wanted = Wanted::default();
-        wanted.at(&FieldPath::try_from("é".to_owned()).unwrap()).want_whole();
+        wanted
+            .at(&FieldPath::try_from("é".to_owned()).unwrap())
+            .want_whole();
         assert_eq!(wanted.read(br#"{"\u00e9": 1}"#).unwrap(), json!({"é": 1}));
     }
 }

@@ -22,7 +22,13 @@ fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
         ("oauth.authorize.url", &provider.oauth.authorize.url),
         ("oauth.token.url", &provider.oauth.token.url),
     ];
-    addresses.extend(provider.oauth.issuer.as_ref().map(|issuer| ("oauth.issuer", issuer)));
+    addresses.extend(
+        provider
+            .oauth
+            .issuer
+            .as_ref()
+            .map(|issuer| ("oauth.issuer", issuer)),
+    );
     if let RevokeFile::Request { url, .. } = &provider.oauth.revoke {
         addresses.push(("oauth.revoke", url));
     }
@@ -32,10 +38,14 @@ fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
 /// Every address that a person is shown.
 fn links(file: &ParsedFile) -> Vec<(&'static str, &Url)> {
     let provider = &file.provider;
-    let mut links = vec![("docs", &provider.docs)];
+    let mut links = Vec::new();
+    links.extend(provider.docs.as_ref().map(|url| ("docs", url)));
     links.extend(provider.setup.url.as_ref().map(|url| ("setup.url", url)));
     links.extend(provider.setup.docs.as_ref().map(|url| ("setup.docs", url)));
-    if let RevokeFile::Unsupported { manual_url: Some(url) } = &provider.oauth.revoke {
+    if let RevokeFile::Unsupported {
+        manual_url: Some(url),
+    } = &provider.oauth.revoke
+    {
         links.push(("oauth.revoke.manual_url", url));
     }
     links
@@ -82,7 +92,12 @@ pub(super) fn urls_are_https(files: &[ParsedFile], report: &mut Report) {
         }
         for (place, link) in links(file) {
             if link.scheme() != "https" && link.host_str() != Some(LOOPBACK) {
-                report.add(file, place, format!("`{link}` does not start with `https://`"), &remedy);
+                report.add(
+                    file,
+                    place,
+                    format!("`{link}` does not start with `https://`"),
+                    &remedy,
+                );
             }
         }
     }
@@ -90,19 +105,36 @@ pub(super) fn urls_are_https(files: &[ParsedFile], report: &mut Report) {
 
 pub(super) fn hosts_are_constant_or_allowed(files: &[ParsedFile], report: &mut Report) {
     for file in files {
-        let allowed: BTreeSet<&str> =
-            file.provider.host_allow.iter().map(HostTemplate::source).collect();
+        let allowed: BTreeSet<&str> = file
+            .provider
+            .host_allow
+            .iter()
+            .map(HostTemplate::source)
+            .collect();
         let addresses = addresses(file);
         for (place, address) in &addresses {
             if !allowed.contains(address.host.source()) {
-                let message = format!("the host `{}` is not in `host_allow`", address.host.source());
-                report.add(file, *place, message, "list every host in `host_allow`, spelled as in the address");
+                let message = format!(
+                    "the host `{}` is not in `host_allow`",
+                    address.host.source()
+                );
+                report.add(
+                    file,
+                    *place,
+                    message,
+                    "list every host in `host_allow`, spelled as in the address",
+                );
             }
         }
         for host in &file.provider.host_allow {
             if !addresses.iter().any(|(_, address)| address.host == *host) {
                 let message = format!("no address uses the host `{}`", host.source());
-                report.add(file, "host_allow", message, "remove it: what is not needed is not allowed");
+                report.add(
+                    file,
+                    "host_allow",
+                    message,
+                    "remove it: what is not needed is not allowed",
+                );
             }
             if let Some(message) = too_open(file, host) {
                 report.add(
@@ -156,9 +188,19 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
         for name in declared.keys() {
             let place = format!("variables.{name}");
             if name == CLIENT_ID {
-                report.add(file, place, "`client_id` is filled in by the gateway", "choose another name");
+                report.add(
+                    file,
+                    place,
+                    "`client_id` is filled in by the gateway",
+                    "choose another name",
+                );
             } else if !used.contains(name.as_str()) {
-                report.add(file, place, "no address uses this variable", "use it or remove it");
+                report.add(
+                    file,
+                    place,
+                    "no address uses this variable",
+                    "use it or remove it",
+                );
             }
         }
     }
@@ -167,7 +209,10 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
 pub(super) fn variable_defaults_match(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for (name, variable) in &file.provider.variables {
-            if variable.default().is_some_and(|default| !variable.accepts(default)) {
+            if variable
+                .default()
+                .is_some_and(|default| !variable.accepts(default))
+            {
                 report.add(
                     file,
                     format!("variables.{name}.default"),

@@ -30,7 +30,11 @@ pub(super) fn every_input_is_used(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for tool in &file.provider.tools {
             let used: BTreeSet<&str> = tool.request.arguments().into_iter().collect();
-            for input in tool.inputs.iter().filter(|input| !used.contains(input.name.as_str())) {
+            for input in tool
+                .inputs
+                .iter()
+                .filter(|input| !used.contains(input.name.as_str()))
+            {
                 report.add(
                     file,
                     format!("tool {}.input.{}", tool.name, input.name),
@@ -50,11 +54,17 @@ pub(super) fn path_inputs_are_required(files: &[ParsedFile], report: &mut Report
                     continue;
                 };
                 let at = format!("tool {}.input.{}", tool.name, place.name);
-                if place.span != Span::OptionalSegments && !input.required && input.default.is_none() {
+                if place.span != Span::OptionalSegments
+                    && !input.required
+                    && input.default.is_none()
+                {
                     report.add(
                         file,
                         &at,
-                        format!("the path `{}` cannot do without it", tool.request.path.source()),
+                        format!(
+                            "the path `{}` cannot do without it",
+                            tool.request.path.source()
+                        ),
                         "make it required, or write `{/+name}` where the path may end before it",
                     );
                 }
@@ -135,7 +145,9 @@ pub(super) fn input_defaults_match(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for tool in &file.provider.tools {
             for input in tool.inputs.iter() {
-                let Some(default) = &input.default else { continue };
+                let Some(default) = &input.default else {
+                    continue;
+                };
                 for complaint in input.complaints(default) {
                     report.add(
                         file,
@@ -156,14 +168,25 @@ pub(super) fn example_matches_schema(files: &[ParsedFile], report: &mut Report) 
             let place = format!("tool {}.example", tool.name);
             let problems = tool.inputs.check(&tool.example);
             for problem in &problems {
-                report.add(file, &place, format!("`{}`: {}", problem.argument, problem.message), remedy);
+                report.add(
+                    file,
+                    &place,
+                    format!("`{}`: {}", problem.argument, problem.message),
+                    remedy,
+                );
             }
             let arguments = Arguments {
                 given: &tool.example,
                 inputs: &tool.inputs,
             };
-            if let (true, Err(error)) = (problems.is_empty(), tool.request.render_target(arguments)) {
-                report.add(file, &place, format!("the request cannot be rendered: {error}"), remedy);
+            if let (true, Err(error)) = (problems.is_empty(), tool.request.render_target(arguments))
+            {
+                report.add(
+                    file,
+                    &place,
+                    format!("the request cannot be rendered: {error}"),
+                    remedy,
+                );
             }
         }
     }

@@ -11,7 +11,11 @@ fn requirements(file: &ParsedFile) -> Vec<(String, &ScopeRequirement)> {
     let account = ("account.scopes".to_owned(), &file.provider.account.scopes);
     let tools = &file.provider.tools;
     std::iter::once(account)
-        .chain(tools.iter().map(|tool| (format!("tool {}.scopes", tool.name), &tool.scopes)))
+        .chain(
+            tools
+                .iter()
+                .map(|tool| (format!("tool {}.scopes", tool.name), &tool.scopes)),
+        )
         .collect()
 }
 
@@ -24,7 +28,9 @@ pub(super) fn scopes_are_listed(files: &[ParsedFile], report: &mut Report) {
                 report.add(
                     file,
                     &place,
-                    format!("the scope `{scope}` is neither in `oauth.scopes` nor in `oauth.implies`"),
+                    format!(
+                        "the scope `{scope}` is neither in `oauth.scopes` nor in `oauth.implies`"
+                    ),
                     "list the scope, or correct its spelling",
                 );
             }
@@ -38,7 +44,11 @@ pub(super) fn scopes_are_listed(files: &[ParsedFile], report: &mut Report) {
                 );
             }
         }
-        for scope in oauth.write_scopes.iter().filter(|scope| !known.contains(scope)) {
+        for scope in oauth
+            .write_scopes
+            .iter()
+            .filter(|scope| !known.contains(scope))
+        {
             report.add(
                 file,
                 "oauth.write_scopes",
@@ -54,9 +64,11 @@ pub(super) fn listed_scopes_are_needed(files: &[ParsedFile], report: &mut Report
         let oauth = &file.provider.oauth;
         for scope in oauth.scopes.iter() {
             let others = oauth.scopes.difference(&ScopeSet::from_iter([scope]));
-            let is_needed = requirements(file)
-                .iter()
-                .any(|(_, requirement)| !requirement.missing(&others, &oauth.implies).is_empty());
+            // A scope that a wider one covers is still of use to a person who grants only the narrower one.
+            let is_needed = requirements(file).iter().any(|(_, requirement)| {
+                requirement.iter().any(|named| named == scope)
+                    || !requirement.missing(&others, &oauth.implies).is_empty()
+            });
             if !is_needed {
                 report.add(
                     file,
@@ -72,13 +84,23 @@ pub(super) fn listed_scopes_are_needed(files: &[ParsedFile], report: &mut Report
 pub(super) fn read_only_tools_need_no_write_scope(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let oauth = &file.provider.oauth;
-        let reading = ScopeSet::default().union(&oauth.scopes).difference(&oauth.write_scopes);
-        for tool in file.provider.tools.iter().filter(|tool| tool.hints.read_only) {
-            let named: Vec<&str> =
-                tool.scopes.iter().filter(|scope| oauth.write_scopes.contains(scope)).collect();
+        let reading = oauth.scopes.difference(&oauth.write_scopes);
+        for tool in file
+            .provider
+            .tools
+            .iter()
+            .filter(|tool| tool.hints.read_only)
+        {
+            let named: Vec<&str> = tool
+                .scopes
+                .iter()
+                .filter(|scope| oauth.write_scopes.contains(scope))
+                .collect();
             let all_write = match &tool.scopes {
                 ScopeRequirement::All(_) => !named.is_empty(),
-                ScopeRequirement::Any(_) => !tool.scopes.missing(&reading, &oauth.implies).is_empty(),
+                ScopeRequirement::Any(_) => {
+                    !tool.scopes.missing(&reading, &oauth.implies).is_empty()
+                }
             };
             if all_write && !named.is_empty() {
                 report.add(

@@ -27,7 +27,10 @@ pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Repor
             report.add(
                 file,
                 "account",
-                format!("`{{{}}}` has nothing to fill it: the account is not known yet", place.name),
+                format!(
+                    "`{{{}}}` has nothing to fill it: the account is not known yet",
+                    place.name
+                ),
                 "use a call without arguments, such as `/me`",
             );
         }
@@ -36,8 +39,12 @@ pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Repor
 
 pub(super) fn dead_tokens_are_recognised(files: &[ParsedFile], report: &mut Report) {
     for file in files {
-        let is_recognised =
-            |file: &ParsedFile| file.provider.errors.iter().any(|rule| rule.is == RefusalKind::TokenInvalid);
+        let is_recognised = |file: &ParsedFile| {
+            file.provider
+                .errors
+                .iter()
+                .any(|rule| rule.is == RefusalKind::TokenInvalid)
+        };
         if !is_recognised(file) {
             report.add(
                 file,
@@ -55,10 +62,14 @@ pub(super) fn tool_names_are_unique(files: &[ParsedFile], report: &mut Report) {
         for tool in &file.provider.tools {
             let name = tool.name.as_str();
             let place = format!("tool {name}.name");
-            let rest = name.strip_prefix(&file.id).and_then(|rest| rest.strip_prefix('_'));
+            let rest = name
+                .strip_prefix(&file.id)
+                .and_then(|rest| rest.strip_prefix('_'));
             let is_well_formed = rest.is_some_and(|rest| {
                 !rest.is_empty()
-                    && rest.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                    && rest
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
             });
             if !is_well_formed || name.len() > LONGEST_NAME {
                 report.add(
@@ -86,16 +97,36 @@ pub(super) fn tool_names_are_unique(files: &[ParsedFile], report: &mut Report) {
 pub(super) fn descriptions_are_sentences(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let provider = &file.provider;
-        let mut texts = vec![("setup.redirect_rules".to_owned(), provider.setup.redirect_rules.as_str())];
-        texts.extend(provider.setup.steps.iter().map(|step| ("setup.steps".to_owned(), step.as_str())));
-        texts.extend(provider.unconfirmed.iter().map(|fact| ("unconfirmed".to_owned(), fact.as_str())));
+        let mut texts = vec![(
+            "setup.redirect_rules".to_owned(),
+            provider.setup.redirect_rules.as_str(),
+        )];
+        texts.extend(
+            provider
+                .setup
+                .steps
+                .iter()
+                .map(|step| ("setup.steps".to_owned(), step.as_str())),
+        );
+        texts.extend(
+            provider
+                .unconfirmed
+                .iter()
+                .map(|fact| ("unconfirmed".to_owned(), fact.as_str())),
+        );
         for (name, variable) in &provider.variables {
-            texts.push((format!("variables.{name}.description"), variable.description()));
+            texts.push((
+                format!("variables.{name}.description"),
+                variable.description(),
+            ));
         }
         for tool in &provider.tools {
             texts.push((format!("tool {}.description", tool.name), &tool.description));
             for input in tool.inputs.iter() {
-                let description = input.schema.get("description").and_then(|text| text.as_str());
+                let description = input
+                    .schema
+                    .get("description")
+                    .and_then(|text| text.as_str());
                 let place = format!("tool {}.input.{}.description", tool.name, input.name);
                 texts.push((place, description.unwrap_or_default()));
             }
@@ -143,10 +174,22 @@ pub(super) fn hints_are_consistent(files: &[ParsedFile], report: &mut Report) {
             let deletes = tool.effects.contains(&Effect::Deletes);
             let method = &tool.request.method;
             let contradictions = [
-                (hints.read_only && hints.destructive, "a tool that only reads destroys nothing"),
-                (hints.read_only && !hints.idempotent, "a tool that only reads can be called twice"),
-                (hints.read_only && !tool.effects.is_empty(), "a tool that only reads has no effects"),
-                (deletes && !hints.destructive, "a tool that deletes is destructive"),
+                (
+                    hints.read_only && hints.destructive,
+                    "a tool that only reads destroys nothing",
+                ),
+                (
+                    hints.read_only && !hints.idempotent,
+                    "a tool that only reads can be called twice",
+                ),
+                (
+                    hints.read_only && !tool.effects.is_empty(),
+                    "a tool that only reads has no effects",
+                ),
+                (
+                    deletes && !hints.destructive,
+                    "a tool that deletes is destructive",
+                ),
                 (
                     *method == http::Method::DELETE && !deletes,
                     "a `delete` deletes: say so in `effects`",

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use url::Url;
 
 pub(super) use oauth::{OAuthFile, RevokeFile};
-pub use tool::{Effect, Hints};
 pub(super) use tool::ToolFile;
+pub use tool::{Effect, Hints};
 
 use super::ScopeRequirement;
 use super::constant_headers::ConstantHeaders;
@@ -29,7 +29,7 @@ use super::variables::Variable;
 #[serde(deny_unknown_fields)]
 pub(super) struct ProviderFile {
     pub(super) name: String,
-    pub(super) docs: Url,
+    pub(super) docs: Option<Url>,
     pub(super) base_url: UrlTemplate,
     pub(super) host_allow: Vec<HostTemplate>,
     #[serde(default)]

@@ -174,7 +174,10 @@ impl TryFrom<RevokeKeys> for RevokeFile {
         Ok(Self::Request {
             method,
             url,
-            auth: match keys.auth.ok_or("`[oauth.revoke]` does not say its `auth`")? {
+            auth: match keys
+                .auth
+                .ok_or("`[oauth.revoke]` does not say its `auth`")?
+            {
                 RevocationAuthFile::Client => RevocationAuth::Client,
                 RevocationAuthFile::ClientBasic => RevocationAuth::ClientBasic,
                 RevocationAuthFile::Bearer => RevocationAuth::Bearer,
@@ -182,7 +185,10 @@ impl TryFrom<RevokeKeys> for RevokeFile {
             encoding: keys.encoding,
             token_param: keys.token_param,
             send_hint: keys.send_hint,
-            tokens: match keys.tokens.ok_or("`[oauth.revoke]` does not say which `tokens`")? {
+            tokens: match keys
+                .tokens
+                .ok_or("`[oauth.revoke]` does not say which `tokens`")?
+            {
                 RevocationTokensFile::RefreshThenAccess => RevocationTokens::RefreshThenAccess,
                 RevocationTokensFile::Access => RevocationTokens::Access,
             },

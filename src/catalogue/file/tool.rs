@@ -108,13 +108,19 @@ impl TryFrom<ToolKeys> for ToolFile {
         .into_iter()
         .filter_map(|(method, path)| Some((method, path?)));
         let (Some((method, path)), None) = (lines.next(), lines.next()) else {
-            return Err(of_tool("it has exactly one of `get`, `post`, `put`, `patch` and `delete`"));
+            return Err(of_tool(
+                "it has exactly one of `get`, `post`, `put`, `patch` and `delete`",
+            ));
         };
         if method == Method::GET && keys.body.is_some() {
             return Err(of_tool("a `get` has no `body`"));
         }
         let hint = |name: &str, hint: Option<bool>| {
-            hint.ok_or_else(|| of_tool(&format!("`{name}` is not declared: the four hints have no default")))
+            hint.ok_or_else(|| {
+                of_tool(&format!(
+                    "`{name}` is not declared: the four hints have no default"
+                ))
+            })
         };
         let hints = Hints {
             read_only: hint("read_only", keys.read_only)?,
