@@ -1,0 +1,238 @@
+//! Where requests may go, and what the operator may say about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+use super::Report;
+use crate::catalogue::file::RevokeFile;
+use crate::catalogue::problem::ParsedFile;
+use crate::catalogue::url_template::{HostTemplate, Scheme, UrlTemplate};
+
+/// The only host that may be reached without TLS: a service on this machine.
+const LOOPBACK: &str = "localhost";
+/// Filled in by the `oauth` floor, never declared.
+const CLIENT_ID: &str = "client_id";
+
+/// Every address that requests are sent to.
+fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
+    let provider = &file.provider;
+    let mut addresses = vec![
+        ("base_url", &provider.base_url),
+        ("oauth.authorize.url", &provider.oauth.authorize.url),
+        ("oauth.token.url", &provider.oauth.token.url),
+    ];
+    addresses.extend(
+        provider
+            .oauth
+            .issuer
+            .as_ref()
+            .map(|issuer| ("oauth.issuer", issuer)),
+    );
+    if let RevokeFile::Request { url, .. } = &provider.oauth.revoke {
+        addresses.push(("oauth.revoke", url));
+    }
+    addresses
+}
+
+/// Every address that a person is shown.
+fn links(file: &ParsedFile) -> Vec<(&'static str, &Url)> {
+    let provider = &file.provider;
+    let mut links = Vec::new();
+    links.extend(provider.docs.as_ref().map(|url| ("docs", url)));
+    links.extend(provider.setup.url.as_ref().map(|url| ("setup.url", url)));
+    links.extend(provider.setup.docs.as_ref().map(|url| ("setup.docs", url)));
+    if let RevokeFile::Unsupported {
+        manual_url: Some(url),
+    } = &provider.oauth.revoke
+    {
+        links.push(("oauth.revoke.manual_url", url));
+    }
+    links
+}
+
+pub(super) fn id_is_file_stem(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let mut characters = file.id.chars();
+        let starts = characters.next().is_some_and(|c| c.is_ascii_lowercase());
+        let goes_on = characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !starts || !goes_on || file.id.len() > 20 {
+            report.add(
+                file,
+                "the file name",
+                format!("`{}` cannot be the id of a provider", file.id),
+                "name the file after the id: a-z, then a-z, 0-9 or `_`, at most 20 characters, then `.toml`",
+            );
+        }
+    }
+}
+
+pub(super) fn ids_are_unique(files: &[ParsedFile], report: &mut Report) {
+    let mut seen: BTreeMap<&str, &ParsedFile> = BTreeMap::new();
+    for file in files {
+        if let Some(first) = seen.insert(&file.id, file) {
+            report.add(
+                file,
+                "the file name",
+                format!("`{}` is already the provider of {}", file.id, first.file),
+                "rename the file: no provider may take the place of another silently",
+            );
+        }
+    }
+}
+
+pub(super) fn urls_are_https(files: &[ParsedFile], report: &mut Report) {
+    let remedy = format!("write `https://`; `http://` is for the host `{LOOPBACK}` alone");
+    for file in files {
+        for (place, address) in addresses(file) {
+            if address.scheme == Scheme::Http && address.host.source() != LOOPBACK {
+                let message = format!("`{}` would be reached without TLS", address.source());
+                report.add(file, place, message, &remedy);
+            }
+        }
+        for (place, link) in links(file) {
+            if link.scheme() != "https" && link.host_str() != Some(LOOPBACK) {
+                report.add(
+                    file,
+                    place,
+                    format!("`{link}` does not start with `https://`"),
+                    &remedy,
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn hosts_are_constant_or_allowed(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let allowed: BTreeSet<&str> = file
+            .provider
+            .host_allow
+            .iter()
+            .map(HostTemplate::source)
+            .collect();
+        let addresses = addresses(file);
+        for (place, address) in &addresses {
+            if !allowed.contains(address.host.source()) {
+                let message = format!(
+                    "the host `{}` is not in `host_allow`",
+                    address.host.source()
+                );
+                report.add(
+                    file,
+                    *place,
+                    message,
+                    "list every host in `host_allow`, spelled as in the address",
+                );
+            }
+        }
+        for host in &file.provider.host_allow {
+            if !addresses.iter().any(|(_, address)| address.host == *host) {
+                let message = format!("no address uses the host `{}`", host.source());
+                report.add(
+                    file,
+                    "host_allow",
+                    message,
+                    "remove it: what is not needed is not allowed",
+                );
+            }
+            if let Some(message) = too_open(file, host) {
+                report.add(
+                    file,
+                    "host_allow",
+                    message,
+                    "end the host with a fixed domain of the provider, such as `{tenant}.example.com`, or give the \
+                     variable a `pattern` that names the hosts",
+                );
+            }
+        }
+    }
+}
+
+/// Why a variable could lead to a host of somebody else.
+fn too_open(file: &ParsedFile, host: &HostTemplate) -> Option<String> {
+    let variable = host.variables().next()?;
+    if host.is_bare_variable() {
+        let declared = file.provider.variables.get(variable);
+        let has_pattern = declared.is_some_and(crate::catalogue::Variable::has_pattern);
+        return (!has_pattern).then(|| {
+            format!("the host is nothing but `{{{variable}}}`, and that variable has no pattern of its own")
+        });
+    }
+    let fixed_end = host.source().rsplit('}').next().unwrap_or_default();
+    let is_domain = fixed_end.starts_with('.') && fixed_end.matches('.').count() >= 2;
+    (!is_domain).then(|| format!("`{}` does not end with a fixed domain", host.source()))
+}
+
+pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let declared = &file.provider.variables;
+        let mut used = BTreeSet::new();
+        for (place, address) in addresses(file) {
+            for variable in address.variables() {
+                used.insert(variable);
+                let is_client_id = variable == CLIENT_ID && place == "oauth.revoke";
+                if !declared.contains_key(variable) && !is_client_id {
+                    report.add(
+                        file,
+                        place,
+                        format!("`{{{variable}}}` is no declared variable"),
+                        format!("add `[variables.{variable}]`, or correct the name"),
+                    );
+                }
+            }
+        }
+        for host in &file.provider.host_allow {
+            used.extend(host.variables());
+        }
+        for name in declared.keys() {
+            let place = format!("variables.{name}");
+            if name == CLIENT_ID {
+                report.add(
+                    file,
+                    place,
+                    "`client_id` is filled in by the gateway",
+                    "choose another name",
+                );
+            } else if !used.contains(name.as_str()) {
+                report.add(
+                    file,
+                    place,
+                    "no address uses this variable",
+                    "use it or remove it",
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn variable_defaults_match(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        for (name, variable) in &file.provider.variables {
+            if variable
+                .default()
+                .is_some_and(|default| !variable.accepts(default))
+            {
+                report.add(
+                    file,
+                    format!("variables.{name}.default"),
+                    format!("the default does not match `{}`", variable.pattern()),
+                    "correct the default or the pattern",
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn issuer_is_named_when_required(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        if file.provider.oauth.iss_required && file.provider.oauth.issuer.is_none() {
+            report.add(
+                file,
+                "oauth.iss_required",
+                "`iss` is required in the callback, but there is no issuer to compare it with",
+                "add `issuer`, exactly as the provider sends it",
+            );
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What only a whole file, or all files together, can tell: named checks, all run, all reported.
+//!
+//! Each check is a pure function over every file that could be read. What a single key can tell by itself (a template, a
+//! pattern, an unknown transform, a hint that is missing) is already refused while the file is read.
+
+mod addresses;
+mod inputs;
+mod scopes;
+mod tools;
+
+#[cfg(test)]
+mod tests;
+
+use super::index::parse;
+use super::problem::ParsedFile;
+use super::{Problem, Source};
+
+/// A named check.
+pub struct Check {
+    /// Its name, as problems show it.
+    pub name: &'static str,
+    run: fn(&[ParsedFile], &mut Report),
+}
+
+/// Every check, in the order of a file.
+pub static CHECKS: &[Check] = &[
+    Check {
+        name: "id_is_file_stem",
+        run: addresses::id_is_file_stem,
+    },
+    Check {
+        name: "ids_are_unique",
+        run: addresses::ids_are_unique,
+    },
+    Check {
+        name: "urls_are_https",
+        run: addresses::urls_are_https,
+    },
+    Check {
+        name: "hosts_are_constant_or_allowed",
+        run: addresses::hosts_are_constant_or_allowed,
+    },
+    Check {
+        name: "variables_are_declared_and_used",
+        run: addresses::variables_are_declared_and_used,
+    },
+    Check {
+        name: "variable_defaults_match",
+        run: addresses::variable_defaults_match,
+    },
+    Check {
+        name: "issuer_is_named_when_required",
+        run: addresses::issuer_is_named_when_required,
+    },
+    Check {
+        name: "scopes_are_listed",
+        run: scopes::scopes_are_listed,
+    },
+    Check {
+        name: "listed_scopes_are_needed",
+        run: scopes::listed_scopes_are_needed,
+    },
+    Check {
+        name: "read_only_tools_need_no_write_scope",
+        run: scopes::read_only_tools_need_no_write_scope,
+    },
+    Check {
+        name: "account_call_is_read_only",
+        run: tools::account_call_is_read_only,
+    },
+    Check {
+        name: "dead_tokens_are_recognised",
+        run: tools::dead_tokens_are_recognised,
+    },
+    Check {
+        name: "tool_names_are_unique",
+        run: tools::tool_names_are_unique,
+    },
+    Check {
+        name: "descriptions_are_sentences",
+        run: tools::descriptions_are_sentences,
+    },
+    Check {
+        name: "hints_are_consistent",
+        run: tools::hints_are_consistent,
+    },
+    Check {
+        name: "every_placeholder_is_declared",
+        run: inputs::every_placeholder_is_declared,
+    },
+    Check {
+        name: "every_input_is_used",
+        run: inputs::every_input_is_used,
+    },
+    Check {
+        name: "path_inputs_are_required",
+        run: inputs::path_inputs_are_required,
+    },
+    Check {
+        name: "input_schema_is_closed",
+        run: inputs::input_schema_is_closed,
+    },
+    Check {
+        name: "input_defaults_match",
+        run: inputs::input_defaults_match,
+    },
+    Check {
+        name: "example_matches_schema",
+        run: inputs::example_matches_schema,
+    },
+];
+
+/// Every problem of these files, for `attache check`.
+#[must_use]
+pub fn check(sources: &[Source]) -> Vec<Problem> {
+    let (files, mut problems) = parse(sources);
+    problems.extend(run_checks(&files));
+    problems
+}
+
+/// What the checks find in the files that could be read.
+pub(super) fn run_checks(files: &[ParsedFile]) -> Vec<Problem> {
+    let run = |check: &Check| {
+        let mut report = Report {
+            check: check.name,
+            problems: Vec::new(),
+        };
+        (check.run)(files, &mut report);
+        report.problems
+    };
+    CHECKS.iter().flat_map(run).collect()
+}
+
+/// Where a check puts what it finds.
+struct Report {
+    check: &'static str,
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    fn add(
+        &mut self,
+        file: &ParsedFile,
+        place: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.problems.push(Problem {
+            file: file.file.clone(),
+            place: place.into(),
+            check: self.check,
+            message: message.into(),
+            remedy: remedy.into(),
+        });
+    }
+}

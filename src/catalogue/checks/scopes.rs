@@ -1,0 +1,115 @@
+//! Least privilege: what is asked for is listed, needed, and not more than a tool's hints promise.
+
+use std::collections::BTreeSet;
+
+use super::Report;
+use crate::catalogue::problem::ParsedFile;
+use crate::catalogue::{ScopeRequirement, ScopeSet};
+
+/// Everything that needs a grant, with its place.
+fn requirements(file: &ParsedFile) -> Vec<(String, &ScopeRequirement)> {
+    let account = ("account.scopes".to_owned(), &file.provider.account.scopes);
+    let tools = &file.provider.tools;
+    std::iter::once(account)
+        .chain(
+            tools
+                .iter()
+                .map(|tool| (format!("tool {}.scopes", tool.name), &tool.scopes)),
+        )
+        .collect()
+}
+
+pub(super) fn scopes_are_listed(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let oauth = &file.provider.oauth;
+        let known: BTreeSet<&str> = oauth.scopes.iter().chain(oauth.implies.iter()).collect();
+        for (place, requirement) in requirements(file) {
+            for scope in requirement.iter().filter(|scope| !known.contains(scope)) {
+                report.add(
+                    file,
+                    &place,
+                    format!(
+                        "the scope `{scope}` is neither in `oauth.scopes` nor in `oauth.implies`"
+                    ),
+                    "list the scope, or correct its spelling",
+                );
+            }
+            let missing = requirement.missing(&oauth.scopes, &oauth.implies);
+            if !missing.is_empty() {
+                report.add(
+                    file,
+                    &place,
+                    format!("`{missing}` is needed, but `oauth.scopes` never asks for it"),
+                    "add it to `oauth.scopes`",
+                );
+            }
+        }
+        for scope in oauth
+            .write_scopes
+            .iter()
+            .filter(|scope| !known.contains(scope))
+        {
+            report.add(
+                file,
+                "oauth.write_scopes",
+                format!("the scope `{scope}` is neither in `oauth.scopes` nor in `oauth.implies`"),
+                "list the scope, or correct its spelling",
+            );
+        }
+    }
+}
+
+pub(super) fn listed_scopes_are_needed(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let oauth = &file.provider.oauth;
+        for scope in oauth.scopes.iter() {
+            let others = oauth.scopes.difference(&ScopeSet::from_iter([scope]));
+            // A scope that a wider one covers is still of use to a person who grants only the narrower one.
+            let is_needed = requirements(file).iter().any(|(_, requirement)| {
+                requirement.iter().any(|named| named == scope)
+                    || !requirement.missing(&others, &oauth.implies).is_empty()
+            });
+            if !is_needed {
+                report.add(
+                    file,
+                    "oauth.scopes",
+                    format!("nothing needs the scope `{scope}`"),
+                    "remove it: people are asked for what is used and no more",
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn read_only_tools_need_no_write_scope(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let oauth = &file.provider.oauth;
+        let reading = oauth.scopes.difference(&oauth.write_scopes);
+        for tool in file
+            .provider
+            .tools
+            .iter()
+            .filter(|tool| tool.hints.read_only)
+        {
+            let named: Vec<&str> = tool
+                .scopes
+                .iter()
+                .filter(|scope| oauth.write_scopes.contains(scope))
+                .collect();
+            let all_write = match &tool.scopes {
+                ScopeRequirement::All(_) => !named.is_empty(),
+                ScopeRequirement::Any(_) => {
+                    !tool.scopes.missing(&reading, &oauth.implies).is_empty()
+                }
+            };
+            if all_write && !named.is_empty() {
+                report.add(
+                    file,
+                    format!("tool {}.scopes", tool.name),
+                    format!("a tool that only reads needs `{}`, which allows writing", named.join("`, `")),
+                    "name the narrower scope; if the provider has none, take it out of `oauth.write_scopes`",
+                );
+            }
+        }
+    }
+}

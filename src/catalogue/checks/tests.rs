@@ -1,0 +1,464 @@
+//! Every check fires: a sound file is damaged in one place, and the check that is meant to notice does.
+
+use std::collections::BTreeSet;
+
+use super::{CHECKS, check};
+use crate::catalogue::{Problem, Source};
+
+/// A small file without a fault, with everything in it that a check looks at.
+const SOUND: &str = r#"
+name = "Notes"
+docs = "https://docs.notes.example"
+base_url = "https://{tenant}.notes.example/api"
+host_allow = ["{tenant}.notes.example", "login.notes.example"]
+confidence = "documentation"
+unconfirmed = ["The lifetime of a token is not known."]
+
+[variables.tenant]
+title = "Tenant"
+description = "The first part of your address."
+default = "acme"
+
+[setup]
+redirect_rules = "Any address that was registered."
+
+[oauth]
+issuer = "https://login.notes.example"
+iss_required = true
+pkce = "required"
+client_auth = "post"
+scopes = ["read", "write"]
+write_scopes = ["write"]
+authorize = { url = "https://login.notes.example/authorize" }
+token = { url = "https://login.notes.example/token" }
+revoke = { post = "https://login.notes.example/revoke/{client_id}", auth = "client", token_param = "token", tokens = "access" }
+
+[oauth.implies]
+write = ["read"]
+
+[account]
+get = "/me"
+scopes = ["read"]
+id = "id"
+label = "name"
+
+[[error]]
+when = { status = 401 }
+is = "token_invalid"
+
+[[tool]]
+name = "notes_list"
+title = "List notes"
+description = "List every note."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["read"]
+get = "/folders/{folder}/notes"
+query = { limit = "$limit" }
+example = { folder = "inbox" }
+
+[tool.input.folder]
+type = "string"
+description = "The name of a folder."
+
+[tool.input.limit]
+type = "integer"
+maximum = 50
+default = 20
+description = "How many notes to return."
+
+[[tool]]
+name = "notes_delete"
+title = "Delete a note"
+description = "Delete a note for good."
+read_only = false
+destructive = true
+idempotent = true
+open_world = false
+effects = ["deletes"]
+scopes = ["write"]
+delete = "/notes/{id}"
+example = { id = 7 }
+
+[tool.input.id]
+type = "integer"
+description = "The number of the note."
+"#;
+
+/// Which check fires when the first text is replaced by the second.
+const DAMAGES: &[(&str, &str, &str)] = &[
+    (
+        "urls_are_https",
+        "\"https://login.notes.example/token\"",
+        "\"http://login.notes.example/token\"",
+    ),
+    ("urls_are_https", "docs = \"https:", "docs = \"javascript:"),
+    (
+        "hosts_are_constant_or_allowed",
+        "https://login.notes.example/token",
+        "https://login.evil.example/token",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "host_allow = [",
+        "host_allow = [\"other.example\", ",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "{tenant}.notes.example",
+        "{tenant}",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "{tenant}.notes.example",
+        "{tenant}.example",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "{tenant}.notes.example",
+        "{tenant}notes.example.com",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "{tenant}.notes",
+        "{tennant}.notes",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "/api\"",
+        "/{client_id}\"",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "[setup]",
+        "[variables.region]\ntitle = \"Region\"\ndescription = \"The region of it.\"\n[setup]",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "[setup]",
+        "[variables.client_id]\ntitle = \"Id\"\ndescription = \"The id of it.\"\n[setup]",
+    ),
+    (
+        "variable_defaults_match",
+        "default = \"acme\"",
+        "default = \"acme/../x\"",
+    ),
+    (
+        "issuer_is_named_when_required",
+        "issuer = \"https://login.notes.example\"",
+        "",
+    ),
+    (
+        "scopes_are_listed",
+        "scopes = [\"read\"]\nget",
+        "scopes = [\"raed\"]\nget",
+    ),
+    (
+        "scopes_are_listed",
+        "scopes = [\"read\", \"write\"]",
+        "scopes = [\"read\"]",
+    ),
+    (
+        "scopes_are_listed",
+        "write_scopes = [\"write\"]",
+        "write_scopes = [\"wirte\"]",
+    ),
+    (
+        "listed_scopes_are_needed",
+        "scopes = [\"read\", \"write\"]",
+        "scopes = [\"read\", \"write\", \"admin\"]",
+    ),
+    (
+        "read_only_tools_need_no_write_scope",
+        "scopes = [\"read\"]\nget = \"/f",
+        "scopes = [\"write\"]\nget = \"/f",
+    ),
+    (
+        "read_only_tools_need_no_write_scope",
+        "scopes = [\"read\"]\nget = \"/f",
+        "scopes = { any = [\"write\"] }\nget = \"/f",
+    ),
+    (
+        "account_call_is_read_only",
+        "get = \"/me\"",
+        "post = \"/me\"",
+    ),
+    (
+        "account_call_is_read_only",
+        "get = \"/me\"",
+        "get = \"/users/{user}\"",
+    ),
+    (
+        "dead_tokens_are_recognised",
+        "is = \"token_invalid\"",
+        "is = \"invalid\"",
+    ),
+    (
+        "tool_names_are_unique",
+        "\"notes_delete\"",
+        "\"notes_list\"",
+    ),
+    (
+        "tool_names_are_unique",
+        "\"notes_delete\"",
+        "\"delete_note\"",
+    ),
+    (
+        "tool_names_are_unique",
+        "\"notes_delete\"",
+        "\"notes_Delete\"",
+    ),
+    ("tool_names_are_unique", "\"notes_delete\"", "\"notes_\""),
+    (
+        "tool_names_are_unique",
+        "\"notes_delete\"",
+        "\"notes_delete_one_of_the_notes_of_the_account\"",
+    ),
+    (
+        "descriptions_are_sentences",
+        "\"List every note.\"",
+        "\"list every note\"",
+    ),
+    (
+        "descriptions_are_sentences",
+        "\"List every note.\"",
+        "\"List every\\u200B note.\"",
+    ),
+    (
+        "descriptions_are_sentences",
+        "\"List notes\"",
+        "\"List notes.\"",
+    ),
+    (
+        "descriptions_are_sentences",
+        "description = \"The number of the note.\"",
+        "",
+    ),
+    (
+        "descriptions_are_sentences",
+        "\"Any address that was registered.\"",
+        "\"any\"",
+    ),
+    (
+        "hints_are_consistent",
+        "destructive = false\nidempotent = true",
+        "destructive = true\nidempotent = true",
+    ),
+    (
+        "hints_are_consistent",
+        "destructive = false\nidempotent = true",
+        "destructive = false\nidempotent = false",
+    ),
+    (
+        "hints_are_consistent",
+        "read_only = false\ndestructive = true",
+        "read_only = false\ndestructive = false",
+    ),
+    ("hints_are_consistent", "effects = [\"deletes\"]", ""),
+    (
+        "hints_are_consistent",
+        "scopes = [\"read\"]\nget = \"/f",
+        "effects = [\"shares_data\"]\nscopes = [\"read\"]\nget = \"/f",
+    ),
+    ("every_placeholder_is_declared", "\"$limit\"", "\"$limits\""),
+    (
+        "every_placeholder_is_declared",
+        "/notes/{id}",
+        "/notes/{note_id}",
+    ),
+    ("every_input_is_used", "query = { limit = \"$limit\" }", ""),
+    (
+        "path_inputs_are_required",
+        "type = \"string\"\ndescription = \"The name",
+        "type = \"string\"\nrequired = false\ndescription = \"The name",
+    ),
+    (
+        "path_inputs_are_required",
+        "type = \"string\"\ndescription = \"The name",
+        "type = \"boolean\"\ndescription = \"The name",
+    ),
+    (
+        "input_schema_is_closed",
+        "type = \"integer\"\ndescription",
+        "minimum = 1\ndescription",
+    ),
+    (
+        "input_schema_is_closed",
+        "type = \"integer\"\nmaximum",
+        "type = \"array\"\nmaximum",
+    ),
+    (
+        "input_schema_is_closed",
+        "type = \"integer\"\nmaximum",
+        "type = \"object\"\nmaximum",
+    ),
+    (
+        "input_schema_is_closed",
+        "type = \"integer\"\nmaximum",
+        "type = \"array\"\nitems = { type = \"object\" }\nmaximum",
+    ),
+    (
+        "input_schema_is_closed",
+        "default = 20",
+        "default = 20\nrequired = true",
+    ),
+    (
+        "input_schema_is_closed",
+        "maximum = 50",
+        "anyOf = [{ \"$ref\" = \"#\" }]",
+    ),
+    ("input_defaults_match", "default = 20", "default = 51"),
+    (
+        "example_matches_schema",
+        "example = { id = 7 }",
+        "example = { id = \"seven\" }",
+    ),
+    (
+        "example_matches_schema",
+        "example = { folder = \"inbox\" }",
+        "example = { folder = \"..\" }",
+    ),
+];
+
+fn problems(file: &str, text: &str) -> Vec<Problem> {
+    check(&[Source {
+        file: file.to_owned(),
+        text: text.to_owned(),
+    }])
+}
+
+fn assert_fires(name: &str, problems: &[Problem], damage: &str) {
+    assert!(
+        problems.iter().any(|problem| problem.check == name),
+        "{name} does not notice {damage}; found: {problems:#?}"
+    );
+}
+
+#[test]
+fn a_sound_file_passes() {
+    let problems = problems("notes.toml", SOUND);
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn every_check_fires() {
+    let mut fired = BTreeSet::new();
+    for (name, from, to) in DAMAGES {
+        assert!(SOUND.contains(from), "the sound file has no `{from}`");
+        assert_fires(name, &problems("notes.toml", &SOUND.replace(from, to)), to);
+        fired.insert(*name);
+    }
+    for file in [
+        "Notes.toml",
+        "no-tes.toml",
+        "1notes.toml",
+        "notesnotesnotesnotesn.toml",
+        ".toml",
+    ] {
+        assert_fires("id_is_file_stem", &problems(file, SOUND), file);
+        fired.insert("id_is_file_stem");
+    }
+    let source = |file: &str| Source {
+        file: file.to_owned(),
+        text: SOUND.to_owned(),
+    };
+    let twins = check(&[source("a/notes.toml"), source("b/notes.toml")]);
+    assert_fires("ids_are_unique", &twins, "a second file of the same name");
+    assert!(
+        twins
+            .iter()
+            .any(|problem| problem.file == "b/notes.toml"
+                && problem.message.contains("a/notes.toml"))
+    );
+    fired.insert("ids_are_unique");
+
+    let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(fired, all, "every check has a damage that it notices");
+    assert_eq!(all.len(), CHECKS.len(), "no two checks share a name");
+}
+
+#[test]
+fn what_one_key_can_tell_is_refused_while_reading() {
+    for (from, to, words) in [
+        (
+            "destructive = false\nidempotent",
+            "idempotent",
+            "`destructive` is not declared",
+        ),
+        (
+            "get = \"/folders",
+            "put = \"/x\"\nget = \"/folders",
+            "exactly one of",
+        ),
+        (
+            "get = \"/folders/{folder}/notes\"",
+            "get = \"/folders/{folder\"",
+            "never closed",
+        ),
+        ("get = \"/folders", "get = \"/../folders", "`..` segment"),
+        ("query = {", "body = { a = 1 }\nquery = {", "has no `body`"),
+        (
+            "query = {",
+            "text = true\npick = { a = \"b\" }\nquery = {",
+            "exclude each other",
+        ),
+        (
+            "query = {",
+            "pick = { a = { apply = \"rot13\", to = \"b\" } }\nquery = {",
+            "unknown variant `rot13`",
+        ),
+        (
+            "query = {",
+            "headers = { Authorization = \"x\" }\nquery = {",
+            "cannot be set",
+        ),
+        (
+            "query = {",
+            "headers = { X-A = \"a\\r\\nB: c\" }\nquery = {",
+            "not visible ASCII",
+        ),
+        (
+            "type = \"integer\"\nmaximum",
+            "type = \"intger\"\nmaximum",
+            "no JSON Schema",
+        ),
+        (
+            "scopes = [\"read\"]\nid",
+            "scopes = { all = [] }\nid",
+            "a list of scopes",
+        ),
+        (
+            "get = \"/me\"",
+            "get = \"/me\"\npost = \"/me\"",
+            "exactly one of",
+        ),
+        (
+            "tokens = \"access\"",
+            "tokens = \"access\", unsupported = true",
+            "exactly one of",
+        ),
+        ("auth = \"client\", ", "", "does not say its `auth`"),
+        (
+            "when = { status = 401 }",
+            "when = {}",
+            "would fit every reply",
+        ),
+        (
+            "default = \"acme\"",
+            "pattern = \"(\"",
+            "no regular expression",
+        ),
+    ] {
+        assert!(SOUND.contains(from), "the sound file has no `{from}`");
+        let found = problems("notes.toml", &SOUND.replace(from, to));
+        assert!(
+            found.len() == 1
+                && found[0].check == "file_is_readable"
+                && found[0].message.contains(words),
+            "{words}: {found:#?}"
+        );
+        assert!(found[0].place.starts_with("line "), "{}", found[0].place);
+    }
+}

@@ -1,0 +1,297 @@
+//! What a refusal of a provider means: rules over status, headers and body; the first that fits wins.
+//!
+//! A rule without a status is tried on every reply, also on a 200: some providers refuse with one.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::condition::{Condition, parse_header_name};
+use super::field_path::FieldPath;
+use super::plain_text::plain_text;
+use super::reply::Refusal;
+
+/// How much of a provider's own words is passed on.
+const LONGEST_MESSAGE: usize = 500;
+/// No provider is believed that asks for a longer pause.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// What a refusal means for the connection and for the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The access token is expired or withdrawn: refresh once, then reconnect.
+    TokenInvalid,
+    /// The connection lacks a permission: connect again with more.
+    ScopeMissing,
+    /// Too many calls: wait.
+    RateLimited,
+    /// What was asked for is not there, or may not be seen.
+    NotFound,
+    /// It collides with something that is there.
+    Conflict,
+    /// The arguments make no sense to the provider.
+    Invalid,
+    /// The provider failed; the same call may work later.
+    Retryable,
+    /// No rule of the provider file knows this refusal.
+    #[serde(skip_deserializing)]
+    Other,
+}
+
+/// The rules of a provider, in order, and where its own words stand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ErrorRules {
+    pub(super) rules: Vec<ErrorRule>,
+    /// Where the provider says what is wrong.
+    pub(super) text: Vec<FieldPath>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErrorRule {
+    pub(super) when: Condition,
+    pub(super) is: RefusalKind,
+    /// What to say besides the provider's own words.
+    message: Option<String>,
+    retry_after: Option<RetryAfter>,
+}
+
+/// Where the provider says how long to wait.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryAfter {
+    #[serde(deserialize_with = "header_name")]
+    header: HeaderName,
+    unit: RetryUnit,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RetryUnit {
+    /// Seconds from now.
+    S,
+    /// A point in time in seconds since 1970, by the provider's clock.
+    EpochS,
+}
+
+fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    parse_header_name(&name).map_err(serde::de::Error::custom)
+}
+
+impl RetryAfter {
+    /// The pause. A point in time is compared with the provider's own `Date`, so that no clock of ours is asked.
+    fn read(&self, headers: &HeaderMap) -> Option<Duration> {
+        let number: i64 = headers
+            .get(&self.header)?
+            .to_str()
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        let seconds = match self.unit {
+            RetryUnit::S => number,
+            RetryUnit::EpochS => number.saturating_sub(date(headers)?.as_second()),
+        };
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(http::header::DATE)?.to_str().ok()?;
+    let zoned = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_zoned(date)
+        .ok()?;
+    Some(zoned.timestamp())
+}
+
+impl ErrorRules {
+    /// What a reply means, if it is a refusal. The body of a success is not even parsed unless a rule may fit it.
+    pub(super) fn refusal(&self, response: &Response<Vec<u8>>) -> Option<Refusal> {
+        let status = response.status();
+        let may_fit = |rule: &&ErrorRule| rule.when.may_fit(status.as_u16());
+        if status.is_success() && !self.rules.iter().any(|rule| may_fit(&rule)) {
+            return None;
+        }
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.when.fits(status.as_u16(), response.headers(), &body));
+        if rule.is_none() && status.is_success() {
+            return None;
+        }
+        Some(Refusal {
+            kind: rule.map_or(RefusalKind::Other, |rule| rule.is),
+            status: status.as_u16(),
+            message: self.message(rule, &body, status),
+            retry_after: rule
+                .and_then(|rule| rule.retry_after.as_ref())
+                .and_then(|retry_after| retry_after.read(response.headers())),
+        })
+    }
+
+    /// Our sentence, the provider's words, or at least the status.
+    fn message(&self, rule: Option<&ErrorRule>, body: &Value, status: http::StatusCode) -> String {
+        let words: Vec<String> = self
+            .text
+            .iter()
+            .filter_map(|path| path.find_text(body))
+            .collect();
+        let words = plain_text(&words.join(": "), LONGEST_MESSAGE);
+        let sentence = rule.and_then(|rule| rule.message.as_deref());
+        match (sentence, words.is_empty()) {
+            (Some(sentence), true) => sentence.to_owned(),
+            (Some(sentence), false) => format!("{sentence} The provider says: {words}"),
+            (None, false) => words,
+            (None, true) => format!("the provider answered {status}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rules() -> ErrorRules {
+        let rules = json!([
+            {"when": {"status": 401}, "is": "token_invalid"},
+            {"when": {"status": [403, 429], "header": {"name": "X-Remaining", "equals": "0"}}, "is": "rate_limited",
+             "retry_after": {"header": "X-Reset", "unit": "epoch_s"}},
+            {"when": {"status": 429}, "is": "rate_limited", "retry_after": {"header": "Retry-After", "unit": "s"}},
+            {"when": {"status": 403, "body": {"path": "message", "matches": "(?i)not accessible"}},
+             "is": "scope_missing", "message": "Not allowed."},
+            {"when": {"status": "5xx"}, "is": "retryable"},
+        ]);
+        ErrorRules {
+            rules: serde_json::from_value(rules).unwrap(),
+            text: vec![
+                FieldPath::try_from("message".to_owned()).unwrap(),
+                FieldPath::try_from("errors".to_owned()).unwrap(),
+            ],
+        }
+    }
+
+    fn refusal(
+        rules: &ErrorRules,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Refusal> {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        rules.refusal(&response.body(body.as_bytes().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_wins() {
+        let rules = rules();
+        let kind = |status, headers: &[(&str, &str)], body: &str| {
+            refusal(&rules, status, headers, body).map(|refusal| refusal.kind)
+        };
+        assert_eq!(kind(200, &[], "{}"), None);
+        assert_eq!(kind(401, &[], ""), Some(RefusalKind::TokenInvalid));
+        assert_eq!(
+            kind(403, &[("x-remaining", "0")], ""),
+            Some(RefusalKind::RateLimited)
+        );
+        assert_eq!(
+            kind(403, &[("x-remaining", "9")], ""),
+            Some(RefusalKind::Other)
+        );
+        let forbidden = r#"{"message": "Resource not accessible"}"#;
+        assert_eq!(kind(403, &[], forbidden), Some(RefusalKind::ScopeMissing));
+        assert_eq!(kind(502, &[], "<html>"), Some(RefusalKind::Retryable));
+        assert_eq!(kind(418, &[], ""), Some(RefusalKind::Other));
+        assert_eq!(kind(302, &[], ""), Some(RefusalKind::Other));
+    }
+
+    #[test]
+    fn a_pause_is_read_in_seconds_and_as_a_point_in_time() {
+        let rules = rules();
+        let pause =
+            |headers: &[(&str, &str)]| refusal(&rules, 429, headers, "").unwrap().retry_after;
+        assert_eq!(
+            pause(&[("retry-after", "30")]),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(pause(&[("retry-after", "-1")]), Some(Duration::ZERO));
+        assert_eq!(pause(&[("retry-after", "soon")]), None);
+        assert_eq!(
+            pause(&[("retry-after", "99999999999")]),
+            Some(LONGEST_PAUSE)
+        );
+        let date = ("date", "Thu, 01 Jan 1970 00:01:40 GMT");
+        let remaining = ("x-remaining", "0");
+        assert_eq!(
+            pause(&[remaining, date, ("x-reset", "160")]),
+            Some(Duration::from_mins(1))
+        );
+        assert_eq!(
+            pause(&[remaining, date, ("x-reset", "10")]),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(pause(&[remaining, ("x-reset", "160")]), None);
+    }
+
+    #[test]
+    fn messages_are_the_providers_words_made_harmless() {
+        let rules = rules();
+        let message = |status, body: &str| refusal(&rules, status, &[], body).unwrap().message;
+        assert_eq!(
+            message(
+                422,
+                r#"{"message": "Bad\n\u202Eone", "errors": [{"field": "title"}]}"#
+            ),
+            r#"Bad one: [{"field":"title"}]"#
+        );
+        assert_eq!(
+            message(403, r#"{"message": "Not accessible"}"#),
+            "Not allowed. The provider says: Not accessible"
+        );
+        assert_eq!(
+            message(500, "<html>"),
+            "the provider answered 500 Internal Server Error"
+        );
+        let long = json!({"message": "x".repeat(9999)}).to_string();
+        assert_eq!(message(500, &long).chars().count(), LONGEST_MESSAGE + 1);
+    }
+
+    #[test]
+    fn a_refusal_inside_a_200_is_found_by_a_rule_without_status() {
+        let rules = ErrorRules {
+            rules: serde_json::from_value(json!([
+                {"when": {"body": {"path": "error", "in": ["invalid_auth", "token_revoked"]}}, "is": "token_invalid"},
+                {"when": {"body": {"path": "ok", "equals": "false"}}, "is": "invalid"},
+            ]))
+            .unwrap(),
+            text: Vec::new(),
+        };
+        let kind = |body: &str| refusal(&rules, 200, &[], body).map(|refusal| refusal.kind);
+        assert_eq!(kind(r#"{"ok": true}"#), None);
+        assert_eq!(
+            kind(r#"{"ok": false, "error": "token_revoked"}"#),
+            Some(RefusalKind::TokenInvalid)
+        );
+        assert_eq!(
+            kind(r#"{"ok": false, "error": "x"}"#),
+            Some(RefusalKind::Invalid)
+        );
+    }
+
+    #[test]
+    fn what_no_rule_knows_cannot_be_declared() {
+        let rule = json!({"when": {"status": 418}, "is": "other"});
+        assert!(serde_json::from_value::<ErrorRule>(rule).is_err());
+    }
+}
