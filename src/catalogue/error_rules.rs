@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::condition::{Condition, parse_header_name};
@@ -20,7 +20,7 @@ const LONGEST_MESSAGE: usize = 500;
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// What a refusal means for the connection and for the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
     /// The access token is expired or withdrawn: refresh once, then reconnect.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -40,7 +41,7 @@ pub struct Provider {
 }
 
 /// Whose account a credential opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The provider's own identifier: two connections with the same one are the same account.
     pub id: String,
@@ -165,6 +166,12 @@ impl Provider {
         };
         self.oauth(&variables).map_err(address)?;
         Ok(variables)
+    }
+
+    /// What a scope allows, in words for people, beginning with a verb.
+    #[must_use]
+    pub fn scope_words(&self, scope: &str) -> Option<&str> {
+        self.file.oauth.scope_words.get(scope).map(String::as_str)
     }
 
     /// How to speak OAuth to it.

@@ -106,7 +106,7 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
 fn set_up_help(view: &ServiceView) -> SetUpHelp {
     SetUpHelp {
         redirect_url: view.redirect_uri.as_str().into(),
-        docs: WebAddress::parse(view.service.provider.docs().as_str()).ok(),
+        docs: view.service.provider.docs().and_then(|docs| WebAddress::parse(docs.as_str()).ok()),
     }
 }
 

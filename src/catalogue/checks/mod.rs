@@ -57,6 +57,10 @@ pub static CHECKS: &[Check] = &[
         run: scopes::scopes_are_listed,
     },
     Check {
+        name: "scopes_have_words",
+        run: scopes::scopes_have_words,
+    },
+    Check {
         name: "listed_scopes_are_needed",
         run: scopes::listed_scopes_are_needed,
     },

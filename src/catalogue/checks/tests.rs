@@ -36,6 +36,10 @@ revoke = { post = "https://login.notes.example/revoke/{client_id}", auth = "clie
 [oauth.implies]
 write = ["read"]
 
+[oauth.scope_words]
+read = "See your notes"
+write = "Write notes as you"
+
 [account]
 get = "/me"
 scopes = ["read"]
@@ -164,6 +168,12 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "scopes_are_listed",
         "write_scopes = [\"write\"]",
         "write_scopes = [\"wirte\"]",
+    ),
+    ("scopes_have_words", "read = \"See your notes\"\n", ""),
+    (
+        "scopes_have_words",
+        "write = \"Write notes as you\"",
+        "write = \"Write notes as you\"\nadmin = \"Everything\"",
     ),
     (
         "listed_scopes_are_needed",

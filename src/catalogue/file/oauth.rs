@@ -29,6 +29,9 @@ pub(crate) struct OAuthFile {
     pub(crate) implies: ScopeImplications,
     #[serde(default)]
     pub(crate) write_scopes: ScopeSet,
+    /// What each scope allows, in words for people.
+    #[serde(default)]
+    pub(crate) scope_words: BTreeMap<String, String>,
     pub(crate) authorize: AuthorizeFile,
     pub(crate) token: TokenFile,
     #[serde(default)]

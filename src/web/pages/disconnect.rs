@@ -63,12 +63,10 @@ impl DisconnectPage {
 pub enum AtProvider {
     /// The provider has ended the access.
     Confirmed,
-    /// The provider could not be reached, or has not answered yet; Attache goes on trying.
+    /// The provider could not be reached, or has not confirmed yet.
     Pending {
-        /// The path that tries again at once: a POST.
+        /// The path that tries again: a POST.
         retry: String,
-        /// When Attache stops trying and deletes the last copy.
-        until: When,
     },
     /// The provider has no way to be told.
     Unsupported(Option<WebAddress>),
@@ -111,7 +109,6 @@ impl DisconnectedPage {
         Self {
             at_provider: AtProvider::Pending {
                 retry: "/connections/con_courier/revoke".to_owned(),
-                until: moment(30 * 86_400),
             },
             ..Self::sample()
         }
