@@ -39,7 +39,9 @@ pub struct Demo {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// Others could reach it.
-    #[error("the demo has no real sign-in, so it listens on this machine only; use --bind 127.0.0.1:PORT")]
+    #[error(
+        "the demo has no real sign-in, so it listens on this machine only; use --bind 127.0.0.1:PORT"
+    )]
     NotLoopback,
     /// The gateway did not start.
     #[error(transparent)]
@@ -60,21 +62,32 @@ impl Demo {
     ///
     /// # Errors
     /// [`DemoError`].
-    pub async fn start(settings: DemoSettings, clock: Clock, random: Random) -> Result<Self, DemoError> {
+    pub async fn start(
+        settings: DemoSettings,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, DemoError> {
         let mut config = settings.config;
         if !config.bind.ip().is_loopback() {
             return Err(DemoError::NotLoopback);
         }
         let (listener, address) = listen::bind(config.bind).await.map_err(StartError::from)?;
-        let public_url = config.public_url.get_or_insert_with(|| format!("http://{address}"));
-        let links = Links::new(public_url).map_err(|problem| StartError::PublicUrl(problem.to_string()))?;
+        let public_url = config
+            .public_url
+            .get_or_insert_with(|| format!("http://{address}"));
+        let links =
+            Links::new(public_url).map_err(|problem| StartError::PublicUrl(problem.to_string()))?;
         let data_dir = config.data_dir.clone();
         let sandbox = start_sandbox(&data_dir, clock.clone(), random.clone()).await?;
         let (service, authority) = set_up(&sandbox, &links).await?;
         config.services.insert(SANDBOX.to_owned(), service);
         config.egress.dangerously_allow_loopback.push(authority);
         let app = App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
-        Ok(Self { app, sandbox, data_dir })
+        Ok(Self {
+            app,
+            sandbox,
+            data_dir,
+        })
     }
 
     /// The gateway.
@@ -91,9 +104,14 @@ impl Demo {
         let mut people = Vec::new();
         for (subject, name) in [("ana", "Ana"), ("ben", "Ben")] {
             let agent = format!("{name}'s agent");
-            let (principal, _, agent_token) = self.app.person(ISSUER, subject, name, &agent).await?;
+            let (principal, _, agent_token) =
+                self.app.person(ISSUER, subject, name, &agent).await?;
             let sign_in_url = self.app.gateway().create_sign_in_link(&principal).await?;
-            people.push(ReadyPerson { name: subject.to_owned(), sign_in_url, agent_token });
+            people.push(ReadyPerson {
+                name: subject.to_owned(),
+                sign_in_url,
+                agent_token,
+            });
         }
         let links = self.app.gateway().links();
         Ok(Ready {
@@ -115,23 +133,34 @@ impl Demo {
     }
 }
 
-async fn start_sandbox(data_dir: &std::path::Path, clock: Clock, random: Random) -> Result<Sandbox, DemoError> {
+async fn start_sandbox(
+    data_dir: &std::path::Path,
+    clock: Clock,
+    random: Random,
+) -> Result<Sandbox, DemoError> {
     let settings = sandbox::Settings {
         bind: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         state_file: Some(data_dir.join("sandbox.json")),
     };
-    sandbox::start(settings, clock, random).await.map_err(|error| DemoError::Sandbox(error.to_string()))
+    sandbox::start(settings, clock, random)
+        .await
+        .map_err(|error| DemoError::Sandbox(error.to_string()))
 }
 
 /// What an admin would do by hand: register Attache at the service, and tell Attache about it.
-async fn set_up(sandbox: &Sandbox, links: &Links) -> Result<(ServiceSettings, LoopbackAuthority), DemoError> {
+async fn set_up(
+    sandbox: &Sandbox,
+    links: &Links,
+) -> Result<(ServiceSettings, LoopbackAuthority), DemoError> {
     let failed = |error: &dyn std::fmt::Display| DemoError::Sandbox(error.to_string());
     let client = sandbox
         .register_client("Attache", &links.callback(SANDBOX))
         .await
         .map_err(|error| failed(&error))?;
     let port = sandbox.port();
-    let authority = format!("localhost:{port}").parse::<LoopbackAuthority>().map_err(|error| failed(&error))?;
+    let authority = format!("localhost:{port}")
+        .parse::<LoopbackAuthority>()
+        .map_err(|error| failed(&error))?;
     let service = ServiceSettings {
         client_id: Some(client.client_id),
         client_secret: Some(client.client_secret),

@@ -53,7 +53,11 @@ pub enum StartError {
 }
 
 fn lines<T: std::fmt::Display>(problems: &[T]) -> String {
-    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(|problem| format!("  {problem}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A running gateway.
@@ -86,7 +90,8 @@ impl App {
         random: Random,
     ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
-        let catalogue = Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
+        let catalogue =
+            Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
         let services = Services::new(catalogue, &config.services).map_err(StartError::Services)?;
         let egress = Egress::new(config.egress)?;
         let key = MasterKey::load(&config.master_key, &config.store, &random)?;
@@ -94,8 +99,18 @@ impl App {
         let gateway = Gateway::new(store.clone(), egress, services, links, clock, random);
         let stop = CancellationToken::new();
         let router = router(&gateway, config.mcp, sign_in, address, &stop);
-        let tasks = vec![listen::serve(listener, router, stop.clone()), sweep(gateway.clone(), stop.clone())];
-        Ok(Self { gateway, mcp: config.mcp, store, address, stop, tasks })
+        let tasks = vec![
+            listen::serve(listener, router, stop.clone()),
+            sweep(gateway.clone(), stop.clone()),
+        ];
+        Ok(Self {
+            gateway,
+            mcp: config.mcp,
+            store,
+            address,
+            stop,
+            tasks,
+        })
     }
 
     /// The use cases.
@@ -145,7 +160,10 @@ impl App {
 }
 
 fn links(config: &Config, address: SocketAddr) -> Result<Links, StartError> {
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
     Links::new(&url).map_err(|problem| StartError::PublicUrl(problem.to_string()))
 }
 
@@ -165,7 +183,9 @@ fn router(
 fn authorities(links: &Links, address: SocketAddr) -> Vec<String> {
     let mut authorities = vec![links.authority().to_owned()];
     if address.ip().is_loopback() {
-        authorities.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", address.port())));
+        authorities.extend(
+            ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", address.port())),
+        );
     }
     authorities
 }

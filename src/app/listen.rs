@@ -38,7 +38,11 @@ pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 }
 
 /// Serves until `stop`, then lets calls under way finish for a while.
-pub(super) fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<()> {
+pub(super) fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
     // Without this every small reply waits for an acknowledgement: 44 ms each.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -46,7 +50,11 @@ pub(super) fn serve(listener: TcpListener, router: Router, stop: CancellationTok
         }
     });
     let stopping = stop.clone();
-    let serving = async move { axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await };
+    let serving = async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopping.cancelled_owned())
+            .await
+    };
     tokio::spawn(async move {
         let mut serving = tokio::spawn(serving);
         tokio::select! {

@@ -5,8 +5,10 @@
 mod demo;
 mod gateway;
 mod listen;
+mod logging;
 mod ready;
 
 pub use demo::{Demo, DemoError, DemoSettings};
 pub use gateway::{App, StartError};
-pub use ready::{Ready, ReadyPerson};
+pub use logging::start_logging;
+pub use ready::{Ready, ReadyPerson, ReadySandbox};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::base::secret::for_sealing as shown_once;
 use crate::base::Secret;
+use crate::base::secret::for_sealing as shown_once;
 
 /// The one line of JSON on stdout: a contract for people's scripts.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,18 @@ pub struct Ready {
     /// The people of the demo.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<ReadyPerson>,
+}
+
+/// What a gateway has to be told about a Sandbox that runs alone.
+#[derive(Debug, Serialize)]
+pub struct ReadySandbox {
+    /// Where it is.
+    pub sandbox_url: String,
+    /// The gateway's client id there.
+    pub client_id: String,
+    /// The gateway's client secret there.
+    #[serde(with = "shown_once")]
+    pub client_secret: Secret,
 }
 
 /// One of the people of the demo.

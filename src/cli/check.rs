@@ -35,5 +35,8 @@ fn report(problems: &[catalogue::Problem]) -> Failure {
         1 => "1 problem".to_owned(),
         many => format!("{many} problems"),
     };
-    Failure(format!("{count} in the provider files\n\n{}", blocks.join("\n\n")))
+    Failure(format!(
+        "{count} in the provider files\n\n{}",
+        blocks.join("\n\n")
+    ))
 }

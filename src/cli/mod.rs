@@ -4,7 +4,6 @@
 //! 1 failed, 2 wrong usage.
 
 mod check;
-mod logging;
 mod run;
 mod steps;
 
@@ -13,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::start_logging;
 use crate::config::{Environment, Options};
 
 /// A self-hosted MCP gateway: agents call tools with each person's own connections.
@@ -68,8 +68,20 @@ struct Places {
 
 impl From<Places> for Options {
     fn from(places: Places) -> Self {
-        let Places { config, bind, data_dir, providers, public_url } = places;
-        Self { config, bind, data_dir, providers, public_url }
+        let Places {
+            config,
+            bind,
+            data_dir,
+            providers,
+            public_url,
+        } = places;
+        Self {
+            config,
+            bind,
+            data_dir,
+            providers,
+            public_url,
+        }
     }
 }
 
@@ -78,7 +90,7 @@ impl From<Places> for Options {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::of_process();
-    logging::start(&environment);
+    start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
         Command::Serve(serve) => run::serve(serve.places.into(), &environment, serve.json),

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, steps};
-use crate::app::{App, Demo, DemoSettings, Ready};
-use crate::base::secret::for_sealing as shown_once;
-use crate::base::{Clock, Random, Secret};
+use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox};
+use crate::base::{Clock, Random};
 use crate::config::{Config, Environment, Options};
 use crate::gateway::Gateway;
 use crate::{mcp, sandbox};
@@ -20,13 +18,19 @@ use crate::{mcp, sandbox};
 const LOCAL_ISSUER: &str = "attache:local";
 
 /// `attache serve`.
-pub(super) fn serve(options: Options, environment: &Environment, json: bool) -> Result<(), Failure> {
+pub(super) fn serve(
+    options: Options,
+    environment: &Environment,
+    json: bool,
+) -> Result<(), Failure> {
     let config = resolve(&options, environment)?;
     let person = local_person(environment);
     in_runtime(async move {
         let data_dir = config.data_dir.clone();
         let app = App::start(config, Clock::System, Random::System).await?;
-        let (principal, _, agent_token) = app.person(LOCAL_ISSUER, "owner", &person, "Your agent").await?;
+        let (principal, _, agent_token) = app
+            .person(LOCAL_ISSUER, "owner", &person, "Your agent")
+            .await?;
         let links = app.gateway().links();
         let ready = Ready {
             mcp_url: links.mcp(),
@@ -46,7 +50,11 @@ pub(super) fn serve(options: Options, environment: &Environment, json: bool) -> 
 }
 
 /// `attache demo`.
-pub(super) fn demo(mut options: Options, environment: &Environment, json: bool) -> Result<(), Failure> {
+pub(super) fn demo(
+    mut options: Options,
+    environment: &Environment,
+    json: bool,
+) -> Result<(), Failure> {
     let own_folder = options.data_dir.is_none() && environment.find("ATTACHE_DATA_DIR").is_none();
     let mut config = resolve(&std::mem::take(&mut options), environment)?;
     if own_folder {
@@ -67,7 +75,9 @@ pub(super) fn stdio(options: Options, environment: &Environment) -> Result<(), F
     let person = local_person(environment);
     in_runtime(async move {
         let app = App::start(config, Clock::System, Random::System).await?;
-        let (principal, caller, _) = app.person(LOCAL_ISSUER, "owner", &person, "Your agent").await?;
+        let (principal, caller, _) = app
+            .person(LOCAL_ISSUER, "owner", &person, "Your agent")
+            .await?;
         let sign_in = app.gateway().create_sign_in_link(&principal).await?;
         eprintln!("attache: ready on stdin and stdout; sign in to the pages once with {sign_in}");
         let served = tokio::select! {
@@ -92,22 +102,18 @@ pub(super) struct SandboxOptions {
     redirect_url: String,
 }
 
-/// What a gateway has to be told about a Sandbox.
-#[derive(Debug, Serialize)]
-struct SandboxReady {
-    sandbox_url: String,
-    client_id: String,
-    #[serde(with = "shown_once")]
-    client_secret: Secret,
-}
-
 /// `attache sandbox`: prints what a gateway has to be told, as one line of JSON.
 pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
-    let settings = sandbox::Settings { bind: options.bind, state_file: options.state.clone() };
+    let settings = sandbox::Settings {
+        bind: options.bind,
+        state_file: options.state.clone(),
+    };
     in_runtime(async {
         let sandbox = sandbox::start(settings, Clock::System, Random::System).await?;
-        let client = sandbox.register_client("Attache", &options.redirect_url).await?;
-        let ready = SandboxReady {
+        let client = sandbox
+            .register_client("Attache", &options.redirect_url)
+            .await?;
+        let ready = ReadySandbox {
             sandbox_url: sandbox.url().to_owned(),
             client_id: client.client_id,
             client_secret: client.client_secret,
@@ -121,8 +127,14 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
 
 fn resolve(options: &Options, environment: &Environment) -> Result<Config, Failure> {
     Config::resolve(options, environment).map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        Failure(format!("the configuration has problems:\n{}", lines.join("\n")))
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| format!("  {problem}"))
+            .collect();
+        Failure(format!(
+            "the configuration has problems:\n{}",
+            lines.join("\n")
+        ))
     })
 }
 
@@ -132,7 +144,9 @@ fn local_person(environment: &Environment) -> String {
 }
 
 fn in_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(work)
 }
 
@@ -158,7 +172,10 @@ async fn until_told_to_end(gateway: &Gateway, json: bool) -> Result<(), Failure>
             Ok(principal) = used.recv(), if !json => Arc::clone(&principal),
         };
         match gateway.create_sign_in_link(&principal).await {
-            Ok(link) => eprintln!("The sign-in link of {} was used. The next one: {link}", principal.name),
+            Ok(link) => eprintln!(
+                "The sign-in link of {} was used. The next one: {link}",
+                principal.name
+            ),
             Err(fault) => tracing::error!(%fault, "no new sign-in link could be made"),
         }
     }

@@ -13,8 +13,8 @@ use super::source::Environment;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Links, ServiceSettings};
-use crate::store::{self, KeySource};
 use crate::mcp;
+use crate::store::{self, KeySource};
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
@@ -83,10 +83,17 @@ impl Config {
     ///
     /// # Errors
     /// Every problem at once.
-    pub fn resolve(options: &Options, environment: &Environment) -> Result<Self, Vec<ConfigProblem>> {
+    pub fn resolve(
+        options: &Options,
+        environment: &Environment,
+    ) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Problems::default();
-        let file = problems.keep(read_file(options, environment)).unwrap_or_default();
-        let data_dir = problems.keep(data_dir(options, environment, &file)).unwrap_or_default();
+        let file = problems
+            .keep(read_file(options, environment))
+            .unwrap_or_default();
+        let data_dir = problems
+            .keep(data_dir(options, environment, &file))
+            .unwrap_or_default();
         let bind = problems.keep(bind(options, environment, &file));
         let public_url = public_url(options, environment, &file);
         if let Some(found) = &public_url
@@ -116,9 +123,17 @@ impl Config {
             (Some(bind), true) => Ok(Self {
                 bind,
                 public_url: public_url.map(|found| found.value),
-                providers: pick_path(options.providers.as_ref(), environment, "ATTACHE_PROVIDERS", file.providers),
+                providers: pick_path(
+                    options.providers.as_ref(),
+                    environment,
+                    "ATTACHE_PROVIDERS",
+                    file.providers,
+                ),
                 master_key,
-                egress: egress::Settings { dangerously_allow_loopback: allowed, ..egress::Settings::default() },
+                egress: egress::Settings {
+                    dangerously_allow_loopback: allowed,
+                    ..egress::Settings::default()
+                },
                 mcp: file.mcp,
                 store: store_settings(&data_dir, file.store.cache_bytes),
                 services,
@@ -139,17 +154,28 @@ impl Config {
             KeySource::File(_) => KeySource::beside(&store),
             given => given,
         };
-        Self { data_dir, master_key, store, ..self }
+        Self {
+            data_dir,
+            master_key,
+            store,
+            ..self
+        }
     }
 }
 
 fn store_settings(data_dir: &Path, cache_bytes: Option<u64>) -> store::Settings {
     let defaults = store::Settings::new(data_dir.to_owned());
-    store::Settings { cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes), ..defaults }
+    store::Settings {
+        cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
+        ..defaults
+    }
 }
 
 fn read_file(options: &Options, environment: &Environment) -> Result<File, ConfigProblem> {
-    let named = options.config.clone().or_else(|| environment.find("ATTACHE_CONFIG").map(PathBuf::from));
+    let named = options
+        .config
+        .clone()
+        .or_else(|| environment.find("ATTACHE_CONFIG").map(PathBuf::from));
     let path = match named {
         Some(path) => path,
         None => match default_config_file().filter(|path| path.exists()) {
@@ -157,17 +183,30 @@ fn read_file(options: &Options, environment: &Environment) -> Result<File, Confi
             None => return Ok(File::default()),
         },
     };
-    let problem = |message: String| ConfigProblem { place: path.display().to_string(), message };
-    let text = std::fs::read_to_string(&path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let problem = |message: String| ConfigProblem {
+        place: path.display().to_string(),
+        message,
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| problem(format!("cannot be read: {error}")))?;
     toml::from_str(&text).map_err(|error| {
         // Only the message: the parser's own rendering repeats the line, and the line may hold a secret.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        ConfigProblem { place: format!("{}, line {line}", path.display()), message: error.message().to_owned() }
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].lines().count().max(1)
+        });
+        ConfigProblem {
+            place: format!("{}, line {line}", path.display()),
+            message: error.message().to_owned(),
+        }
     })
 }
 
 fn strategy() -> Option<impl AppStrategy> {
-    let names = AppStrategyArgs { top_level_domain: "dev".into(), author: "attache".into(), app_name: "attache".into() };
+    let names = AppStrategyArgs {
+        top_level_domain: "dev".into(),
+        author: "attache".into(),
+        app_name: "attache".into(),
+    };
     choose_app_strategy(names).ok()
 }
 
@@ -175,13 +214,22 @@ fn default_config_file() -> Option<PathBuf> {
     strategy().map(|dirs| dirs.config_dir().join("attache.toml"))
 }
 
-fn data_dir(options: &Options, environment: &Environment, file: &File) -> Result<PathBuf, ConfigProblem> {
-    pick_path(options.data_dir.as_ref(), environment, "ATTACHE_DATA_DIR", file.data_dir.clone())
-        .or_else(|| strategy().map(|dirs| dirs.data_dir()))
-        .ok_or_else(|| ConfigProblem {
-            place: "data_dir".into(),
-            message: "there is no home folder to put it in; name a folder with --data-dir".into(),
-        })
+fn data_dir(
+    options: &Options,
+    environment: &Environment,
+    file: &File,
+) -> Result<PathBuf, ConfigProblem> {
+    pick_path(
+        options.data_dir.as_ref(),
+        environment,
+        "ATTACHE_DATA_DIR",
+        file.data_dir.clone(),
+    )
+    .or_else(|| strategy().map(|dirs| dirs.data_dir()))
+    .ok_or_else(|| ConfigProblem {
+        place: "data_dir".into(),
+        message: "there is no home folder to put it in; name a folder with --data-dir".into(),
+    })
 }
 
 fn pick_path(
@@ -190,15 +238,35 @@ fn pick_path(
     variable: &str,
     file: Option<PathBuf>,
 ) -> Option<PathBuf> {
-    option.cloned().or_else(|| environment.find(variable).map(PathBuf::from)).or(file)
+    option
+        .cloned()
+        .or_else(|| environment.find(variable).map(PathBuf::from))
+        .or(file)
 }
 
-fn bind(options: &Options, environment: &Environment, file: &File) -> Result<SocketAddr, ConfigProblem> {
-    let found = pick(options.bind.as_ref(), "--bind", environment, "ATTACHE_BIND", file.bind.as_ref(), "bind");
-    let found = found.unwrap_or_else(|| Found { value: DEFAULT_BIND.to_owned(), place: "bind".to_owned() });
+fn bind(
+    options: &Options,
+    environment: &Environment,
+    file: &File,
+) -> Result<SocketAddr, ConfigProblem> {
+    let found = pick(
+        options.bind.as_ref(),
+        "--bind",
+        environment,
+        "ATTACHE_BIND",
+        file.bind.as_ref(),
+        "bind",
+    );
+    let found = found.unwrap_or_else(|| Found {
+        value: DEFAULT_BIND.to_owned(),
+        place: "bind".to_owned(),
+    });
     SocketAddr::from_str(&found.value).map_err(|_| ConfigProblem {
         place: found.place,
-        message: format!("`{}` is not an address and port; write it like {DEFAULT_BIND}", found.value),
+        message: format!(
+            "`{}` is not an address and port; write it like {DEFAULT_BIND}",
+            found.value
+        ),
     })
 }
 
@@ -221,14 +289,24 @@ fn pick(
     file: Option<&String>,
     key: &str,
 ) -> Option<Found<String>> {
-    let found = |value: &str, place: &str| Found { value: value.to_owned(), place: place.to_owned() };
+    let found = |value: &str, place: &str| Found {
+        value: value.to_owned(),
+        place: place.to_owned(),
+    };
     option
         .map(|value| found(value, option_name))
-        .or_else(|| environment.find(variable).map(|value| found(value, variable)))
+        .or_else(|| {
+            environment
+                .find(variable)
+                .map(|value| found(value, variable))
+        })
         .or_else(|| file.map(|value| found(value, key)))
 }
 
-fn service<'a>(services: &'a mut BTreeMap<String, ServiceSettings>, id: &str) -> &'a mut ServiceSettings {
+fn service<'a>(
+    services: &'a mut BTreeMap<String, ServiceSettings>,
+    id: &str,
+) -> &'a mut ServiceSettings {
     services.entry(id.to_ascii_lowercase()).or_default()
 }
 
@@ -237,7 +315,10 @@ struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
     fn add(&mut self, place: &str, message: String) {
-        self.0.push(ConfigProblem { place: place.to_owned(), message });
+        self.0.push(ConfigProblem {
+            place: place.to_owned(),
+            message,
+        });
     }
 
     fn keep<T>(&mut self, outcome: Result<T, ConfigProblem>) -> Option<T> {
@@ -246,7 +327,9 @@ impl Problems {
 
     fn loopback(&mut self, text: &str) -> Option<LoopbackAuthority> {
         let parsed = LoopbackAuthority::from_str(text);
-        parsed.map_err(|error| self.add("egress.dangerously_allow_loopback", error.to_string())).ok()
+        parsed
+            .map_err(|error| self.add("egress.dangerously_allow_loopback", error.to_string()))
+            .ok()
     }
 
     fn secret_file(&mut self, place: &str, path: &Path) -> Option<Secret> {
@@ -266,7 +349,10 @@ impl Problems {
             .as_deref()
             .and_then(|path| self.secret_file(&format!("{place}.client_secret_file"), path));
         if section.client_secret.is_some() && section.client_secret_file.is_some() {
-            self.add(&place, "client_secret and client_secret_file are both set; keep one".into());
+            self.add(
+                &place,
+                "client_secret and client_secret_file are both set; keep one".into(),
+            );
         }
         ServiceSettings {
             client_id: section.client_id.clone(),
@@ -288,9 +374,12 @@ impl Problems {
             } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET") {
                 service(services, id).client_secret = Some(Secret::new(value));
             } else if let Some(id) = rest.strip_suffix("_CLIENT_SECRET_FILE") {
-                service(services, id).client_secret = self.secret_file(&format!("{PREFIX}{rest}"), Path::new(value));
+                service(services, id).client_secret =
+                    self.secret_file(&format!("{PREFIX}{rest}"), Path::new(value));
             } else if let Some((id, name)) = rest.split_once("_VARIABLES_") {
-                service(services, id).variables.insert(name.to_ascii_lowercase(), value.to_owned());
+                service(services, id)
+                    .variables
+                    .insert(name.to_ascii_lowercase(), value.to_owned());
             } else {
                 let message = "is not known; it ends in _CLIENT_ID, _CLIENT_SECRET, _CLIENT_SECRET_FILE or \
                                _VARIABLES_<NAME>";
@@ -301,9 +390,14 @@ impl Problems {
 
     fn master_key(&mut self, environment: &Environment, file: &File, data_dir: &Path) -> KeySource {
         let value = environment.find("ATTACHE_MASTER_KEY");
-        let named = environment.find("ATTACHE_MASTER_KEY_FILE").map(PathBuf::from);
+        let named = environment
+            .find("ATTACHE_MASTER_KEY_FILE")
+            .map(PathBuf::from);
         if value.is_some() && named.is_some() {
-            self.add("ATTACHE_MASTER_KEY", "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into());
+            self.add(
+                "ATTACHE_MASTER_KEY",
+                "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into(),
+            );
         }
         match (value, named.or_else(|| file.master_key_file.clone())) {
             (Some(value), _) => KeySource::Value(Secret::new(value)),
@@ -318,24 +412,36 @@ mod tests {
     use super::*;
 
     fn resolve(options: Options, environment: Environment) -> Result<Config, Vec<String>> {
-        Config::resolve(&options, &environment).map_err(|found| found.iter().map(ToString::to_string).collect())
+        Config::resolve(&options, &environment)
+            .map_err(|found| found.iter().map(ToString::to_string).collect())
     }
 
     fn with_file(text: &str) -> (tempfile::TempDir, Options) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attache.toml");
         std::fs::write(&path, text).unwrap();
-        let options = Options { config: Some(path), data_dir: Some(dir.path().into()), ..Options::default() };
+        let options = Options {
+            config: Some(path),
+            data_dir: Some(dir.path().into()),
+            ..Options::default()
+        };
         (dir, options)
     }
 
     #[test]
     fn an_option_beats_the_environment_which_beats_the_file() {
-        let (_dir, options) = with_file("bind = '127.0.0.1:1'\npublic_url = 'https://file.example'\n");
+        let (_dir, options) =
+            with_file("bind = '127.0.0.1:1'\npublic_url = 'https://file.example'\n");
         let environment = Environment::from([("ATTACHE_BIND", "127.0.0.1:2")]);
         let config = resolve(options.clone(), environment.clone()).unwrap();
-        assert_eq!((config.bind.port(), config.public_url.as_deref()), (2, Some("https://file.example")));
-        let options = Options { bind: Some("127.0.0.1:3".into()), ..options };
+        assert_eq!(
+            (config.bind.port(), config.public_url.as_deref()),
+            (2, Some("https://file.example"))
+        );
+        let options = Options {
+            bind: Some("127.0.0.1:3".into()),
+            ..options
+        };
         assert_eq!(resolve(options, environment).unwrap().bind.port(), 3);
     }
 
@@ -343,23 +449,47 @@ mod tests {
     fn every_problem_is_reported_at_once() {
         let (_dir, options) = with_file(
             "bind = 'nowhere'\npublic_url = 'http://attache.example.com'\n\
-             [egress]\ndangerously_allow_loopback = ['example.com:1']\n[services.acme]\nclient_secret_file = '/no/such'\n",
+             [egress]\ndangerously_allow_loopback = ['no port']\n[services.acme]\nclient_secret_file = '/no/such'\n",
         );
-        let problems = resolve(options, Environment::from([("ATTACHE_SERVICES_ACME_CLINT_ID", "x")])).unwrap_err();
+        let problems = resolve(
+            options,
+            Environment::from([("ATTACHE_SERVICES_ACME_CLINT_ID", "x")]),
+        )
+        .unwrap_err();
         assert_eq!(problems.len(), 5, "{problems:#?}");
-        for part in ["bind: `nowhere`", "public_url: ", "egress.dangerously", "services.acme.client", "CLINT_ID: is not"] {
-            assert!(problems.iter().any(|problem| problem.contains(part)), "{part} is missing in {problems:#?}");
+        for part in [
+            "bind: `nowhere`",
+            "public_url: ",
+            "egress.dangerously",
+            "services.acme.client",
+            "CLINT_ID: is not",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.contains(part)),
+                "{part} is missing in {problems:#?}"
+            );
         }
     }
 
     #[test]
     fn a_misspelt_key_is_named_with_its_line_and_no_line_is_repeated() {
-        let (_dir, options) = with_file("bind = '127.0.0.1:1'\n[services.acme]\nclient_secret = ['hunter2']\n");
-        let problem = resolve(options, Environment::default()).unwrap_err().remove(0);
-        assert!(problem.contains("line 3") && !problem.contains("hunter2"), "{problem}");
+        let (_dir, options) =
+            with_file("bind = '127.0.0.1:1'\n[services.acme]\nclient_secret = ['hunter2']\n");
+        let problem = resolve(options, Environment::default())
+            .unwrap_err()
+            .remove(0);
+        assert!(
+            problem.contains("line 3") && !problem.contains("hunter2"),
+            "{problem}"
+        );
         let (_dir, options) = with_file("publc_url = 'x'\n");
-        let problem = resolve(options, Environment::default()).unwrap_err().remove(0);
-        assert!(problem.contains("unknown field `publc_url`") && problem.contains("line 1"), "{problem}");
+        let problem = resolve(options, Environment::default())
+            .unwrap_err()
+            .remove(0);
+        assert!(
+            problem.contains("unknown field `publc_url`") && problem.contains("line 1"),
+            "{problem}"
+        );
     }
 
     #[test]
@@ -371,7 +501,10 @@ mod tests {
             ("ATTACHE_SERVICES_LOCAL_VARIABLES_PORT", "81"),
         ]);
         let config = resolve(options, environment).unwrap();
-        assert_eq!(config.services["git_hub"].client_id.as_deref(), Some("from-environment"));
+        assert_eq!(
+            config.services["git_hub"].client_id.as_deref(),
+            Some("from-environment")
+        );
         assert!(config.services["git_hub"].client_secret == Some(Secret::new("s3cret")));
         assert_eq!(config.services["local"].variables["port"], "81");
     }
@@ -379,6 +512,9 @@ mod tests {
     #[test]
     fn an_address_that_others_reach_needs_a_public_url() {
         let (_dir, options) = with_file("bind = '0.0.0.0:8080'\n");
-        assert!(resolve(options, Environment::default()).unwrap_err()[0].starts_with("public_url: listening on"));
+        assert!(
+            resolve(options, Environment::default()).unwrap_err()[0]
+                .starts_with("public_url: listening on")
+        );
     }
 }

@@ -16,7 +16,5 @@ mod credential;
 pub use authorization_request::{AuthorizationRequest, CallbackRefusal};
 pub use client_registration::ClientRegistration;
 pub use connect_ticket::{ConnectTicket, TicketRefusal};
-pub use connection::{
-    AtProvider, Connection, ExpiredReason, GrantedBy, RevokedReason, Status,
-};
+pub use connection::{AtProvider, Connection, ExpiredReason, GrantedBy, RevokedReason, Status};
 pub use credential::Credential;

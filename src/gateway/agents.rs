@@ -12,12 +12,18 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn authenticate(&self, token: &AgentToken) -> Result<Option<Caller>, Fault> {
-        let Some(agent) = self.parts.store.agents().get(token.agent.as_str()).await? else { return Ok(None) };
+        let Some(agent) = self.parts.store.agents().get(token.agent.as_str()).await? else {
+            return Ok(None);
+        };
         if !agent.value.recognises(token) {
             return Ok(None);
         }
         let principal = self.principal(&agent.value.person).await?;
-        Ok(principal.map(|principal| Caller { principal, agent: agent.value.id, agent_name: agent.value.name }))
+        Ok(principal.map(|principal| Caller {
+            principal,
+            agent: agent.value.id,
+            agent_name: agent.value.name,
+        }))
     }
 
     /// The agent that the gateway itself adds for `person`, and its token. The token is derived from the master key
@@ -25,10 +31,20 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
-    pub async fn startup_agent(&self, person: &Principal, name: &str) -> Result<(Caller, Secret), Fault> {
+    pub async fn startup_agent(
+        &self,
+        person: &Principal,
+        name: &str,
+    ) -> Result<(Caller, Secret), Fault> {
         let token = self.startup_token(person, name);
         let agent = token.agent(person.id.clone(), name, self.parts.clock.now());
-        match self.parts.store.agents().create(agent.id.as_str(), &agent).await {
+        match self
+            .parts
+            .store
+            .agents()
+            .create(agent.id.as_str(), &agent)
+            .await
+        {
             Ok(_) | Err(WriteError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -37,7 +53,11 @@ impl Gateway {
     }
 
     fn startup_token(&self, person: &Principal, name: &str) -> AgentToken {
-        let derive = |part: &str| self.parts.store.sub_key(&format!("start-up agent {part}|{}|{name}", person.id));
+        let derive = |part: &str| {
+            self.parts
+                .store
+                .sub_key(&format!("start-up agent {part}|{}|{name}", person.id))
+        };
         let mut id = [0; 16];
         id.copy_from_slice(&derive("id").as_bytes()[..16]);
         let secret = Secret::new(BASE64URL_NOPAD.encode(derive("secret").as_bytes()));

@@ -58,19 +58,29 @@ impl Gateway {
         arguments: &Map<String, Value>,
     ) -> Result<ToolOutput, CallError> {
         let (service, tool) = self.find_tool(name)?;
-        tool.check(arguments).map_err(|error| CallError::InvalidArguments(error.to_string()))?;
-        let ready = service.ready().ok_or_else(|| self.not_configured(service))?;
-        let usable = match self.usable_credential(&caller.principal.id, service, ready, tool).await? {
+        tool.check(arguments)
+            .map_err(|error| CallError::InvalidArguments(error.to_string()))?;
+        let ready = service
+            .ready()
+            .ok_or_else(|| self.not_configured(service))?;
+        let usable = match self
+            .usable_credential(&caller.principal.id, service, ready, tool)
+            .await?
+        {
             Ok(usable) => usable,
             Err(reason) => return Err(self.connect_first(caller, service, tool, reason).await?),
         };
-        let request = tool.render(&ready.variables, arguments).map_err(unrenderable)?;
+        let request = tool
+            .render(&ready.variables, arguments)
+            .map_err(unrenderable)?;
         let response = upstream::send(&self.parts.egress, request, &usable.access_token)
             .await
             .map_err(|error| unreachable(service, tool, &error))?;
         match tool.read(&response) {
             Reply::Success(output) => Ok(output),
-            Reply::Refused(refusal) => Err(self.refused(caller, service, tool, &usable, refusal).await?),
+            Reply::Refused(refusal) => Err(self
+                .refused(caller, service, tool, &usable, refusal)
+                .await?),
         }
     }
 
@@ -78,19 +88,32 @@ impl Gateway {
     ///
     /// # Errors
     /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
-    pub async fn link_for(&self, caller: &Caller, name: &str) -> Result<Option<ConnectLink>, CallError> {
+    pub async fn link_for(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Option<ConnectLink>, CallError> {
         let (service, tool) = self.find_tool(name)?;
-        let ready = service.ready().ok_or_else(|| self.not_configured(service))?;
-        match self.usable_credential(&caller.principal.id, service, ready, tool).await? {
+        let ready = service
+            .ready()
+            .ok_or_else(|| self.not_configured(service))?;
+        match self
+            .usable_credential(&caller.principal.id, service, ready, tool)
+            .await?
+        {
             Ok(_) => Ok(None),
-            Err(reason) => Ok(Some(self.connect_link(caller, service, tool, reason).await?)),
+            Err(reason) => Ok(Some(
+                self.connect_link(caller, service, tool, reason).await?,
+            )),
         }
     }
 
     fn find_tool(&self, name: &str) -> Result<(&Service, &std::sync::Arc<Tool>), CallError> {
         self.parts.services.tool(name).ok_or_else(|| {
             let known = self.parts.services.advertised().map(|tool| tool.name());
-            let hint = nearest(name, known).map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
+            let hint = nearest(name, known)
+                .map(|near| format!(" Did you mean {near}?"))
+                .unwrap_or_default();
             CallError::UnknownTool(format!(
                 "There is no tool named {name:?}.{hint} List the tools to see which there are."
             ))
@@ -132,12 +155,18 @@ impl Gateway {
                 let reason = MissingReason::Expired(ExpiredReason::RefusedByProvider);
                 self.connect_first(caller, service, tool, reason).await
             }
-            _ => Ok(CallError::Refused { service: service.provider.name().to_owned(), refusal }),
+            _ => Ok(CallError::Refused {
+                service: service.provider.name().to_owned(),
+                refusal,
+            }),
         }
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err wants"
+)]
 fn unrenderable(error: RenderError) -> CallError {
     CallError::InvalidArguments(error.to_string())
 }
@@ -166,7 +195,10 @@ mod tests {
     #[test]
     fn a_misspelt_tool_is_recognised_and_a_strange_one_is_not() {
         let known = ["acme_list_things", "acme_whoami"];
-        assert_eq!(nearest("acme_list_thing", known.into_iter()), Some("acme_list_things"));
+        assert_eq!(
+            nearest("acme_list_thing", known.into_iter()),
+            Some("acme_list_things")
+        );
         assert_eq!(nearest("drop_tables", known.into_iter()), None);
     }
 }

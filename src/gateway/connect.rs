@@ -117,17 +117,30 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ConnectError`]: the ticket does not let this person go on, or the service is not set up.
-    pub async fn begin_with_ticket(&self, token: &Secret, signed_in: &SignedIn) -> Result<Begun, ConnectError> {
+    pub async fn begin_with_ticket(
+        &self,
+        token: &Secret,
+        signed_in: &SignedIn,
+    ) -> Result<Begun, ConnectError> {
         let view = self.view_ticket(token, signed_in).await?;
-        self.begin(&view.service, signed_in, Some(token.digest())).await
+        self.begin(&view.service, signed_in, Some(token.digest()))
+            .await
     }
 
     /// Begins to connect a service from the Connections page.
     ///
     /// # Errors
     /// [`ConnectError`]: no such service, or it is not set up.
-    pub async fn begin_with_service(&self, service: &str, signed_in: &SignedIn) -> Result<Begun, ConnectError> {
-        let service = self.parts.services.find(service).ok_or(ConnectError::UnknownService)?;
+    pub async fn begin_with_service(
+        &self,
+        service: &str,
+        signed_in: &SignedIn,
+    ) -> Result<Begun, ConnectError> {
+        let service = self
+            .parts
+            .services
+            .find(service)
+            .ok_or(ConnectError::UnknownService)?;
         self.begin(service, signed_in, None).await
     }
 
@@ -140,7 +153,8 @@ impl Gateway {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let random = &self.parts.random;
         let (state, flow_cookie) = (random.token(), random.token());
-        let verifier = CodeVerifier::for_provider(ready.oauth.pkce, random).map(CodeVerifier::into_secret);
+        let verifier =
+            CodeVerifier::for_provider(ready.oauth.pkce, random).map(CodeVerifier::into_secret);
         let redirect_uri = self.redirect_uri(service)?;
         let request = AuthorizationRequest {
             person: signed_in.principal.id.clone(),
@@ -153,7 +167,11 @@ impl Gateway {
             requested: ready.oauth.scopes.clone(),
             expires: self.parts.clock.now() + AuthorizationRequest::LIFETIME,
         };
-        self.parts.store.authorization_requests().create_until(&state.digest(), &request, request.expires).await?;
+        self.parts
+            .store
+            .authorization_requests()
+            .create_until(&state.digest(), &request, request.expires)
+            .await?;
         let authorization_url = oauth::authorization_url(
             &ready.oauth,
             &ready.registration,
@@ -184,11 +202,18 @@ impl Gateway {
         signed_in: &SignedIn,
         flow_cookie: Option<&Secret>,
     ) -> Result<Completed, ConnectError> {
-        let service = self.parts.services.find(service).ok_or(ConnectError::UnknownService)?;
+        let service = self
+            .parts
+            .services
+            .find(service)
+            .ok_or(ConnectError::UnknownService)?;
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let person = &signed_in.principal.id;
-        let request = self.accept_callback(service, parameters, person, flow_cookie).await?;
-        oauth::check_issuer(&ready.oauth, &parameters.iss).map_err(|_| ConnectError::WrongIssuer)?;
+        let request = self
+            .accept_callback(service, parameters, person, flow_cookie)
+            .await?;
+        oauth::check_issuer(&ready.oauth, &parameters.iss)
+            .map_err(|_| ConnectError::WrongIssuer)?;
         let code = read_code(service, parameters)?;
         let reply = self.exchange(service, ready, &request, &code).await?;
         match self.keep(service, ready, &request, &reply).await {
@@ -209,12 +234,22 @@ impl Gateway {
         person: &PersonId,
         flow_cookie: Option<&Secret>,
     ) -> Result<AuthorizationRequest, ConnectError> {
-        let [state] = parameters.state.as_slice() else { return Err(ConnectError::UnknownState) };
+        let [state] = parameters.state.as_slice() else {
+            return Err(ConnectError::UnknownState);
+        };
         let digest = Secret::new(state.as_str()).digest();
         let requests = self.parts.store.authorization_requests();
-        let found = requests.get(&digest).await?.ok_or(ConnectError::UnknownState)?;
-        found.value.check(service.id(), person, flow_cookie, self.parts.clock.now())?;
-        requests.take(&digest).await?.ok_or(ConnectError::UnknownState)
+        let found = requests
+            .get(&digest)
+            .await?
+            .ok_or(ConnectError::UnknownState)?;
+        found
+            .value
+            .check(service.id(), person, flow_cookie, self.parts.clock.now())?;
+        requests
+            .take(&digest)
+            .await?
+            .ok_or(ConnectError::UnknownState)
     }
 
     async fn exchange(
@@ -229,9 +264,16 @@ impl Gateway {
         }
         let redirect_uri = self.redirect_uri(service)?;
         let verifier = request.code_verifier.as_ref();
-        oauth::exchange(&self.parts.egress, &ready.oauth, &ready.registration, code, verifier, &redirect_uri)
-            .await
-            .map_err(|error| token_trouble(service, &error))
+        oauth::exchange(
+            &self.parts.egress,
+            &ready.oauth,
+            &ready.registration,
+            code,
+            verifier,
+            &redirect_uri,
+        )
+        .await
+        .map_err(|error| token_trouble(service, &error))
     }
 
     /// Names the account, then stores: first the credential, then the connection that points to it, last the ticket.
@@ -245,18 +287,35 @@ impl Gateway {
     ) -> Result<Completed, ConnectError> {
         let account = self.account(service, ready, reply).await?;
         let credential = self.credential_from(reply);
-        let granted = reply.scopes.clone().unwrap_or_else(|| request.requested.clone());
-        let connection = self.store_connection(service, request, account, granted, &credential).await?;
+        let granted = reply
+            .scopes
+            .clone()
+            .unwrap_or_else(|| request.requested.clone());
+        let connection = self
+            .store_connection(service, request, account, granted, &credential)
+            .await?;
         let agent_name = self.finish_ticket(request).await?;
-        self.parts.open_tickets.forget(&request.person, service.id());
+        self.parts
+            .open_tickets
+            .forget(&request.person, service.id());
         let other_accounts = self.other_accounts(&connection).await?;
         tracing::info!(connection = %connection.id, service = service.id(), "connected");
         let service_name = service.provider.name().to_owned();
-        Ok(Completed { connection, service_name, agent_name, other_accounts })
+        Ok(Completed {
+            connection,
+            service_name,
+            agent_name,
+            other_accounts,
+        })
     }
 
     /// The account call: proves the credential and names whom it belongs to.
-    async fn account(&self, service: &Service, ready: &Ready, reply: &TokenReply) -> Result<Account, ConnectError> {
+    async fn account(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        reply: &TokenReply,
+    ) -> Result<Account, ConnectError> {
         let name = || service.provider.name().to_owned();
         let request = service
             .provider
@@ -264,18 +323,26 @@ impl Gateway {
             .map_err(|error| Fault::Catalogue(error.to_string()))?;
         let response = upstream::send(&self.parts.egress, request, &reply.access_token)
             .await
-            .map_err(|error| ConnectError::ProviderTrouble { service: name(), message: error.to_string() })?;
+            .map_err(|error| ConnectError::ProviderTrouble {
+                service: name(),
+                message: error.to_string(),
+            })?;
         service
             .provider
             .read_account(&response)
-            .map_err(|refusal| ConnectError::ProviderTrouble { service: name(), message: refusal.message })
+            .map_err(|refusal| ConnectError::ProviderTrouble {
+                service: name(),
+                message: refusal.message,
+            })
     }
 
     fn credential_from(&self, reply: &TokenReply) -> Credential {
         Credential {
             access_token: reply.access_token.clone(),
             refresh_token: reply.refresh_token.clone(),
-            expires: reply.expires_in.map(|lifetime| self.parts.clock.now() + lifetime),
+            expires: reply
+                .expires_in
+                .map(|lifetime| self.parts.clock.now() + lifetime),
             generation: 1,
         }
     }
@@ -304,14 +371,20 @@ impl Gateway {
         };
         for _ in 0..ATTEMPTS {
             let known = self.connections_to(&request.person, service.id()).await?;
-            let same = known.into_iter().find(|record| record.value.account.id == new.account.id);
+            let same = known
+                .into_iter()
+                .find(|record| record.value.account.id == new.account.id);
             if let Some(same) = &same {
                 new.id = same.value.id.clone();
             }
             self.put_credential(&new, credential).await?;
             let written = match &same {
                 Some(old) => connections.replace(old, &new).await,
-                None => connections.create(&super::credentials::record_key(&new), &new).await,
+                None => {
+                    connections
+                        .create(&super::credentials::record_key(&new), &new)
+                        .await
+                }
             };
             match written {
                 Ok(_) => return Ok(new),
@@ -324,14 +397,24 @@ impl Gateway {
 
     /// Spends the ticket, and says which agent had asked.
     async fn finish_ticket(&self, request: &AuthorizationRequest) -> Result<Option<String>, Fault> {
-        let Some(digest) = &request.ticket else { return Ok(None) };
-        let asked = self.parts.store.tickets().get(digest).await?.map(|record| record.value.agent_name);
+        let Some(digest) = &request.ticket else {
+            return Ok(None);
+        };
+        let asked = self
+            .parts
+            .store
+            .tickets()
+            .get(digest)
+            .await?
+            .map(|record| record.value.agent_name);
         self.spend_ticket(digest).await?;
         Ok(asked)
     }
 
     async fn other_accounts(&self, connection: &Connection) -> Result<Vec<String>, Fault> {
-        let known = self.connections_to(&connection.person, &connection.service).await?;
+        let known = self
+            .connections_to(&connection.person, &connection.service)
+            .await?;
         let others = known.into_iter().map(|record| record.value);
         Ok(others
             .filter(|other| other.is_active() && other.id != connection.id)
@@ -342,7 +425,14 @@ impl Gateway {
     /// A token that could not be kept is taken back at the provider: one that was received is never just dropped.
     async fn give_back(&self, service: &Service, ready: &Arc<Ready>, reply: &TokenReply) {
         let (access, refresh) = (Some(&reply.access_token), reply.refresh_token.as_ref());
-        let revoked = oauth::revoke(&self.parts.egress, &ready.oauth, &ready.registration, access, refresh).await;
+        let revoked = oauth::revoke(
+            &self.parts.egress,
+            &ready.oauth,
+            &ready.registration,
+            access,
+            refresh,
+        )
+        .await;
         if let Err(error) = revoked {
             tracing::warn!(service = service.id(), %error, "a token that was not stored could not be revoked");
         }
@@ -350,13 +440,13 @@ impl Gateway {
 
     fn redirect_uri(&self, service: &Service) -> Result<url::Url, Fault> {
         let text = self.parts.links.callback(service.id());
-        url::Url::parse(&text).map_err(|error| Fault::Catalogue(format!("redirect URI {text}: {error}")))
+        url::Url::parse(&text)
+            .map_err(|error| Fault::Catalogue(format!("redirect URI {text}: {error}")))
     }
 }
 
 /// What the cookie of one flow is called: flows in several tabs do not overwrite each other's.
-#[must_use]
-pub fn flow_cookie_name(state: &Secret) -> String {
+pub(super) fn flow_cookie_name(state: &Secret) -> String {
     format!("__Host-attache_flow_{}", &state.digest()[..16])
 }
 
@@ -376,25 +466,44 @@ fn read_code(service: &Service, parameters: &CallbackParameters) -> Result<Secre
     let name = || service.provider.name().to_owned();
     match (parameters.error.as_slice(), parameters.code.as_slice()) {
         ([], [code]) if !code.is_empty() => Ok(Secret::new(code.as_str())),
-        ([error], _) if error == "access_denied" => Err(ConnectError::Cancelled { service: name() }),
-        ([error], _) => Err(ConnectError::RefusedByProvider { service: name(), error: error_code(error) }),
-        _ => Err(ConnectError::RefusedByProvider { service: name(), error: "no code".to_owned() }),
+        ([error], _) if error == "access_denied" => {
+            Err(ConnectError::Cancelled { service: name() })
+        }
+        ([error], _) => Err(ConnectError::RefusedByProvider {
+            service: name(),
+            error: error_code(error),
+        }),
+        _ => Err(ConnectError::RefusedByProvider {
+            service: name(),
+            error: "no code".to_owned(),
+        }),
     }
 }
 
 /// An error code as RFC 6749 allows it, shortened; anything else is not repeated to the person.
 fn error_code(text: &str) -> String {
-    let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain && !text.is_empty() { text.to_owned() } else { "an error it did not name clearly".to_owned() }
+    let plain = text.len() <= 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain && !text.is_empty() {
+        text.to_owned()
+    } else {
+        "an error it did not name clearly".to_owned()
+    }
 }
 
 fn token_trouble(service: &Service, error: &oauth::TokenError) -> ConnectError {
     let service = service.provider.name().to_owned();
     match error {
-        oauth::TokenError::Refused { error, .. } => {
-            ConnectError::RefusedByProvider { service, error: error_code(error.as_deref().unwrap_or_default()) }
-        }
-        other => ConnectError::ProviderTrouble { service, message: other.to_string() },
+        oauth::TokenError::Refused { error, .. } => ConnectError::RefusedByProvider {
+            service,
+            error: error_code(error.as_deref().unwrap_or_default()),
+        },
+        other => ConnectError::ProviderTrouble {
+            service,
+            message: other.to_string(),
+        },
     }
 }
 
@@ -404,7 +513,10 @@ mod tests {
 
     #[test]
     fn only_plain_error_codes_are_repeated() {
-        assert_eq!(error_code("temporarily_unavailable"), "temporarily_unavailable");
+        assert_eq!(
+            error_code("temporarily_unavailable"),
+            "temporarily_unavailable"
+        );
         for hostile in ["", "<script>", "a b", "ö", &"x".repeat(65)] {
             assert_eq!(error_code(hostile), "an error it did not name clearly");
         }

@@ -42,7 +42,8 @@ impl ServiceView {
     /// What the person should see first: 0 needs attention, 1 works, 2 could be connected, 3 cannot.
     #[must_use]
     pub fn urgency(&self) -> u8 {
-        let expired = |view: &ConnectionView| matches!(view.connection.status, Status::Expired { .. });
+        let expired =
+            |view: &ConnectionView| matches!(view.connection.status, Status::Expired { .. });
         match self.connections.first() {
             Some(first) if expired(first) => 0,
             _ if self.waiting.is_some() => 0,
@@ -68,12 +69,21 @@ impl Gateway {
                 .filter(|record| record.value.service == service.id())
                 .map(|record| view(service, &record.value))
                 .collect();
-            connections.sort_by_key(|view| std::cmp::Reverse((view.connection.is_active(), view.connection.since)));
-            let ticket = self.parts.open_tickets.waiting(person, service.id(), self.parts.clock.now());
+            connections.sort_by_key(|view| {
+                std::cmp::Reverse((view.connection.is_active(), view.connection.since))
+            });
+            let ticket =
+                self.parts
+                    .open_tickets
+                    .waiting(person, service.id(), self.parts.clock.now());
             views.push(ServiceView {
                 service: service.clone(),
                 connections,
-                waiting: ticket.map(|t| Waiting { agent_name: t.agent_name, tool: t.tool, since: t.created }),
+                waiting: ticket.map(|t| Waiting {
+                    agent_name: t.agent_name,
+                    tool: t.tool,
+                    since: t.created,
+                }),
                 redirect_uri: self.parts.links.callback(service.id()),
             });
         }
@@ -84,7 +94,14 @@ impl Gateway {
 
 fn view(service: &Service, connection: &Connection) -> ConnectionView {
     let implied = service.provider.implications();
-    let needed = service.provider.tools().iter().map(|tool| tool.scopes().missing(&connection.granted, implied));
+    let needed = service
+        .provider
+        .tools()
+        .iter()
+        .map(|tool| tool.scopes().missing(&connection.granted, implied));
     let missing = needed.fold(ScopeSet::default(), |all, some| all.union(&some));
-    ConnectionView { connection: connection.clone(), missing }
+    ConnectionView {
+        connection: connection.clone(),
+        missing,
+    }
 }

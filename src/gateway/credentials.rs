@@ -46,10 +46,14 @@ impl MissingReason {
             }
             Self::Disconnected => format!("{person} has disconnected {service}."),
             Self::AuthorityChanged => {
-                format!("The {service} connection of {person} was made with another setup of {service}.")
+                format!(
+                    "The {service} connection of {person} was made with another setup of {service}."
+                )
             }
             Self::MissingScopes(scopes) => {
-                format!("The {service} connection of {person} lacks a permission that this needs ({scopes}).")
+                format!(
+                    "The {service} connection of {person} lacks a permission that this needs ({scopes})."
+                )
             }
         }
     }
@@ -67,7 +71,9 @@ impl Gateway {
         let mut connections = self.connections_to(person, service.id()).await?;
         // The connection that was made last is the one that agents use; those that do not work are only explained.
         connections.sort_by_key(|record| (record.value.is_active(), record.value.since));
-        let Some(record) = connections.pop() else { return Ok(Err(MissingReason::NotConnected)) };
+        let Some(record) = connections.pop() else {
+            return Ok(Err(MissingReason::NotConnected));
+        };
         match record.value.status {
             Status::Active => {}
             Status::Expired { reason } => return Ok(Err(MissingReason::Expired(reason))),
@@ -84,11 +90,16 @@ impl Gateway {
             self.expire(record, ExpiredReason::LifetimeOver).await?;
             return Ok(Err(MissingReason::Expired(ExpiredReason::LifetimeOver)));
         }
-        let missing = tool.scopes().missing(&record.value.granted, service.provider.implications());
+        let missing = tool
+            .scopes()
+            .missing(&record.value.granted, service.provider.implications());
         if !missing.is_empty() {
             return Ok(Err(MissingReason::MissingScopes(missing)));
         }
-        Ok(Ok(Usable { connection: record.value, access_token: credential.value.access_token }))
+        Ok(Ok(Usable {
+            connection: record.value,
+            access_token: credential.value.access_token,
+        }))
     }
 
     /// The connections of `person` to one service. A record that cannot be read is a fault of its own, never silence.
@@ -103,26 +114,49 @@ impl Gateway {
     }
 
     /// All connections of `person`.
-    pub(super) async fn connections_of(&self, person: &PersonId) -> Result<Vec<Record<Connection>>, Fault> {
+    pub(super) async fn connections_of(
+        &self,
+        person: &PersonId,
+    ) -> Result<Vec<Record<Connection>>, Fault> {
         const AT_MOST: usize = 1_000;
-        let listed = self.parts.store.connections().list(&format!("{person}/"), AT_MOST).await?;
+        let listed = self
+            .parts
+            .store
+            .connections()
+            .list(&format!("{person}/"), AT_MOST)
+            .await?;
         Ok(listed.whole()?)
     }
 
     /// The credential of a connection.
-    pub(super) async fn credential(&self, connection: &Connection) -> Result<Option<Record<Credential>>, Fault> {
-        Ok(self.parts.store.credentials().get(&record_key(connection)).await?)
+    pub(super) async fn credential(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Record<Credential>>, Fault> {
+        Ok(self
+            .parts
+            .store
+            .credentials()
+            .get(&record_key(connection))
+            .await?)
     }
 
     /// Puts a credential in the place of whatever the connection had, with the next generation.
-    pub(super) async fn put_credential(&self, connection: &Connection, new: &Credential) -> Result<(), Fault> {
+    pub(super) async fn put_credential(
+        &self,
+        connection: &Connection,
+        new: &Credential,
+    ) -> Result<(), Fault> {
         let credentials = self.parts.store.credentials();
         let key = record_key(connection);
         for _ in 0..ATTEMPTS {
             let written = match credentials.get(&key).await? {
                 None => credentials.create(&key, new).await,
                 Some(old) => {
-                    let next = Credential { generation: old.value.generation + 1, ..new.clone() };
+                    let next = Credential {
+                        generation: old.value.generation + 1,
+                        ..new.clone()
+                    };
                     credentials.replace(&old, &next).await
                 }
             };
@@ -137,14 +171,28 @@ impl Gateway {
 
     /// Deletes the credential of a connection.
     pub(super) async fn delete_credential(&self, connection: &Connection) -> Result<(), Fault> {
-        self.parts.store.credentials().take(&record_key(connection)).await?;
+        self.parts
+            .store
+            .credentials()
+            .take(&record_key(connection))
+            .await?;
         Ok(())
     }
 
     /// Marks a connection as expired. If someone changed it meanwhile, theirs stands: it is newer.
-    pub(super) async fn expire(&self, record: Record<Connection>, reason: ExpiredReason) -> Result<(), Fault> {
+    pub(super) async fn expire(
+        &self,
+        record: Record<Connection>,
+        reason: ExpiredReason,
+    ) -> Result<(), Fault> {
         let expired = record.value.clone().expire(reason, self.parts.clock.now());
-        match self.parts.store.connections().replace(&record, &expired).await {
+        match self
+            .parts
+            .store
+            .connections()
+            .replace(&record, &expired)
+            .await
+        {
             Ok(_) | Err(WriteError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -155,9 +203,16 @@ impl Gateway {
     pub(super) async fn expire_refused(&self, used: &Usable) -> Result<(), Fault> {
         let current = self.credential(&used.connection).await?;
         let replaced = current.is_none_or(|now| now.value.access_token != used.access_token);
-        let record = self.parts.store.connections().get(&record_key(&used.connection)).await?;
+        let record = self
+            .parts
+            .store
+            .connections()
+            .get(&record_key(&used.connection))
+            .await?;
         match record {
-            Some(record) if !replaced => self.expire(record, ExpiredReason::RefusedByProvider).await,
+            Some(record) if !replaced => {
+                self.expire(record, ExpiredReason::RefusedByProvider).await
+            }
             _ => Ok(()),
         }
     }

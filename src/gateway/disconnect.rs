@@ -49,7 +49,11 @@ impl Gateway {
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
         let record = self.own_connection(signed_in, id).await?;
-        let service = self.parts.services.find(&record.value.service).ok_or(DisconnectError::UnknownConnection)?;
+        let service = self
+            .parts
+            .services
+            .find(&record.value.service)
+            .ok_or(DisconnectError::UnknownConnection)?;
         Ok((record.value, service.clone()))
     }
 
@@ -58,7 +62,11 @@ impl Gateway {
     ///
     /// # Errors
     /// [`DisconnectError`]: not theirs, or a fault on our side.
-    pub async fn disconnect(&self, signed_in: &SignedIn, id: &ConnectionId) -> Result<Receipt, DisconnectError> {
+    pub async fn disconnect(
+        &self,
+        signed_in: &SignedIn,
+        id: &ConnectionId,
+    ) -> Result<Receipt, DisconnectError> {
         let (revoked, service) = self.make_unusable(signed_in, id).await?;
         let (at_provider, manual_url) = self.revoke_at_provider(&service, &revoked).await?;
         if at_provider != AtProvider::Pending {
@@ -82,7 +90,12 @@ impl Gateway {
         id: &ConnectionId,
     ) -> Result<Record<Connection>, DisconnectError> {
         let key = format!("{}/{id}", signed_in.principal.id);
-        self.parts.store.connections().get(&key).await?.ok_or(DisconnectError::UnknownConnection)
+        self.parts
+            .store
+            .connections()
+            .get(&key)
+            .await?
+            .ok_or(DisconnectError::UnknownConnection)
     }
 
     async fn make_unusable(
@@ -93,12 +106,22 @@ impl Gateway {
         const ATTEMPTS: usize = 8;
         for _ in 0..ATTEMPTS {
             let record = self.own_connection(signed_in, id).await?;
-            let service = self.parts.services.find(&record.value.service).ok_or(DisconnectError::UnknownConnection)?;
+            let service = self
+                .parts
+                .services
+                .find(&record.value.service)
+                .ok_or(DisconnectError::UnknownConnection)?;
             if matches!(record.value.status, Status::Revoked { .. }) {
                 return Ok((record.value, service.clone()));
             }
             let revoked = record.value.clone().disconnect(self.parts.clock.now());
-            match self.parts.store.connections().replace(&record, &revoked).await {
+            match self
+                .parts
+                .store
+                .connections()
+                .replace(&record, &revoked)
+                .await
+            {
                 Ok(_) => return Ok((revoked, service.clone())),
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -114,15 +137,31 @@ impl Gateway {
         connection: &Connection,
     ) -> Result<(AtProvider, Option<String>), Fault> {
         let Some(credential) = self.credential(connection).await? else {
-            let Status::Revoked { at_provider, .. } = connection.status else { return Ok((AtProvider::Pending, None)) };
+            let Status::Revoked { at_provider, .. } = connection.status else {
+                return Ok((AtProvider::Pending, None));
+            };
             return Ok((at_provider, None));
         };
-        let Some(ready) = service.ready().filter(|ready| ready.authority() == connection.granted_by) else {
+        let Some(ready) = service
+            .ready()
+            .filter(|ready| ready.authority() == connection.granted_by)
+        else {
             tracing::warn!(connection = %connection.id, "not revoked: the service's registration has changed");
             return Ok((AtProvider::Pending, None));
         };
-        let (access, refresh) = (Some(&credential.value.access_token), credential.value.refresh_token.as_ref());
-        match oauth::revoke(&self.parts.egress, &ready.oauth, &ready.registration, access, refresh).await {
+        let (access, refresh) = (
+            Some(&credential.value.access_token),
+            credential.value.refresh_token.as_ref(),
+        );
+        match oauth::revoke(
+            &self.parts.egress,
+            &ready.oauth,
+            &ready.registration,
+            access,
+            refresh,
+        )
+        .await
+        {
             Ok(RevocationOutcome::Confirmed) => Ok((AtProvider::Confirmed, None)),
             Ok(RevocationOutcome::Unsupported { manual_url }) => {
                 Ok((AtProvider::Unsupported, manual_url.map(String::from)))
@@ -142,7 +181,13 @@ impl Gateway {
     ) -> Result<(), DisconnectError> {
         let record = self.own_connection(signed_in, id).await?;
         let settled = record.value.clone().settle(at_provider);
-        match self.parts.store.connections().replace(&record, &settled).await {
+        match self
+            .parts
+            .store
+            .connections()
+            .replace(&record, &settled)
+            .await
+        {
             Ok(_) | Err(WriteError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -23,7 +23,9 @@ pub enum PublicUrlProblem {
     #[error("`{0}` has more than scheme, host and port; Attache must live at the root of its host")]
     NotAnOrigin(String),
     /// Plain HTTP on a host that is not this machine.
-    #[error("`{0}` is plain http on a host that is not this machine; sign-in cookies need https there")]
+    #[error(
+        "`{0}` is plain http on a host that is not this machine; sign-in cookies need https there"
+    )]
     Insecure(String),
 }
 
@@ -51,7 +53,9 @@ impl Links {
         if !bare || !url.username().is_empty() || url.password().is_some() {
             return Err(PublicUrlProblem::NotAnOrigin(public_url.to_owned()));
         }
-        Ok(Self { origin: url.origin().ascii_serialization() })
+        Ok(Self {
+            origin: url.origin().ascii_serialization(),
+        })
     }
 
     /// The origin itself, as browsers send it in `Origin`.
@@ -63,7 +67,9 @@ impl Links {
     /// Host and port, as clients send them in `Host`.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.origin.split_once("://").map_or("", |(_, authority)| authority)
+        self.origin
+            .split_once("://")
+            .map_or("", |(_, authority)| authority)
     }
 
     /// Where MCP clients connect.
@@ -109,16 +115,33 @@ mod tests {
 
     #[test]
     fn a_public_url_is_an_origin_that_cookies_are_safe_on() {
-        for good in ["https://attache.example.com", "http://127.0.0.1:8080/", "http://localhost:1", "http://[::1]:80"] {
+        for good in [
+            "https://attache.example.com",
+            "http://127.0.0.1:8080/",
+            "http://localhost:1",
+            "http://[::1]:80",
+        ] {
             assert!(Links::new(good).is_ok(), "{good}");
         }
-        assert_eq!(Links::new("https://A.example.com:443/").unwrap().mcp(), "https://a.example.com/mcp");
+        assert_eq!(
+            Links::new("https://A.example.com:443/").unwrap().mcp(),
+            "https://a.example.com/mcp"
+        );
         for (bad, expected) in [
             ("attache", PublicUrlProblem::Unreadable("attache".into())),
             ("ftp://x", PublicUrlProblem::Unreadable("ftp://x".into())),
-            ("https://x/base", PublicUrlProblem::NotAnOrigin("https://x/base".into())),
-            ("https://u:p@x", PublicUrlProblem::NotAnOrigin("https://u:p@x".into())),
-            ("http://attache.example.com", PublicUrlProblem::Insecure("http://attache.example.com".into())),
+            (
+                "https://x/base",
+                PublicUrlProblem::NotAnOrigin("https://x/base".into()),
+            ),
+            (
+                "https://u:p@x",
+                PublicUrlProblem::NotAnOrigin("https://u:p@x".into()),
+            ),
+            (
+                "http://attache.example.com",
+                PublicUrlProblem::Insecure("http://attache.example.com".into()),
+            ),
         ] {
             assert_eq!(Links::new(bad).unwrap_err(), expected);
         }

@@ -60,7 +60,14 @@ struct Parts {
 impl Gateway {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(store: Store, egress: Egress, services: Services, links: Links, clock: Clock, random: Random) -> Self {
+    pub fn new(
+        store: Store,
+        egress: Egress,
+        services: Services,
+        links: Links,
+        clock: Clock,
+        random: Random,
+    ) -> Self {
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let parts = Parts {
             store,
@@ -73,7 +80,9 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
         };
-        Self { parts: Arc::new(parts) }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The services of the catalogue, set up or not.
@@ -112,6 +121,10 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn sweep(&self) -> Result<usize, Fault> {
         const AT_MOST: usize = 1_000;
-        Ok(self.parts.store.sweep(self.parts.clock.now(), AT_MOST).await?)
+        Ok(self
+            .parts
+            .store
+            .sweep(self.parts.clock.now(), AT_MOST)
+            .await?)
     }
 }

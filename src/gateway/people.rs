@@ -12,7 +12,12 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
-    pub async fn person(&self, issuer: &str, subject: &str, name: &str) -> Result<Arc<Principal>, Fault> {
+    pub async fn person(
+        &self,
+        issuer: &str,
+        subject: &str,
+        name: &str,
+    ) -> Result<Arc<Principal>, Fault> {
         let store = &self.parts.store;
         let index = store.index(&[issuer, subject]);
         if let Some(known) = store.person_index().get(&index).await?
@@ -27,12 +32,21 @@ impl Gateway {
             name: name.to_owned(),
         };
         // The person first, the way to them second: a cut in between leaves an orphan, never a dangling index.
-        store.people().create(principal.id.as_str(), &principal).await?;
+        store
+            .people()
+            .create(principal.id.as_str(), &principal)
+            .await?;
         match store.person_index().create(&index, &principal.id).await {
             Ok(_) => Ok(Arc::new(principal)),
             Err(WriteError::Conflict) => {
-                let winner = store.person_index().get(&index).await?.ok_or(Fault::Contention)?;
-                self.principal(&winner.value).await?.ok_or(Fault::Contention)
+                let winner = store
+                    .person_index()
+                    .get(&index)
+                    .await?
+                    .ok_or(Fault::Contention)?;
+                self.principal(&winner.value)
+                    .await?
+                    .ok_or(Fault::Contention)
             }
             Err(error) => Err(error.into()),
         }

@@ -28,10 +28,22 @@ impl RequestState {
 impl Gateway {
     /// Seals how far this call has come, for this caller, tool and arguments alone.
     #[must_use]
-    pub fn seal_request_state(&self, caller: &Caller, tool: &str, arguments: &Map<String, Value>, rounds: u8) -> String {
-        let state = RequestState { rounds, expires: self.parts.clock.now() + RequestState::LIFETIME };
+    pub fn seal_request_state(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        arguments: &Map<String, Value>,
+        rounds: u8,
+    ) -> String {
+        let state = RequestState {
+            rounds,
+            expires: self.parts.clock.now() + RequestState::LIFETIME,
+        };
         let plain = format!("{}:{}", state.rounds, state.expires.as_unix());
-        let sealed = self.parts.request_state.seal(&bound_to(caller, tool, arguments), plain.as_bytes());
+        let sealed = self
+            .parts
+            .request_state
+            .seal(&bound_to(caller, tool, arguments), plain.as_bytes());
         BASE64URL_NOPAD.encode(&sealed)
     }
 
@@ -45,10 +57,17 @@ impl Gateway {
         text: &str,
     ) -> Option<RequestState> {
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let plain = self.parts.request_state.open(&bound_to(caller, tool, arguments), &sealed).ok()?;
+        let plain = self
+            .parts
+            .request_state
+            .open(&bound_to(caller, tool, arguments), &sealed)
+            .ok()?;
         let (rounds, expires) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
         let expires = Timestamp::from_unix(expires.parse().ok()?);
-        let state = RequestState { rounds: rounds.parse().ok()?, expires };
+        let state = RequestState {
+            rounds: rounds.parse().ok()?,
+            expires,
+        };
         (self.parts.clock.now() < state.expires).then_some(state)
     }
 }
@@ -58,5 +77,9 @@ fn bound_to(caller: &Caller, tool: &str, arguments: &Map<String, Value>) -> Vec<
     let mut arguments = Value::Object(arguments.clone());
     arguments.sort_all_objects();
     let arguments = Secret::new(arguments.to_string()).digest();
-    format!("{}|{}|{tool}|{arguments}", caller.principal.id, caller.agent).into_bytes()
+    format!(
+        "{}|{}|{tool}|{arguments}",
+        caller.principal.id, caller.agent
+    )
+    .into_bytes()
 }

@@ -100,9 +100,22 @@ impl Services {
                 }),
                 None => None,
             };
-            services.insert(provider.id().to_owned(), Service { provider: Arc::clone(provider), ready });
+            services.insert(
+                provider.id().to_owned(),
+                Service {
+                    provider: Arc::clone(provider),
+                    ready,
+                },
+            );
         }
-        if problems.is_empty() { Ok(Self { catalogue, services }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self {
+                catalogue,
+                services,
+            })
+        } else {
+            Err(problems)
+        }
     }
 
     /// A service by its identifier.
@@ -134,8 +147,16 @@ impl Services {
     }
 }
 
-fn unknown_services(catalogue: &Catalogue, settings: &BTreeMap<String, ServiceSettings>) -> Vec<ServicesProblem> {
-    let known = catalogue.providers().iter().map(|provider| provider.id()).collect::<Vec<_>>().join(", ");
+fn unknown_services(
+    catalogue: &Catalogue,
+    settings: &BTreeMap<String, ServiceSettings>,
+) -> Vec<ServicesProblem> {
+    let known = catalogue
+        .providers()
+        .iter()
+        .map(|provider| provider.id())
+        .collect::<Vec<_>>()
+        .join(", ");
     settings
         .keys()
         .filter(|id| catalogue.provider(id).is_none())
@@ -150,23 +171,40 @@ fn make_ready(
     provider: &Arc<Provider>,
     given: &ServiceSettings,
 ) -> Result<Option<Arc<Ready>>, Vec<ServicesProblem>> {
-    let problem = |message: String| ServicesProblem { service: provider.id().to_owned(), message };
+    let problem = |message: String| ServicesProblem {
+        service: provider.id().to_owned(),
+        message,
+    };
     let Some(client_id) = given.client_id.clone().filter(|id| !id.is_empty()) else {
         let orphan = given.client_secret.is_some();
         return if orphan {
-            Err(vec![problem("client_secret is set but client_id is not; set both, or neither".into())])
+            Err(vec![problem(
+                "client_secret is set but client_id is not; set both, or neither".into(),
+            )])
         } else {
             Ok(None)
         };
     };
-    let variables = provider
-        .resolve(&given.variables)
-        .map_err(|found| found.iter().map(|p| problem(p.to_string())).collect::<Vec<_>>())?;
-    let oauth = provider.oauth(&variables).map_err(|error| vec![problem(error.to_string())])?;
+    let variables = provider.resolve(&given.variables).map_err(|found| {
+        found
+            .iter()
+            .map(|p| problem(p.to_string()))
+            .collect::<Vec<_>>()
+    })?;
+    let oauth = provider
+        .oauth(&variables)
+        .map_err(|error| vec![problem(error.to_string())])?;
     if oauth.client_auth != ClientAuth::None && given.client_secret.is_none() {
         let message = "client_id is set but client_secret is not; this provider wants both";
         return Err(vec![problem(message.into())]);
     }
-    let registration = ClientRegistration { client_id, client_secret: given.client_secret.clone() };
-    Ok(Some(Arc::new(Ready { variables, registration, oauth })))
+    let registration = ClientRegistration {
+        client_id,
+        client_secret: given.client_secret.clone(),
+    };
+    Ok(Some(Arc::new(Ready {
+        variables,
+        registration,
+        oauth,
+    })))
 }

@@ -23,8 +23,15 @@ impl Gateway {
     pub async fn create_sign_in_link(&self, person: &Principal) -> Result<String, Fault> {
         let token = self.parts.random.token();
         let expires = self.parts.clock.now() + SignInLink::LIFETIME;
-        let link = SignInLink { person: person.id.clone(), expires };
-        self.parts.store.sign_in_links().create_until(&token.digest(), &link, expires).await?;
+        let link = SignInLink {
+            person: person.id.clone(),
+            expires,
+        };
+        self.parts
+            .store
+            .sign_in_links()
+            .create_until(&token.digest(), &link, expires)
+            .await?;
         Ok(self.parts.links.sign_in(&token))
     }
 
@@ -35,17 +42,37 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn sign_in(&self, token: &Secret) -> Result<Option<(Secret, SignedIn)>, Fault> {
         let now = self.parts.clock.now();
-        let Some(link) = self.parts.store.sign_in_links().take(&token.digest()).await? else { return Ok(None) };
+        let Some(link) = self
+            .parts
+            .store
+            .sign_in_links()
+            .take(&token.digest())
+            .await?
+        else {
+            return Ok(None);
+        };
         if link.expires <= now {
             return Ok(None);
         }
-        let Some(principal) = self.principal(&link.person).await? else { return Ok(None) };
+        let Some(principal) = self.principal(&link.person).await? else {
+            return Ok(None);
+        };
         let cookie = self.parts.random.token();
         let session = Session::begin(link.person, self.parts.random.token(), now);
-        self.parts.store.sessions().create_until(&cookie.digest(), &session, session.expires).await?;
+        self.parts
+            .store
+            .sessions()
+            .create_until(&cookie.digest(), &session, session.expires)
+            .await?;
         // Nobody listening is no error.
         let _ = self.parts.used_sign_in_links.send(Arc::clone(&principal));
-        Ok(Some((cookie, SignedIn { principal, form_token: session.form_token })))
+        Ok(Some((
+            cookie,
+            SignedIn {
+                principal,
+                form_token: session.form_token,
+            },
+        )))
     }
 
     /// Who is signed in with this session cookie.
@@ -53,12 +80,17 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn signed_in(&self, cookie: &Secret) -> Result<Option<SignedIn>, Fault> {
-        let Some(session) = self.parts.store.sessions().get(&cookie.digest()).await? else { return Ok(None) };
+        let Some(session) = self.parts.store.sessions().get(&cookie.digest()).await? else {
+            return Ok(None);
+        };
         if !session.value.is_live(self.parts.clock.now()) {
             return Ok(None);
         }
         let principal = self.principal(&session.value.person).await?;
-        Ok(principal.map(|principal| SignedIn { principal, form_token: session.value.form_token }))
+        Ok(principal.map(|principal| SignedIn {
+            principal,
+            form_token: session.value.form_token,
+        }))
     }
 
     /// Ends the session of this cookie, here and not only in the browser.

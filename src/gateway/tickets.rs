@@ -84,7 +84,12 @@ impl OpenTickets {
     }
 
     /// The ticket that `person` was last handed for `service` and has not used.
-    pub(super) fn waiting(&self, person: &PersonId, service: &str, now: Timestamp) -> Option<ConnectTicket> {
+    pub(super) fn waiting(
+        &self,
+        person: &PersonId,
+        service: &str,
+        now: Timestamp,
+    ) -> Option<ConnectTicket> {
         let open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter()
             .filter(|(asker, _)| asker.person == *person && asker.service == service)
@@ -105,7 +110,12 @@ impl Gateway {
     ) -> Result<ConnectLink, Fault> {
         let open = self.open_ticket(caller, service, tool).await?;
         let url = self.parts.links.connect(&open.token);
-        let minutes = open.ticket.expires.since(self.parts.clock.now()).as_secs().div_ceil(60);
+        let minutes = open
+            .ticket
+            .expires
+            .since(self.parts.clock.now())
+            .as_secs()
+            .div_ceil(60);
         let what = reason.sentence(service.provider.name(), &caller.principal.name);
         let sentence = format!(
             "{what} To connect it, open {url} in a browser (valid {minutes} minutes), then run {} again.",
@@ -122,7 +132,12 @@ impl Gateway {
         })
     }
 
-    async fn open_ticket(&self, caller: &Caller, service: &Service, tool: &Tool) -> Result<OpenTicket, Fault> {
+    async fn open_ticket(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+    ) -> Result<OpenTicket, Fault> {
         let now = self.parts.clock.now();
         let asker = Asker {
             person: caller.principal.id.clone(),
@@ -142,7 +157,11 @@ impl Gateway {
             spent: false,
         };
         let token = self.parts.random.token();
-        self.parts.store.tickets().create_until(&token.digest(), &ticket, ticket.expires).await?;
+        self.parts
+            .store
+            .tickets()
+            .create_until(&token.digest(), &ticket, ticket.expires)
+            .await?;
         let open = OpenTicket { token, ticket };
         self.parts.open_tickets.remember(asker, open.clone(), now);
         Ok(open)
@@ -152,22 +171,52 @@ impl Gateway {
     ///
     /// # Errors
     /// [`ConnectError`]: unknown, expired or used link, or one that was made for someone else.
-    pub async fn view_ticket(&self, token: &Secret, signed_in: &SignedIn) -> Result<TicketView, ConnectError> {
-        let record = self.parts.store.tickets().get(&token.digest()).await?.ok_or(ConnectError::UnknownLink)?;
+    pub async fn view_ticket(
+        &self,
+        token: &Secret,
+        signed_in: &SignedIn,
+    ) -> Result<TicketView, ConnectError> {
+        let record = self
+            .parts
+            .store
+            .tickets()
+            .get(&token.digest())
+            .await?
+            .ok_or(ConnectError::UnknownLink)?;
         let ticket = record.value;
         ticket.check(&signed_in.principal.id, self.parts.clock.now())?;
-        let service = self.parts.services.find(&ticket.service).ok_or(ConnectError::UnknownService)?.clone();
+        let service = self
+            .parts
+            .services
+            .find(&ticket.service)
+            .ok_or(ConnectError::UnknownService)?
+            .clone();
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
-        let host = ready.oauth.authorization_endpoint.host_str().unwrap_or_default().to_owned();
+        let host = ready
+            .oauth
+            .authorization_endpoint
+            .host_str()
+            .unwrap_or_default()
+            .to_owned();
         let scopes = ready.oauth.scopes.clone();
-        Ok(TicketView { service, ticket, scopes, host })
+        Ok(TicketView {
+            service,
+            ticket,
+            scopes,
+            host,
+        })
     }
 
     /// Marks a ticket as used. One that is gone or used already is left alone.
     pub(super) async fn spend_ticket(&self, digest: &str) -> Result<(), Fault> {
         let tickets = self.parts.store.tickets();
-        let Some(record) = tickets.get(digest).await? else { return Ok(()) };
-        let spent = ConnectTicket { spent: true, ..record.value.clone() };
+        let Some(record) = tickets.get(digest).await? else {
+            return Ok(());
+        };
+        let spent = ConnectTicket {
+            spent: true,
+            ..record.value.clone()
+        };
         tickets.replace(&record, &spent).await?;
         Ok(())
     }

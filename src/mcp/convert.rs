@@ -21,9 +21,13 @@ pub(super) fn tool(tool: &Tool) -> McpTool {
         Some(hints.open_world),
     );
     let description = Cow::Owned(tool.description().to_owned());
-    McpTool::new(tool.name().to_owned(), description, Arc::clone(tool.input_schema()))
-        .with_title(tool.title())
-        .with_annotations(annotations)
+    McpTool::new(
+        tool.name().to_owned(),
+        description,
+        Arc::clone(tool.input_schema()),
+    )
+    .with_title(tool.title())
+    .with_annotations(annotations)
 }
 
 /// A tool's output. The text is what the model reads; structured content goes along where there is some.
@@ -44,13 +48,20 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::NotConfigured(sentence) => Ok(failure("not_configured", sentence)),
         CallError::ConnectFirst(link) => Ok(failure("connection_required", link.sentence)),
         CallError::Refused { service, refusal } => Ok(refused(&service, &refusal)),
-        CallError::Unreachable { service, message, may_have_happened } => {
+        CallError::Unreachable {
+            service,
+            message,
+            may_have_happened,
+        } => {
             let advice = if may_have_happened {
                 "It is not known whether the request took effect: check before you run it again."
             } else {
                 "Nothing was changed; try again in a moment."
             };
-            Ok(failure("unreachable", format!("{service} could not be reached: {message}. {advice}")))
+            Ok(failure(
+                "unreachable",
+                format!("{service} could not be reached: {message}. {advice}"),
+            ))
         }
         CallError::Fault(fault) => Err(internal(&fault)),
     }
@@ -61,7 +72,10 @@ fn refused(service: &str, refusal: &Refusal) -> CallToolResult {
         .retry_after
         .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
         .unwrap_or_default();
-    let mut result = failure("refused", format!("{service} refused: {}{wait}", refusal.message));
+    let mut result = failure(
+        "refused",
+        format!("{service} refused: {}{wait}", refusal.message),
+    );
     if let Some(structured) = result.structured_content.as_mut() {
         structured["kind"] = json!(refusal.kind);
         structured["status"] = json!(refusal.status);
@@ -85,5 +99,8 @@ pub(super) fn internal(fault: &Fault) -> ErrorData {
 
 /// The person said no to the link, and the service is connected all the same.
 pub(super) fn connected_meanwhile(tool: &str) -> CallToolResult {
-    failure("declined", format!("The link was declined, so {tool} did not run. It is connected now: run it again."))
+    failure(
+        "declined",
+        format!("The link was declined, so {tool} did not run. It is connected now: run it again."),
+    )
 }

@@ -26,7 +26,12 @@ const SESSION_ID: &str = "mcp-session-id";
 
 /// The `/mcp` endpoint for both eras. `authorities` are the values of `Host` that are answered (DNS rebinding), and
 /// `stop` ends open streams.
-pub fn router(gateway: Gateway, settings: Settings, authorities: Vec<String>, stop: CancellationToken) -> Router {
+pub fn router(
+    gateway: Gateway,
+    settings: Settings,
+    authorities: Vec<String>,
+    stop: CancellationToken,
+) -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
@@ -36,12 +41,24 @@ pub fn router(gateway: Gateway, settings: Settings, authorities: Vec<String>, st
     let tools = Arc::new(Advertised::new(&gateway));
     let handlers = gateway.clone();
     let service = StreamableHttpService::new(
-        move || Ok(Server::for_requests(handlers.clone(), settings, Arc::clone(&tools))),
+        move || {
+            Ok(Server::for_requests(
+                handlers.clone(),
+                settings,
+                Arc::clone(&tools),
+            ))
+        },
         Arc::clone(&sessions),
         config,
     );
-    let door = Door { gateway, sessions, owners: Arc::default() };
-    Router::new().route_service("/mcp", service).layer(from_fn_with_state(door, let_in))
+    let door = Door {
+        gateway,
+        sessions,
+        owners: Arc::default(),
+    };
+    Router::new()
+        .route_service("/mcp", service)
+        .layer(from_fn_with_state(door, let_in))
 }
 
 /// Who may pass, and whose each session is.
@@ -66,7 +83,9 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     }
     match session_id(request.headers()) {
         Some(id) if !door.owns(&agent, &id) => return unknown_session(),
-        None if !stateless && request.method() == Method::POST && door.is_full().await => return too_many_sessions(),
+        None if !stateless && request.method() == Method::POST && door.is_full().await => {
+            return too_many_sessions();
+        }
         _ => {}
     }
     request.extensions_mut().insert(caller);
@@ -79,12 +98,18 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
 
 impl Door {
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let Some((scheme, text)) = bearer.and_then(|value| value.split_once(' ')) else {
-            return Err(unauthorized("This MCP server needs an agent token: send it as `Authorization: Bearer att_…`."));
+            return Err(unauthorized(
+                "This MCP server needs an agent token: send it as `Authorization: Bearer att_…`.",
+            ));
         };
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(unauthorized("The Authorization header must be `Bearer att_…`."));
+            return Err(unauthorized(
+                "The Authorization header must be `Bearer att_…`.",
+            ));
         }
         let unknown = "This agent token is not known here. Copy the token that Attache printed, or make a new one.";
         let token = AgentToken::parse(text.trim()).map_err(|_| unauthorized(unknown))?;
@@ -119,27 +144,41 @@ impl Door {
 }
 
 fn session_id(headers: &HeaderMap) -> Option<String> {
-    headers.get(SESSION_ID).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(SESSION_ID)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// From 2026-07-28 on there are no sessions, and a session's name is to be ignored (streamable HTTP, 2026-07-28).
 fn is_stateless(headers: &HeaderMap) -> bool {
-    let version = headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+    let version = headers
+        .get("mcp-protocol-version")
+        .and_then(|value| value.to_str().ok());
     version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// One human sentence: clients print it as it is. No `resource_metadata`: there is no authorization server to find.
 fn unauthorized(sentence: &'static str) -> Response {
     let mut response = (StatusCode::UNAUTHORIZED, sentence).into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
 
 fn unknown_session() -> Response {
-    (StatusCode::NOT_FOUND, "There is no such session; begin a new one.").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "There is no such session; begin a new one.",
+    )
+        .into_response()
 }
 
 fn too_many_sessions() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "Too many MCP sessions are open; end some, or try again in a few minutes.")
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Too many MCP sessions are open; end some, or try again in a few minutes.",
+    )
         .into_response()
 }

@@ -5,8 +5,8 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams, ErrorCode, InputRequest,
-    InputRequests, InputRequiredResult, ProtocolVersion,
+    CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams, ErrorCode,
+    InputRequest, InputRequests, InputRequiredResult, ProtocolVersion,
 };
 use serde_json::json;
 
@@ -74,7 +74,11 @@ pub(super) fn form(setting: MissingConnection, client: Client) -> Form {
         (MissingConnection::Text, _) => Form::Text,
         (MissingConnection::Error, Era::November2025 | Era::Older) => Form::Error,
         (_, Era::Modern) if client.opens_links && !tired => Form::InputRequired,
-        (MissingConnection::Auto, Era::November2025) if client.opens_links && !client.asked_before => Form::Error,
+        (MissingConnection::Auto, Era::November2025)
+            if client.opens_links && !client.asked_before =>
+        {
+            Form::Error
+        }
         _ => Form::Text,
     }
 }
@@ -95,7 +99,10 @@ pub(super) fn answer(
 fn input_required(link: &ConnectLink, request_state: String) -> InputRequiredResult {
     let elicitation = ElicitRequestParams::UrlElicitationParams {
         meta: None,
-        message: format!("{} Open the link to connect it; the call then goes on.", link.what),
+        message: format!(
+            "{} Open the link to connect it; the call then goes on.",
+            link.what
+        ),
         url: link.url.clone(),
         // Dropped by the revision, demanded by some of its clients all the same.
         elicitation_id: link.id.clone(),
@@ -143,7 +150,13 @@ mod tests {
     use super::*;
 
     const fn client(era: Era, opens_links: bool) -> Client {
-        Client { era, opens_links, asked_before: false, rounds: 0, declined: false }
+        Client {
+            era,
+            opens_links,
+            asked_before: false,
+            rounds: 0,
+            declined: false,
+        }
     }
 
     #[test]
@@ -153,16 +166,51 @@ mod tests {
         let november = client(Era::November2025, true);
         let rows = [
             (Auto, modern, Form::InputRequired),
-            (Auto, Client { rounds: 2, ..modern }, Form::InputRequired),
-            (Auto, Client { rounds: 3, ..modern }, Form::Text),
-            (Auto, Client { declined: true, ..modern }, Form::Text),
+            (
+                Auto,
+                Client {
+                    rounds: 2,
+                    ..modern
+                },
+                Form::InputRequired,
+            ),
+            (
+                Auto,
+                Client {
+                    rounds: 3,
+                    ..modern
+                },
+                Form::Text,
+            ),
+            (
+                Auto,
+                Client {
+                    declined: true,
+                    ..modern
+                },
+                Form::Text,
+            ),
             (Auto, client(Era::Modern, false), Form::Text),
             (Auto, november, Form::Error),
-            (Auto, Client { asked_before: true, ..november }, Form::Text),
+            (
+                Auto,
+                Client {
+                    asked_before: true,
+                    ..november
+                },
+                Form::Text,
+            ),
             (Auto, client(Era::November2025, false), Form::Text),
             (Auto, client(Era::Older, true), Form::Text),
             (Auto, client(Era::Older, false), Form::Text),
-            (Error, Client { asked_before: true, ..november }, Form::Error),
+            (
+                Error,
+                Client {
+                    asked_before: true,
+                    ..november
+                },
+                Form::Error,
+            ),
             (Error, client(Era::Older, false), Form::Error),
             (Error, modern, Form::InputRequired),
             (Error, client(Era::Modern, false), Form::Text),

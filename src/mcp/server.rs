@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, ElicitationAction, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as McpTool,
+    CacheScope, CallToolRequestParams, CallToolResponse, ElicitationAction, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as McpTool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -50,23 +50,47 @@ pub(super) struct Advertised {
 
 impl Advertised {
     pub(super) fn new(gateway: &Gateway) -> Self {
-        let list: Vec<_> = gateway.services().advertised().map(|tool| convert::tool(tool)).collect();
-        let by_name = list.iter().enumerate().map(|(at, tool)| (tool.name.to_string(), at)).collect();
+        let list: Vec<_> = gateway
+            .services()
+            .advertised()
+            .map(|tool| convert::tool(tool))
+            .collect();
+        let by_name = list
+            .iter()
+            .enumerate()
+            .map(|(at, tool)| (tool.name.to_string(), at))
+            .collect();
         Self { list, by_name }
     }
 }
 
 impl Server {
     /// A handler that takes the caller from each request.
-    pub(super) fn for_requests(gateway: Gateway, settings: Settings, tools: Arc<Advertised>) -> Self {
-        Self { gateway, settings, tools, callers: CallerSource::Request, asked: Mutex::default() }
+    pub(super) fn for_requests(
+        gateway: Gateway,
+        settings: Settings,
+        tools: Arc<Advertised>,
+    ) -> Self {
+        Self {
+            gateway,
+            settings,
+            tools,
+            callers: CallerSource::Request,
+            asked: Mutex::default(),
+        }
     }
 
     /// A handler for a process that acts for one caller.
     #[must_use]
     pub fn for_process(gateway: Gateway, settings: Settings, caller: Caller) -> Self {
         let tools = Arc::new(Advertised::new(&gateway));
-        Self { gateway, settings, tools, callers: CallerSource::Process(Box::new(caller)), asked: Mutex::default() }
+        Self {
+            gateway,
+            settings,
+            tools,
+            callers: CallerSource::Process(Box::new(caller)),
+            asked: Mutex::default(),
+        }
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
@@ -76,8 +100,9 @@ impl Server {
         };
         match &self.callers {
             CallerSource::Process(caller) => Ok(caller.as_ref().clone()),
-            CallerSource::Request => from_request()
-                .ok_or_else(|| ErrorData::internal_error("the request reached the server without a caller", None)),
+            CallerSource::Request => from_request().ok_or_else(|| {
+                ErrorData::internal_error("the request reached the server without a caller", None)
+            }),
         }
     }
 
@@ -90,9 +115,15 @@ impl Server {
         let arguments = request.arguments.clone().unwrap_or_default();
         let round = self.round(&caller, &request, &arguments);
         if round.declined {
-            return self.after_a_no(&caller, &request.name, &arguments, context, round).await;
+            return self
+                .after_a_no(&caller, &request.name, &arguments, context, round)
+                .await;
         }
-        match self.gateway.call_tool(&caller, &request.name, &arguments).await {
+        match self
+            .gateway
+            .call_tool(&caller, &request.name, &arguments)
+            .await
+        {
             Ok(output) => Ok(convert::output(output).into()),
             Err(CallError::ConnectFirst(link)) => {
                 self.show_link(&caller, &request.name, &arguments, context, round, &link)
@@ -102,18 +133,37 @@ impl Server {
     }
 
     /// What the client brought back from an earlier round of this call. State that does not open counts as none.
-    fn round(&self, caller: &Caller, request: &CallToolRequestParams, arguments: &Map<String, Value>) -> Round {
-        let state = request
-            .request_state
-            .as_deref()
-            .and_then(|text| self.gateway.open_request_state(caller, &request.name, arguments, text));
-        let Some(state) = state else { return Round::default() };
-        let said_no = |answer: &Value| {
-            let action = answer.get("action").and_then(|action| serde_json::from_value(action.clone()).ok());
-            matches!(action, Some(ElicitationAction::Decline | ElicitationAction::Cancel))
+    fn round(
+        &self,
+        caller: &Caller,
+        request: &CallToolRequestParams,
+        arguments: &Map<String, Value>,
+    ) -> Round {
+        let state = request.request_state.as_deref().and_then(|text| {
+            self.gateway
+                .open_request_state(caller, &request.name, arguments, text)
+        });
+        let Some(state) = state else {
+            return Round::default();
         };
-        let declined = request.input_responses.iter().flatten().any(|(_, answer)| said_no(answer));
-        Round { rounds: state.rounds, declined }
+        let said_no = |answer: &Value| {
+            let action = answer
+                .get("action")
+                .and_then(|action| serde_json::from_value(action.clone()).ok());
+            matches!(
+                action,
+                Some(ElicitationAction::Decline | ElicitationAction::Cancel)
+            )
+        };
+        let declined = request
+            .input_responses
+            .iter()
+            .flatten()
+            .any(|(_, answer)| said_no(answer));
+        Round {
+            rounds: state.rounds,
+            declined,
+        }
     }
 
     /// The person (or a client that cannot ask one) said no: the tool does not run, and the link is told in words.
@@ -143,7 +193,9 @@ impl Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let era = Era::of(context.protocol_version().as_ref());
         let capabilities = context.client_capabilities();
-        let opens_links = capabilities.and_then(|known| known.elicitation).is_some_and(|known| known.url.is_some());
+        let opens_links = capabilities
+            .and_then(|known| known.elicitation)
+            .is_some_and(|known| known.url.is_some());
         let client = Client {
             era,
             opens_links,
@@ -153,7 +205,8 @@ impl Server {
         };
         let form = missing_connection::form(self.settings.missing_connection, client);
         missing_connection::answer(form, link, || {
-            self.gateway.seal_request_state(caller, tool, arguments, round.rounds + 1)
+            self.gateway
+                .seal_request_state(caller, tool, arguments, round.rounds + 1)
         })
     }
 
@@ -175,7 +228,8 @@ struct Round {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let product = Implementation::new("attache", env!("CARGO_PKG_VERSION")).with_title("Attache");
+        let product =
+            Implementation::new("attache", env!("CARGO_PKG_VERSION")).with_title("Attache");
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(product)
             .with_instructions(INSTRUCTIONS)
@@ -209,6 +263,9 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {
-        self.tools.by_name.get(name).map(|at| self.tools.list[*at].clone())
+        self.tools
+            .by_name
+            .get(name)
+            .map(|at| self.tools.list[*at].clone())
     }
 }

@@ -22,13 +22,21 @@ pub(super) async fn complete(
     };
     let parameters = parameters(query.as_deref().unwrap_or_default());
     let cookie_name = parameters.flow_cookie_name();
-    let flow_cookie = cookie_name.as_deref().and_then(|name| cookies::read(&headers, name));
-    match web.gateway.complete(&service, &parameters, &signed_in, flow_cookie.as_ref()).await {
+    let flow_cookie = cookie_name
+        .as_deref()
+        .and_then(|name| cookies::read(&headers, name));
+    match web
+        .gateway
+        .complete(&service, &parameters, &signed_in, flow_cookie.as_ref())
+        .await
+    {
         Ok(completed) => {
             let page = connected_page(&web, &signed_in, completed);
             let mut response = problem::html(&web, StatusCode::OK, &page);
             let clear = cookie_name.and_then(|name| cookies::clear(&name));
-            response.headers_mut().extend(clear.map(|line| (header::SET_COOKIE, line)));
+            response
+                .headers_mut()
+                .extend(clear.map(|line| (header::SET_COOKIE, line)));
             response
         }
         Err(error) => problem::connect(&web, &signed_in, &service, error),
@@ -56,15 +64,23 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
     let connection = completed.connection;
     let missing = connection.requested.difference(&connection.granted);
     let service = web.gateway.services().find(&connection.service);
-    let words = |scopes| service.map(|service| connections::permissions(service, scopes)).unwrap_or_default();
+    let words = |scopes| {
+        service
+            .map(|service| connections::permissions(service, scopes))
+            .unwrap_or_default()
+    };
     ConnectedPage {
         layout: layout(Some(signed_in)),
         service: completed.service_name.into(),
         account: Some(connection.account.label.as_str().into()),
         agent: completed.agent_name.map(Into::into),
-        previous_account: completed.other_accounts.first().map(|label| label.as_str().into()),
+        previous_account: completed
+            .other_accounts
+            .first()
+            .map(|label| label.as_str().into()),
         granted: words(&connection.granted),
-        allow_more: (!missing.is_empty()).then(|| format!("/services/{}/connect", connection.service)),
+        allow_more: (!missing.is_empty())
+            .then(|| format!("/services/{}/connect", connection.service)),
         missing: words(&missing),
     }
 }

@@ -14,14 +14,26 @@ use crate::connection::AuthorizationRequest;
 use crate::gateway::{Begun, SignedIn, TicketView};
 
 /// `GET /connect/{ticket}`: who asks for what. Shows, and changes nothing: chat programs open links to preview them.
-pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Path(ticket): Path<String>) -> Response {
+pub(super) async fn page(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(ticket): Path<String>,
+) -> Response {
     let path = format!("/connect/{ticket}");
     let signed_in = match web.signed_in(&headers, &path).await {
         Ok(signed_in) => signed_in,
         Err(response) => return response,
     };
-    match web.gateway.view_ticket(&Secret::new(ticket), &signed_in).await {
-        Ok(view) => problem::html(&web, StatusCode::OK, &connect_page(&web, &signed_in, &view, path)),
+    match web
+        .gateway
+        .view_ticket(&Secret::new(ticket), &signed_in)
+        .await
+    {
+        Ok(view) => problem::html(
+            &web,
+            StatusCode::OK,
+            &connect_page(&web, &signed_in, &view, path),
+        ),
         Err(error) => problem::connect(&web, &signed_in, "", error),
     }
 }
@@ -40,7 +52,11 @@ pub(super) async fn begin_with_ticket(
     if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
         return problem::stale_form(&web, &signed_in);
     }
-    match web.gateway.begin_with_ticket(&Secret::new(ticket), &signed_in).await {
+    match web
+        .gateway
+        .begin_with_ticket(&Secret::new(ticket), &signed_in)
+        .await
+    {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, "", error),
     }
@@ -70,12 +86,28 @@ pub(super) async fn begin_with_service(
 fn go_on(web: &Web, signed_in: &SignedIn, begun: Begun) -> Response {
     let Ok(destination) = WebAddress::parse(begun.authorization_url.as_str()) else {
         let service = begun.service_name.as_str().into();
-        return problem::page(web, Some(signed_in), StatusCode::BAD_GATEWAY, Problem::ProviderDown { service }, None);
+        return problem::page(
+            web,
+            Some(signed_in),
+            StatusCode::BAD_GATEWAY,
+            Problem::ProviderDown { service },
+            None,
+        );
     };
-    let page = ContinuePage { layout: layout(Some(signed_in)), service: begun.service_name.into(), destination };
+    let page = ContinuePage {
+        layout: layout(Some(signed_in)),
+        service: begun.service_name.into(),
+        destination,
+    };
     let mut response = problem::html(web, StatusCode::OK, &page);
-    let cookie = cookies::set(&begun.flow_cookie_name, &begun.flow_cookie, AuthorizationRequest::LIFETIME);
-    response.headers_mut().extend(cookie.map(|line| (header::SET_COOKIE, line)));
+    let cookie = cookies::set(
+        &begun.flow_cookie_name,
+        &begun.flow_cookie,
+        AuthorizationRequest::LIFETIME,
+    );
+    response
+        .headers_mut()
+        .extend(cookie.map(|line| (header::SET_COOKIE, line)));
     response
 }
 
@@ -83,11 +115,20 @@ fn connect_page(web: &Web, signed_in: &SignedIn, view: &TicketView, action: Stri
     let now = web.gateway.clock().now();
     let provider = &view.service.provider;
     let tools = connections::tools(&view.service);
-    let tool = tools.iter().find(|line| line.name.as_str() == view.ticket.tool).cloned();
+    let tool = tools
+        .iter()
+        .find(|line| line.name.as_str() == view.ticket.tool)
+        .cloned();
     ConnectPage {
         layout: layout(Some(signed_in)),
         agent: Some(view.ticket.agent_name.as_str().into()),
-        tool: tool.or_else(|| Some(ToolLine::new(view.ticket.tool.as_str(), view.ticket.tool.as_str(), false))),
+        tool: tool.or_else(|| {
+            Some(ToolLine::new(
+                view.ticket.tool.as_str(),
+                view.ticket.tool.as_str(),
+                false,
+            ))
+        }),
         asked: When::new(view.ticket.created, now),
         service: provider.name().into(),
         host: view.host.as_str().into(),

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::pages::{
-    Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp, Status as CardStatus, ToolLine,
-    WebAddress, When,
+    Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp,
+    Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::layout;
 use super::{Web, problem};
@@ -29,7 +29,11 @@ pub(super) async fn home() -> Response {
 }
 
 /// `GET /connections`.
-pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Query(filter): Query<Filter>) -> Response {
+pub(super) async fn page(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Query(filter): Query<Filter>,
+) -> Response {
     let signed_in = match web.signed_in(&headers, HOME_PATH).await {
         Ok(signed_in) => signed_in,
         Err(response) => return response,
@@ -45,19 +49,26 @@ pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Query(filte
         notice: None,
         total: views.len(),
         active: views.iter().filter(|view| is_active(view)).count(),
-        cards: views.iter().filter(|view| matches(view, &query)).flat_map(|view| cards(view, now)).collect(),
+        cards: views
+            .iter()
+            .filter(|view| matches(view, &query))
+            .flat_map(|view| cards(view, now))
+            .collect(),
         query: query.into(),
     };
     problem::html(&web, StatusCode::OK, &page)
 }
 
 fn is_active(view: &ServiceView) -> bool {
-    view.connections.first().is_some_and(|first| first.connection.is_active())
+    view.connections
+        .first()
+        .is_some_and(|first| first.connection.is_active())
 }
 
 fn matches(view: &ServiceView, query: &str) -> bool {
     let query = query.trim().to_lowercase();
-    view.service.id().contains(&query) || view.service.provider.name().to_lowercase().contains(&query)
+    view.service.id().contains(&query)
+        || view.service.provider.name().to_lowercase().contains(&query)
 }
 
 /// The tools of a service, as pages list them.
@@ -70,7 +81,15 @@ pub(super) fn tools(service: &Service) -> Vec<ToolLine> {
 
 /// Scopes in words.
 pub(super) fn permissions(service: &Service, scopes: &ScopeSet) -> Vec<Permission> {
-    scopes.iter().map(|scope| Permission::new(scope, service.provider.scope_words(scope).unwrap_or_default())).collect()
+    scopes
+        .iter()
+        .map(|scope| {
+            Permission::new(
+                scope,
+                service.provider.scope_words(scope).unwrap_or_default(),
+            )
+        })
+        .collect()
 }
 
 /// One card for each connection of a service; one for the service when there is none.
@@ -79,7 +98,9 @@ fn cards(view: &ServiceView, now: Timestamp) -> Vec<ServiceCard> {
         return vec![card_without_connection(view, now)];
     }
     let cards = view.connections.iter().enumerate();
-    cards.map(|(at, connection)| card(view, connection, at == 0, now)).collect()
+    cards
+        .map(|(at, connection)| card(view, connection, at == 0, now))
+        .collect()
 }
 
 fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
@@ -92,7 +113,13 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
     };
     let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
     if let Some(waiting) = &view.waiting {
-        card.reason = Some(format!("{} asked for it, to run {}.", waiting.agent_name, waiting.tool).into());
+        card.reason = Some(
+            format!(
+                "{} asked for it, to run {}.",
+                waiting.agent_name, waiting.tool
+            )
+            .into(),
+        );
         card.since = Some(When::new(waiting.since, now));
     }
     match service.ready() {
@@ -106,7 +133,11 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
 fn set_up_help(view: &ServiceView) -> SetUpHelp {
     SetUpHelp {
         redirect_url: view.redirect_uri.as_str().into(),
-        docs: view.service.provider.docs().and_then(|docs| WebAddress::parse(docs.as_str()).ok()),
+        docs: view
+            .service
+            .provider
+            .docs()
+            .and_then(|docs| WebAddress::parse(docs.as_str()).ok()),
     }
 }
 
@@ -115,19 +146,35 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     let connect = connect_path(service);
     let disconnect = format!("/connections/{}/disconnect", connection.id);
     let (status, action, reason): (_, _, Option<Label>) = match connection.status {
-        Status::Active => {
-            (CardStatus::Active, Action::Disconnect(disconnect.clone()), Some(active_sentence(is_first).into()))
-        }
-        Status::Expired { reason } => {
-            (CardStatus::Expired, Action::Reconnect(connect.clone()), Some(expired_sentence(reason).into()))
-        }
-        Status::Revoked { at_provider, .. } => {
-            (CardStatus::Revoked, Action::ConnectAgain(connect.clone()), revoked_sentence(at_provider).map(Into::into))
-        }
+        Status::Active => (
+            CardStatus::Active,
+            Action::Disconnect(disconnect.clone()),
+            Some(active_sentence(is_first).into()),
+        ),
+        Status::Expired { reason } => (
+            CardStatus::Expired,
+            Action::Reconnect(connect.clone()),
+            Some(expired_sentence(reason).into()),
+        ),
+        Status::Revoked { at_provider, .. } => (
+            CardStatus::Revoked,
+            Action::ConnectAgain(connect.clone()),
+            revoked_sentence(at_provider).map(Into::into),
+        ),
     };
-    let still_pending = matches!(connection.status, Status::Revoked { at_provider: AtProvider::Pending, .. });
+    let still_pending = matches!(
+        connection.status,
+        Status::Revoked {
+            at_provider: AtProvider::Pending,
+            ..
+        }
+    );
     let offers_disconnect = matches!(connection.status, Status::Expired { .. }) || still_pending;
-    let action = if service.ready().is_some() { action } else { Action::Nothing };
+    let action = if service.ready().is_some() {
+        action
+    } else {
+        Action::Nothing
+    };
     let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
     card.reason = reason;
     card.connection = Some(connection.id.as_str().into());
@@ -146,7 +193,11 @@ fn connect_path(service: &Service) -> String {
 }
 
 fn active_sentence(is_first: bool) -> &'static str {
-    if is_first { "Your agents can use it." } else { "Connected, but your agents use the account above." }
+    if is_first {
+        "Your agents can use it."
+    } else {
+        "Connected, but your agents use the account above."
+    }
 }
 
 fn expired_sentence(reason: ExpiredReason) -> &'static str {
@@ -159,8 +210,8 @@ fn expired_sentence(reason: ExpiredReason) -> &'static str {
 fn revoked_sentence(at_provider: AtProvider) -> Option<&'static str> {
     match at_provider {
         AtProvider::Confirmed | AtProvider::Unsupported => None,
-        AtProvider::Pending => {
-            Some("You disconnected it, and agents cannot use it. The service has not confirmed it yet.")
-        }
+        AtProvider::Pending => Some(
+            "You disconnected it, and agents cannot use it. The service has not confirmed it yet.",
+        ),
     }
 }

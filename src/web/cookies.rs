@@ -16,14 +16,24 @@ pub(super) const RETURN: &str = "__Host-attache_return";
 
 /// The value of a cookie, if the request carries it once.
 pub(super) fn read(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut values = lines.flat_map(Cookie::split_parse).flatten().filter(|cookie| cookie.name() == name);
+    let lines = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let mut values = lines
+        .flat_map(Cookie::split_parse)
+        .flatten()
+        .filter(|cookie| cookie.name() == name);
     let first = values.next()?;
     values.next().is_none().then(|| Secret::new(first.value()))
 }
 
 /// A cookie to set for so long.
-pub(super) fn set(name: &str, value: &Secret, lifetime: std::time::Duration) -> Option<HeaderValue> {
+pub(super) fn set(
+    name: &str,
+    value: &Secret,
+    lifetime: std::time::Duration,
+) -> Option<HeaderValue> {
     let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
     build(name, value.expose(), Duration::seconds(seconds))
 }
@@ -50,9 +60,21 @@ mod tests {
 
     #[test]
     fn cookies_are_bound_to_this_host_and_hidden_from_scripts() {
-        let line = set(SESSION, &Secret::new("abc"), std::time::Duration::from_mins(1)).unwrap();
+        let line = set(
+            SESSION,
+            &Secret::new("abc"),
+            std::time::Duration::from_mins(1),
+        )
+        .unwrap();
         let line = line.to_str().unwrap();
-        for part in ["__Host-attache_session=abc", "HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=60"] {
+        for part in [
+            "__Host-attache_session=abc",
+            "HttpOnly",
+            "Secure",
+            "SameSite=Lax",
+            "Path=/",
+            "Max-Age=60",
+        ] {
             assert!(line.contains(part), "{line}");
         }
         assert!(!line.contains("Domain"));

@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::form::{self, Confirmation};
-use super::pages::{AtProvider as Shown, DisconnectPage, DisconnectedPage, HOME_PATH, Problem, WebAddress, When};
+use super::pages::{
+    AtProvider as Shown, DisconnectPage, DisconnectedPage, HOME_PATH, Problem, WebAddress, When,
+};
 use super::visitor::layout;
 use super::{Web, problem};
 use crate::base::ConnectionId;
@@ -15,12 +17,18 @@ use crate::connection::AtProvider;
 use crate::gateway::{DisconnectError, Receipt, SignedIn};
 
 /// `GET /connections/{connection}/disconnect`: names the effect and asks.
-pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Path(connection): Path<String>) -> Response {
+pub(super) async fn page(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(connection): Path<String>,
+) -> Response {
     let signed_in = match web.signed_in(&headers, HOME_PATH).await {
         Ok(signed_in) => signed_in,
         Err(response) => return response,
     };
-    let Ok(id) = ConnectionId::parse(&connection) else { return unknown(&web, &signed_in) };
+    let Ok(id) = ConnectionId::parse(&connection) else {
+        return unknown(&web, &signed_in);
+    };
     let (connection, service) = match web.gateway.find_connection(&signed_in, &id).await {
         Ok(found) => found,
         Err(error) => return refused(&web, &signed_in, error),
@@ -33,7 +41,9 @@ pub(super) async fn page(State(web): State<Web>, headers: HeaderMap, Path(connec
         tools: service.provider.tools().len(),
         revocation: match revocation {
             Some(Revocation::Unsupported { manual_url }) => super::pages::Revocation::Unsupported(
-                manual_url.as_ref().and_then(|url| WebAddress::parse(url.as_str()).ok()),
+                manual_url
+                    .as_ref()
+                    .and_then(|url| WebAddress::parse(url.as_str()).ok()),
             ),
             Some(Revocation::Request(_)) | None => super::pages::Revocation::Supported,
         },
@@ -56,15 +66,24 @@ pub(super) async fn disconnect(
     if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
         return problem::stale_form(&web, &signed_in);
     }
-    let Ok(id) = ConnectionId::parse(&connection) else { return unknown(&web, &signed_in) };
+    let Ok(id) = ConnectionId::parse(&connection) else {
+        return unknown(&web, &signed_in);
+    };
     match web.gateway.disconnect(&signed_in, &id).await {
-        Ok(receipt) => problem::html(&web, StatusCode::OK, &receipt_page(&web, &signed_in, receipt)),
+        Ok(receipt) => problem::html(
+            &web,
+            StatusCode::OK,
+            &receipt_page(&web, &signed_in, receipt),
+        ),
         Err(error) => refused(&web, &signed_in, error),
     }
 }
 
 fn receipt_page(web: &Web, signed_in: &SignedIn, receipt: Receipt) -> DisconnectedPage {
-    let manual = receipt.manual_url.as_deref().and_then(|url| WebAddress::parse(url).ok());
+    let manual = receipt
+        .manual_url
+        .as_deref()
+        .and_then(|url| WebAddress::parse(url).ok());
     DisconnectedPage {
         layout: layout(Some(signed_in)),
         service: receipt.service_name.into(),
@@ -72,9 +91,9 @@ fn receipt_page(web: &Web, signed_in: &SignedIn, receipt: Receipt) -> Disconnect
         at_provider: match receipt.at_provider {
             AtProvider::Confirmed => Shown::Confirmed,
             AtProvider::Unsupported => Shown::Unsupported(manual),
-            AtProvider::Pending => {
-                Shown::Pending { retry: format!("/connections/{}/disconnect", receipt.connection) }
-            }
+            AtProvider::Pending => Shown::Pending {
+                retry: format!("/connections/{}/disconnect", receipt.connection),
+            },
         },
         at: When::new(receipt.disconnected, web.gateway.clock().now()),
     }
@@ -89,5 +108,11 @@ fn refused(web: &Web, signed_in: &SignedIn, error: DisconnectError) -> Response 
 
 /// The same answer whether the connection is another's or nobody's.
 fn unknown(web: &Web, signed_in: &SignedIn) -> Response {
-    problem::page(web, Some(signed_in), StatusCode::NOT_FOUND, Problem::NotFound, None)
+    problem::page(
+        web,
+        Some(signed_in),
+        StatusCode::NOT_FOUND,
+        Problem::NotFound,
+        None,
+    )
 }

@@ -17,7 +17,12 @@ pub(super) struct Confirmation {
 /// Whether this form was sent by one of our own pages in this session: the session's form token and the browser's
 /// word for where it comes from. Pages are sent with `no-referrer`, so that `Origin` may be `null`; newer browsers
 /// say `Sec-Fetch-Site` instead.
-pub(super) fn is_genuine(form: &Confirmation, signed_in: &SignedIn, headers: &HeaderMap, links: &Links) -> bool {
+pub(super) fn is_genuine(
+    form: &Confirmation,
+    signed_in: &SignedIn,
+    headers: &HeaderMap,
+    links: &Links,
+) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let from_here = match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
         (Some(site), _) => site == "same-origin",
@@ -40,20 +45,37 @@ mod tests {
     #[test]
     fn a_form_from_elsewhere_or_from_another_session_is_not_genuine() {
         let random = Random::seeded(1);
-        let principal = Principal { id: PersonId::new(&random), issuer: "i".into(), subject: "s".into(), name: "n".into() };
-        let signed_in = SignedIn { principal: Arc::new(principal), form_token: Secret::new("right") };
+        let principal = Principal {
+            id: PersonId::new(&random),
+            issuer: "i".into(),
+            subject: "s".into(),
+            name: "n".into(),
+        };
+        let signed_in = SignedIn {
+            principal: Arc::new(principal),
+            form_token: Secret::new("right"),
+        };
         let links = Links::new("http://127.0.0.1:1").unwrap();
         let judge = |csrf: &str, site: Option<&'static str>, origin: Option<&'static str>| {
             let mut headers = HeaderMap::new();
             site.map(|value| headers.insert("sec-fetch-site", HeaderValue::from_static(value)));
             origin.map(|value| headers.insert(header::ORIGIN, HeaderValue::from_static(value)));
-            is_genuine(&Confirmation { csrf: csrf.into() }, &signed_in, &headers, &links)
+            is_genuine(
+                &Confirmation { csrf: csrf.into() },
+                &signed_in,
+                &headers,
+                &links,
+            )
         };
         assert!(judge("right", Some("same-origin"), Some("null")));
         assert!(judge("right", None, Some("http://127.0.0.1:1")));
         assert!(!judge("wrong", Some("same-origin"), None));
         assert!(!judge("", Some("same-origin"), None));
-        assert!(!judge("right", Some("cross-site"), Some("http://127.0.0.1:1")));
+        assert!(!judge(
+            "right",
+            Some("cross-site"),
+            Some("http://127.0.0.1:1")
+        ));
         assert!(!judge("right", Some("same-site"), None));
         assert!(!judge("right", None, Some("http://localhost:1")));
         assert!(!judge("right", None, Some("null")));

@@ -19,25 +19,46 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(links: Links, known: Vec<String>) -> Self {
-        Self { links, known: known.into() }
+        Self {
+            links,
+            known: known.into(),
+        }
     }
 }
 
 /// Answers under known names only (DNS rebinding), and sends browsers to the public one.
-pub(super) async fn known_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) async fn known_host(
+    State(hosts): State<Hosts>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if host.eq_ignore_ascii_case(hosts.links.authority()) {
         return next.run(request).await;
     }
-    if !hosts.known.iter().any(|known| known.eq_ignore_ascii_case(host)) {
-        let sentence = format!("This gateway does not answer under that name. It lives at {}.", hosts.links.origin());
+    if !hosts
+        .known
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(host))
+    {
+        let sentence = format!(
+            "This gateway does not answer under that name. It lives at {}.",
+            hosts.links.origin()
+        );
         return (StatusCode::MISDIRECTED_REQUEST, sentence).into_response();
     }
     let browses = request.method() == Method::GET && request.uri().path() != "/healthz";
     if !browses {
         return next.run(request).await;
     }
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
     Redirect::temporary(&format!("{}{path}", hosts.links.origin())).into_response()
 }
 
@@ -46,7 +67,11 @@ pub(super) async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     set_default(headers, header::CACHE_CONTROL.as_str(), "no-store");
-    set_default(headers, header::CONTENT_SECURITY_POLICY.as_str(), pages::CONTENT_SECURITY_POLICY);
+    set_default(
+        headers,
+        header::CONTENT_SECURITY_POLICY.as_str(),
+        pages::CONTENT_SECURITY_POLICY,
+    );
     set_default(headers, header::X_FRAME_OPTIONS.as_str(), "DENY");
     set_default(headers, header::X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff");
     set_default(headers, header::REFERRER_POLICY.as_str(), "no-referrer");
@@ -56,5 +81,7 @@ pub(super) async fn security_headers(request: Request, next: Next) -> Response {
 }
 
 fn set_default(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
-    headers.entry(name).or_insert(HeaderValue::from_static(value));
+    headers
+        .entry(name)
+        .or_insert(HeaderValue::from_static(value));
 }

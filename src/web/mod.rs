@@ -39,9 +39,18 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
     Router::new()
         .route("/", get(connections::home))
         .route("/connections", get(connections::page))
-        .route("/connections/{connection}/disconnect", get(disconnect::page).post(disconnect::disconnect))
-        .route("/services/{service}/connect", post(connect::begin_with_service))
-        .route("/connect/{ticket}", get(connect::page).post(connect::begin_with_ticket))
+        .route(
+            "/connections/{connection}/disconnect",
+            get(disconnect::page).post(disconnect::disconnect),
+        )
+        .route(
+            "/services/{service}/connect",
+            post(connect::begin_with_service),
+        )
+        .route(
+            "/connect/{ticket}",
+            get(connect::page).post(connect::begin_with_ticket),
+        )
         .route("/oauth/callback/{service}", get(callback::complete))
         .route("/sign-in", get(sign_in::page))
         .route("/sign-in/{token}", get(sign_in::sign_in))
@@ -51,5 +60,8 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .fallback(problem::not_found)
         .with_state(web)
         .layer(from_fn(guard::security_headers))
-        .layer(from_fn_with_state(guard::Hosts::new(links, authorities), guard::known_host))
+        .layer(from_fn_with_state(
+            guard::Hosts::new(links, authorities),
+            guard::known_host,
+        ))
 }

@@ -30,65 +30,131 @@ pub(super) fn page(
     way_out: Option<WayOut>,
 ) -> Response {
     let request_id = web.gateway.request_id();
-    tracing::info!(request_id, status = status.as_u16(), ?problem, "answered with an error page");
-    let page = ErrorPage { layout: layout(visitor), problem, way_out, request_id: request_id.into() };
+    tracing::info!(
+        request_id,
+        status = status.as_u16(),
+        ?problem,
+        "answered with an error page"
+    );
+    let page = ErrorPage {
+        layout: layout(visitor),
+        problem,
+        way_out,
+        request_id: request_id.into(),
+    };
     html(web, status, &page)
 }
 
 /// A fault on our side: the cause goes to the log.
 pub(super) fn fault(web: &Web, visitor: Option<&SignedIn>, fault: &Fault) -> Response {
     tracing::error!(%fault, "a page failed on our side");
-    page(web, visitor, StatusCode::INTERNAL_SERVER_ERROR, Problem::Internal, None)
+    page(
+        web,
+        visitor,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Problem::Internal,
+        None,
+    )
 }
 
 /// No such address.
 pub(super) async fn not_found(State(web): State<Web>, headers: HeaderMap) -> Response {
     match web.visitor(&headers).await {
-        Ok(visitor) => page(&web, visitor.as_ref(), StatusCode::NOT_FOUND, Problem::NotFound, None),
+        Ok(visitor) => page(
+            &web,
+            visitor.as_ref(),
+            StatusCode::NOT_FOUND,
+            Problem::NotFound,
+            None,
+        ),
         Err(response) => response,
     }
 }
 
 /// A form that did not come from our own page in this session.
 pub(super) fn stale_form(web: &Web, visitor: &SignedIn) -> Response {
-    page(web, Some(visitor), StatusCode::FORBIDDEN, Problem::StaleForm, None)
+    page(
+        web,
+        Some(visitor),
+        StatusCode::FORBIDDEN,
+        Problem::StaleForm,
+        None,
+    )
 }
 
 /// Why connecting `service` did not work.
-pub(super) fn connect(web: &Web, visitor: &SignedIn, service: &str, error: ConnectError) -> Response {
+pub(super) fn connect(
+    web: &Web,
+    visitor: &SignedIn,
+    service: &str,
+    error: ConnectError,
+) -> Response {
     let named = |name: &str| Label::new(name);
     let again = || {
-        web.gateway.services().find(service).map(|service| WayOut::Form {
-            text: "Try again".into(),
-            path: format!("/services/{}/connect", service.id()),
-        })
+        web.gateway
+            .services()
+            .find(service)
+            .map(|service| WayOut::Form {
+                text: "Try again".into(),
+                path: format!("/services/{}/connect", service.id()),
+            })
     };
     let (status, problem, way_out) = match error {
         ConnectError::UnknownLink | ConnectError::Link(TicketRefusal::Expired) => {
             (StatusCode::GONE, Problem::LinkExpired, None)
         }
         ConnectError::Link(TicketRefusal::Spent) => (StatusCode::GONE, Problem::LinkUsed, None),
-        ConnectError::Link(TicketRefusal::WrongPerson) | ConnectError::Callback(CallbackRefusal::WrongPerson) => {
+        ConnectError::Link(TicketRefusal::WrongPerson)
+        | ConnectError::Callback(CallbackRefusal::WrongPerson) => {
             (StatusCode::FORBIDDEN, Problem::WrongPerson, None)
         }
-        ConnectError::UnknownService | ConnectError::NotConfigured => (StatusCode::NOT_FOUND, Problem::NotFound, None),
+        ConnectError::UnknownService | ConnectError::NotConfigured => {
+            (StatusCode::NOT_FOUND, Problem::NotFound, None)
+        }
         ConnectError::UnknownState
         | ConnectError::Callback(
-            CallbackRefusal::Expired | CallbackRefusal::WrongService | CallbackRefusal::WrongBrowser,
+            CallbackRefusal::Expired
+            | CallbackRefusal::WrongService
+            | CallbackRefusal::WrongBrowser,
         ) => (StatusCode::BAD_REQUEST, Problem::StateExpired, None),
         ConnectError::WrongIssuer => {
-            let name = web.gateway.services().find(service).map_or("The service", |known| known.provider.name());
-            (StatusCode::BAD_REQUEST, Problem::Untrusted { service: named(name) }, None)
+            let name = web
+                .gateway
+                .services()
+                .find(service)
+                .map_or("The service", |known| known.provider.name());
+            (
+                StatusCode::BAD_REQUEST,
+                Problem::Untrusted {
+                    service: named(name),
+                },
+                None,
+            )
         }
-        ConnectError::Cancelled { service } => {
-            (StatusCode::OK, Problem::Cancelled { service: named(&service) }, again())
-        }
-        ConnectError::RefusedByProvider { service, error } => {
-            (StatusCode::BAD_GATEWAY, Problem::Refused { service: named(&service), reason: named(&error) }, again())
-        }
+        ConnectError::Cancelled { service } => (
+            StatusCode::OK,
+            Problem::Cancelled {
+                service: named(&service),
+            },
+            again(),
+        ),
+        ConnectError::RefusedByProvider { service, error } => (
+            StatusCode::BAD_GATEWAY,
+            Problem::Refused {
+                service: named(&service),
+                reason: named(&error),
+            },
+            again(),
+        ),
         ConnectError::ProviderTrouble { service, message } => {
             tracing::warn!(service, message, "a provider could not be used");
-            (StatusCode::BAD_GATEWAY, Problem::ProviderDown { service: named(&service) }, again())
+            (
+                StatusCode::BAD_GATEWAY,
+                Problem::ProviderDown {
+                    service: named(&service),
+                },
+                again(),
+            )
         }
         ConnectError::Fault(error) => return fault(web, Some(visitor), &error),
     };

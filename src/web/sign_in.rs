@@ -19,8 +19,14 @@ pub(super) async fn page(State(web): State<Web>, headers: HeaderMap) -> Response
         Ok(None) => {}
         Err(response) => return response,
     }
-    let purpose = return_path(&headers).starts_with("/connect/").then(|| "connect a service for your agent".into());
-    let page = SignInPage { layout: layout(None), mode: web.sign_in, purpose };
+    let purpose = return_path(&headers)
+        .starts_with("/connect/")
+        .then(|| "connect a service for your agent".into());
+    let page = SignInPage {
+        layout: layout(None),
+        mode: web.sign_in,
+        purpose,
+    };
     problem::html(&web, StatusCode::OK, &page)
 }
 
@@ -45,7 +51,10 @@ pub(super) async fn sign_in(
         tracing::error!(%fault, "an old session could not be ended");
     }
     let mut response = Redirect::to(&return_path(&headers)).into_response();
-    let set = [cookies::set(cookies::SESSION, &cookie, Session::LIFETIME), cookies::clear(cookies::RETURN)];
+    let set = [
+        cookies::set(cookies::SESSION, &cookie, Session::LIFETIME),
+        cookies::clear(cookies::RETURN),
+    ];
     for line in set.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
@@ -80,21 +89,29 @@ pub(super) async fn sign_out(
         return problem::fault(&web, Some(&signed_in), &fault);
     }
     let mut response = Redirect::to("/sign-in").into_response();
-    response.headers_mut().extend(cookies::clear(cookies::SESSION).map(|line| (header::SET_COOKIE, line)));
+    response
+        .headers_mut()
+        .extend(cookies::clear(cookies::SESSION).map(|line| (header::SET_COOKIE, line)));
     response
 }
 
 /// Where the browser wanted to go: one of our own pages, or the Connections page. Anything else is not followed.
 fn return_path(headers: &HeaderMap) -> String {
     let wanted = cookies::read(headers, cookies::RETURN);
-    let wanted = wanted.as_ref().map(Secret::expose).filter(|path| is_own_page(path));
+    let wanted = wanted
+        .as_ref()
+        .map(Secret::expose)
+        .filter(|path| is_own_page(path));
     wanted.unwrap_or(HOME_PATH).to_owned()
 }
 
 fn is_own_page(path: &str) -> bool {
     let ticket = path.strip_prefix("/connect/");
     let plain = |text: &str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     path == HOME_PATH || ticket.is_some_and(plain)
 }
@@ -107,8 +124,18 @@ mod tests {
     fn only_our_own_pages_are_returned_to() {
         assert!(is_own_page("/connections") && is_own_page("/connect/Ab-_9"));
         for other in [
-            "", "/", "//evil.example", "https://evil.example", "/connect/", "/connect/../x", "/connect//evil.example",
-            "/connect/a?b", "/connect/a#b", "/connect/%2e", "/\\evil.example", "/connect/a\r\nb",
+            "",
+            "/",
+            "//evil.example",
+            "https://evil.example",
+            "/connect/",
+            "/connect/../x",
+            "/connect//evil.example",
+            "/connect/a?b",
+            "/connect/a#b",
+            "/connect/%2e",
+            "/\\evil.example",
+            "/connect/a\r\nb",
         ] {
             assert!(!is_own_page(other), "{other}");
         }

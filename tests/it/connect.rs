@@ -13,7 +13,10 @@ async fn a_call_without_a_connection_gives_a_link_and_with_it_the_call_runs() {
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
-    assert_eq!(ana.call("acme_whoami", json!({})).await.json()["name"], "ana");
+    assert_eq!(
+        ana.call("acme_whoami", json!({})).await.json()["name"],
+        "ana"
+    );
     assert_eq!(ana.open("/connections").await.card("acme"), "active");
 }
 
@@ -24,13 +27,31 @@ async fn two_people_each_reach_only_their_own_account() {
     let gateway = TestGateway::start(&clock, &[&acme]).await;
     for name in ["ana", "ben"] {
         let person = gateway.person(name).await;
-        let link = person.call("acme_create_thing", json!({ "name": "mine" })).await.link();
+        let link = person
+            .call("acme_create_thing", json!({ "name": "mine" }))
+            .await
+            .link();
         person.connect(&link, &acme).await.assert_connected();
-        person.call("acme_create_thing", json!({ "name": format!("{name}'s own") })).await.json();
+        person
+            .call(
+                "acme_create_thing",
+                json!({ "name": format!("{name}'s own") }),
+            )
+            .await
+            .json();
     }
     for (name, other) in [("ana", "ben"), ("ben", "ana")] {
-        let things = gateway.person(name).await.call("acme_list_things", json!({})).await.json().to_string();
-        assert!(things.contains(&format!("{name}'s own")) && !things.contains(other), "{things}");
+        let things = gateway
+            .person(name)
+            .await
+            .call("acme_list_things", json!({}))
+            .await
+            .json()
+            .to_string();
+        assert!(
+            things.contains(&format!("{name}'s own")) && !things.contains(other),
+            "{things}"
+        );
     }
 }
 
@@ -43,7 +64,15 @@ async fn a_connection_survives_a_restart() {
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
     let gateway = gateway.restart(&[&acme]).await;
-    assert_eq!(gateway.person("ana").await.call("acme_whoami", json!({})).await.json()["name"], "ana");
+    assert_eq!(
+        gateway
+            .person("ana")
+            .await
+            .call("acme_whoami", json!({}))
+            .await
+            .json()["name"],
+        "ana"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +101,10 @@ async fn a_token_that_the_provider_refuses_expires_the_connection_and_a_new_one_
     refused.assert_failed("no longer accepts the connection of ana");
     assert_eq!(ana.open("/connections").await.card("acme"), "expired");
     ana.connect(&refused.link(), &acme).await.assert_connected();
-    assert_eq!(ana.call("acme_whoami", json!({})).await.json()["name"], "ana");
+    assert_eq!(
+        ana.call("acme_whoami", json!({})).await.json()["name"],
+        "ana"
+    );
 }
 
 #[tokio::test]
@@ -84,8 +116,16 @@ async fn a_tool_that_needs_more_than_was_granted_says_so() {
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     let page = ana.connect(&link, &acme).await;
-    assert!(page.assert_connected().text.contains("things:write"), "{}", page.text);
-    ana.call("acme_create_thing", json!({ "name": "x" })).await.assert_failed("things:write");
+    assert!(
+        page.assert_connected()
+            .text
+            .contains("Make and delete things as you"),
+        "{}",
+        page.text
+    );
+    ana.call("acme_create_thing", json!({ "name": "x" }))
+        .await
+        .assert_failed("things:write");
 }
 
 #[tokio::test]
@@ -104,7 +144,9 @@ async fn disconnecting_revokes_at_the_provider_and_ends_the_use_here() {
     assert!(receipt.status.is_success(), "{}", receipt.text);
     assert_eq!(acme.live_grants_of("ana"), 0);
     assert_eq!(ana.open("/connections").await.card("acme"), "revoked");
-    ana.call("acme_whoami", json!({})).await.assert_failed("ana has disconnected");
+    ana.call("acme_whoami", json!({}))
+        .await
+        .assert_failed("ana has disconnected");
 }
 
 #[tokio::test]
@@ -119,8 +161,14 @@ async fn a_disconnect_that_the_provider_misses_is_told_and_can_be_repeated() {
     let path = disconnect_path(&ana.open("/connections").await.text);
     let question = ana.open(&path).await;
     let receipt = ana.press(&question, &path).await;
-    assert!(receipt.text.contains("has not confirmed"), "{}", receipt.text);
-    ana.call("acme_whoami", json!({})).await.assert_failed("ana has disconnected");
+    assert!(
+        receipt.text.contains("has not confirmed"),
+        "{}",
+        receipt.text
+    );
+    ana.call("acme_whoami", json!({}))
+        .await
+        .assert_failed("ana has disconnected");
     assert_eq!(acme.live_grants_of("ana"), 1, "the provider still holds it");
     acme.recovers();
     ana.press(&receipt, &path).await;

@@ -63,14 +63,31 @@ pub(super) fn scopes_are_listed(files: &[ParsedFile], report: &mut Report) {
 pub(super) fn scopes_have_words(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let oauth = &file.provider.oauth;
-        let known = |scope: &str| oauth.scopes.contains(scope) || oauth.implies.iter().any(|implied| implied == scope);
-        for scope in oauth.scopes.iter().filter(|scope| !oauth.scope_words.contains_key(*scope)) {
+        let known = |scope: &str| {
+            oauth.scopes.contains(scope) || oauth.implies.iter().any(|implied| implied == scope)
+        };
+        for scope in oauth
+            .scopes
+            .iter()
+            .filter(|scope| !oauth.scope_words.contains_key(*scope))
+        {
             let message = format!("the scope `{scope}` has no words for people");
-            report.add(file, "oauth.scope_words", message, "say what it allows, beginning with a verb");
+            report.add(
+                file,
+                "oauth.scope_words",
+                message,
+                "say what it allows, beginning with a verb",
+            );
         }
         for scope in oauth.scope_words.keys().filter(|scope| !known(scope)) {
-            let message = format!("there are words for `{scope}`, which is not a scope of this provider");
-            report.add(file, "oauth.scope_words", message, "list the scope, or correct its spelling");
+            let message =
+                format!("there are words for `{scope}`, which is not a scope of this provider");
+            report.add(
+                file,
+                "oauth.scope_words",
+                message,
+                "list the scope, or correct its spelling",
+            );
         }
     }
 }

@@ -60,9 +60,7 @@ impl Status {
                 "You disconnected it. Agents cannot use it until you connect it again."
             }
             Self::NotConnected => "Connect your account, and your agents can use it for you.",
-            Self::Waiting => {
-                "It has been started, and waits for you to agree at the service."
-            }
+            Self::Waiting => "It has been started, and waits for you to agree at the service.",
             Self::NotSetUp => "Your administrator has to set it up before anyone can connect it.",
         }
     }
@@ -291,7 +289,12 @@ impl ConnectionsPage {
 
 fn sample_cards() -> Vec<ServiceCard> {
     let now = Timestamp::from_unix(1_795_415_000);
-    let ago = |seconds| Some(When::new(Timestamp::from_unix(now.as_unix() - seconds), now));
+    let ago = |seconds| {
+        Some(When::new(
+            Timestamp::from_unix(now.as_unix() - seconds),
+            now,
+        ))
+    };
     vec![
         ServiceCard {
             reason: Some("Claude Code asked for it. It waits for you to agree at Tidepool.".into()),

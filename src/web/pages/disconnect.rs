@@ -135,10 +135,7 @@ impl DisconnectedPage {
 
 fn moment(after: i64) -> When {
     let now = 1_795_415_000;
-    When::new(
-        Timestamp::from_unix(now + after),
-        Timestamp::from_unix(now),
-    )
+    When::new(Timestamp::from_unix(now + after), Timestamp::from_unix(now))
 }
 
 fn provider_page() -> Option<WebAddress> {
@@ -169,7 +166,6 @@ mod tests {
         assert!(confirmed.contains("datetime=\"2026-11-23T06:23:20Z\""));
         let pending = DisconnectedPage::sample_pending().render().unwrap();
         assert!(pending.contains("data-at-provider=\"pending\"") && pending.contains("Try again"));
-        assert!(pending.contains("23 December 2026"));
         for (page, mark) in [
             (DisconnectedPage::sample_unsupported(), "unsupported"),
             (DisconnectedPage::sample_gave_up(), "gave_up"),

@@ -226,11 +226,7 @@ impl ErrorPage {
         };
         let problems = [
             ("wrong-person", Problem::WrongPerson, None),
-            (
-                "link-expired",
-                Problem::LinkExpired,
-                Self::sample().way_out,
-            ),
+            ("link-expired", Problem::LinkExpired, Self::sample().way_out),
             ("link-used", Problem::LinkUsed, None),
             (
                 "cancelled",
@@ -251,11 +247,7 @@ impl ErrorPage {
                 None,
             ),
             ("state-expired", Problem::StateExpired, None),
-            (
-                "untrusted",
-                Problem::Untrusted { service: service() },
-                None,
-            ),
+            ("untrusted", Problem::Untrusted { service: service() }, None),
             (
                 "refused",
                 Problem::Refused {
@@ -299,7 +291,10 @@ mod tests {
             assert!(html.contains("id=\"error\""), "{name}");
             assert!(html.contains("req_7f3k2m9q"), "{name}");
             for text in [page.problem.happened(), page.problem.remedy()] {
-                assert!(text.ends_with('.') || text.contains("http"), "{name}: {text}");
+                assert!(
+                    text.ends_with('.') || text.contains("http"),
+                    "{name}: {text}"
+                );
                 assert!(html.contains(&text), "{name}: {text}");
             }
         }
@@ -312,7 +307,9 @@ mod tests {
             let words = [problem.title(), problem.happened(), problem.remedy()]
                 .join(" ")
                 .to_lowercase();
-            for jargon in ["oauth", "token", "scope", "csrf", "invalid", "redirect", "http 4"] {
+            for jargon in [
+                "oauth", "token", "scope", "csrf", "invalid", "redirect", "http 4",
+            ] {
                 let said = words.replace("https://attache.example/oauth/callback/courier", "");
                 assert!(!said.contains(jargon), "{name}: {jargon}");
             }

@@ -41,7 +41,11 @@ impl TestGateway {
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let app = start_app(folder.path(), clock, providers, change).await;
-        Self { app, clock: clock.clone(), folder }
+        Self {
+            app,
+            clock: clock.clone(),
+            folder,
+        }
     }
 
     /// Ends it in order and starts it again on the same folder.
@@ -57,7 +61,12 @@ impl TestGateway {
         let agent = format!("{name}'s agent");
         let person = self.app.person("attache:test", name, name, &agent).await;
         let (principal, _, token) = person.expect("the store works");
-        let link = self.app.gateway().create_sign_in_link(&principal).await.expect("the store works");
+        let link = self
+            .app
+            .gateway()
+            .create_sign_in_link(&principal)
+            .await
+            .expect("the store works");
         let person = Person::new(name, &self.origin(), token.expose());
         person.sign_in(&link).await;
         person
@@ -79,7 +88,12 @@ impl TestGateway {
     }
 }
 
-async fn start_app(folder: &Path, clock: &Clock, providers: &[&Provider], change: impl FnOnce(&mut Config)) -> App {
+async fn start_app(
+    folder: &Path,
+    clock: &Clock,
+    providers: &[&Provider],
+    change: impl FnOnce(&mut Config),
+) -> App {
     let files = folder.join("providers");
     std::fs::create_dir_all(&files).expect("a folder for provider files");
     let options = Options {
@@ -88,14 +102,20 @@ async fn start_app(folder: &Path, clock: &Clock, providers: &[&Provider], change
         providers: Some(files.clone()),
         ..Options::default()
     };
-    let mut config = Config::resolve(&options, &Environment::default()).expect("a right configuration");
+    let mut config =
+        Config::resolve(&options, &Environment::default()).expect("a right configuration");
     for provider in providers {
         let file = files.join(format!("{}.toml", provider.name()));
         std::fs::write(file, provider.provider_file()).expect("a provider file");
-        config.services.insert(provider.name(), registration(provider));
+        config
+            .services
+            .insert(provider.name(), registration(provider));
         let url = provider.url("/");
         let authority = format!("localhost:{}", url.port().expect("a port"));
-        config.egress.dangerously_allow_loopback.push(authority.parse().expect("a loopback authority"));
+        config
+            .egress
+            .dangerously_allow_loopback
+            .push(authority.parse().expect("a loopback authority"));
     }
     change(&mut config);
     match App::start(config, clock.clone(), Random::System).await {

@@ -42,7 +42,13 @@ impl Person {
             .build()
             .expect("an HTTP client");
         let origin = Url::parse(origin).expect("an origin");
-        Self { name: name.to_owned(), origin, token: token.to_owned(), cookies: Mutex::default(), http }
+        Self {
+            name: name.to_owned(),
+            origin,
+            token: token.to_owned(),
+            cookies: Mutex::default(),
+            http,
+        }
     }
 
     /// The agent's token.
@@ -67,7 +73,8 @@ impl Person {
     /// Presses the button of a form on `page` that posts to `path`, as a browser would.
     pub(crate) async fn press(&self, page: &Page, path: &str) -> Page {
         let field = page.form_token();
-        self.browse(Method::POST, path, Some(format!("csrf={field}"))).await
+        self.browse(Method::POST, path, Some(format!("csrf={field}")))
+            .await
     }
 
     /// Opens a connect link, agrees on the gateway's page and at the provider, and comes back.
@@ -88,18 +95,30 @@ impl Person {
     /// Presses Connect on the Connections page: where the browser goes next.
     pub(crate) async fn leave_from_connections(&self, service: &str) -> Url {
         let page = self.open("/connections").await;
-        self.press(&page, &format!("/services/{service}/connect")).await.destination()
+        self.press(&page, &format!("/services/{service}/connect"))
+            .await
+            .destination()
     }
 
     /// Forgets a cookie whose name starts with `prefix`.
     pub(crate) fn loses_cookies(&self, prefix: &str) {
-        self.cookies.lock().unwrap().retain(|name, _| !name.starts_with(prefix));
+        self.cookies
+            .lock()
+            .unwrap()
+            .retain(|name, _| !name.starts_with(prefix));
     }
 
     async fn browse(&self, method: Method, address: &str, form: Option<String>) -> Page {
         let url = self.origin.join(address).expect("an address");
-        assert_eq!(url.origin(), self.origin.origin(), "the browser of a test stays at the gateway");
-        let mut request = self.http.request(method, url).header(COOKIE, self.cookie_line());
+        assert_eq!(
+            url.origin(),
+            self.origin.origin(),
+            "the browser of a test stays at the gateway"
+        );
+        let mut request = self
+            .http
+            .request(method, url)
+            .header(COOKIE, self.cookie_line());
         if let Some(form) = form {
             request = request
                 .header("content-type", "application/x-www-form-urlencoded")
@@ -109,19 +128,27 @@ impl Person {
         let response = request.send().await.expect("the gateway answers");
         self.keep_cookies(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        Page { status, headers, text: response.text().await.expect("a page") }
+        Page {
+            status,
+            headers,
+            text: response.text().await.expect("a page"),
+        }
     }
 
     fn cookie_line(&self) -> HeaderValue {
         let cookies = self.cookies.lock().unwrap();
-        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         HeaderValue::from_str(&pairs.join("; ")).expect("cookies are plain")
     }
 
     fn keep_cookies(&self, headers: &HeaderMap) {
         let mut cookies = self.cookies.lock().unwrap();
         for line in headers.get_all(SET_COOKIE) {
-            let cookie = cookie::Cookie::parse(line.to_str().expect("plain").to_owned()).expect("a cookie");
+            let cookie =
+                cookie::Cookie::parse(line.to_str().expect("plain").to_owned()).expect("a cookie");
             let gone = cookie.max_age().is_some_and(|age| age.is_zero());
             if gone {
                 cookies.remove(cookie.name());
@@ -139,20 +166,36 @@ impl Person {
     }
 
     /// Calls a tool with these client capabilities, and with `more` beside name and arguments.
-    pub(crate) async fn call_with(&self, tool: &str, arguments: Value, capabilities: Value, more: Value) -> Answer {
+    pub(crate) async fn call_with(
+        &self,
+        tool: &str,
+        arguments: Value,
+        capabilities: Value,
+        more: Value,
+    ) -> Answer {
         let mut parameters = json!({ "name": tool, "arguments": arguments });
         let extra = more.as_object().expect("an object").clone();
         parameters.as_object_mut().expect("an object").extend(extra);
-        self.request("tools/call", Some(tool), parameters, capabilities).await
+        self.request("tools/call", Some(tool), parameters, capabilities)
+            .await
     }
 
     /// The tools that are advertised.
     pub(crate) async fn tools(&self) -> Vec<Value> {
         let answer = self.request("tools/list", None, json!({}), json!({})).await;
-        answer.body["result"]["tools"].as_array().expect("a list of tools").clone()
+        answer.body["result"]["tools"]
+            .as_array()
+            .expect("a list of tools")
+            .clone()
     }
 
-    async fn request(&self, method: &str, name: Option<&str>, mut parameters: Value, capabilities: Value) -> Answer {
+    async fn request(
+        &self,
+        method: &str,
+        name: Option<&str>,
+        mut parameters: Value,
+        capabilities: Value,
+    ) -> Answer {
         parameters["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": capabilities,
@@ -171,7 +214,11 @@ impl Person {
         if let Some(name) = name {
             request = request.header("mcp-name", name);
         }
-        let response = request.body(body.to_string()).send().await.expect("the gateway answers");
+        let response = request
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("the gateway answers");
         let status = response.status();
         let text = response.text().await.expect("a body");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
@@ -182,26 +229,39 @@ impl Person {
 impl Page {
     /// Where a redirect leads.
     pub(crate) fn location(&self) -> &str {
-        self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).expect("a redirect")
+        self.headers
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .expect("a redirect")
     }
 
     /// Asserts that this is the page of a completed connection.
     pub(crate) fn assert_connected(&self) -> &Self {
-        assert!(self.status == StatusCode::OK && self.text.contains("id=\"connected\""), "{self:#?}");
+        assert!(
+            self.status == StatusCode::OK && self.text.contains("id=\"connected\""),
+            "{self:#?}"
+        );
         self
     }
 
     /// Asserts that this is an error page with this status and sentence.
     pub(crate) fn assert_error(&self, status: u16, sentence: &str) -> &Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        assert!(self.text.contains("id=\"error\"") && self.text.contains(sentence), "{}", self.text);
+        assert!(
+            self.text.contains("id=\"error\"") && self.text.contains(sentence),
+            "{}",
+            self.text
+        );
         self
     }
 
     /// The status of a service's card on the Connections page.
     pub(crate) fn card(&self, service: &str) -> String {
         let pattern = format!("data-service=\"{service}\"");
-        let tags = self.text.split('<').find(|tag| tag.contains(&pattern) && tag.contains("data-status="));
+        let tags = self
+            .text
+            .split('<')
+            .find(|tag| tag.contains(&pattern) && tag.contains("data-status="));
         let tag = tags.unwrap_or_else(|| panic!("no card for {service} in {}", self.text));
         between(tag, "data-status=\"", "\"").to_owned()
     }
@@ -220,7 +280,10 @@ impl Page {
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
+    let start = text
+        .find(before)
+        .unwrap_or_else(|| panic!("no {before} in {text}"))
+        + before.len();
     let length = text[start..].find(after).expect("an end");
     &text[start..start + length]
 }
@@ -234,7 +297,9 @@ impl Answer {
 
     /// The text that the model reads.
     pub(crate) fn text(&self) -> &str {
-        self.result()["content"][0]["text"].as_str().expect("a text")
+        self.result()["content"][0]["text"]
+            .as_str()
+            .expect("a text")
     }
 
     /// The tool's output, which is JSON; fails when the call failed.
@@ -247,13 +312,23 @@ impl Answer {
     pub(crate) fn link(&self) -> String {
         assert_eq!(self.result()["isError"], json!(true), "{:#}", self.body);
         let text = self.text();
-        let start = text.find("http").unwrap_or_else(|| panic!("no link in {text}"));
-        text[start..].split_whitespace().next().expect("a link").to_owned()
+        let start = text
+            .find("http")
+            .unwrap_or_else(|| panic!("no link in {text}"));
+        text[start..]
+            .split_whitespace()
+            .next()
+            .expect("a link")
+            .to_owned()
     }
 
     /// Asserts that the call failed with this in its text.
     pub(crate) fn assert_failed(&self, sentence: &str) -> &Self {
-        assert!(self.result()["isError"] == json!(true) && self.text().contains(sentence), "{:#}", self.body);
+        assert!(
+            self.result()["isError"] == json!(true) && self.text().contains(sentence),
+            "{:#}",
+            self.body
+        );
         self
     }
 }
