@@ -1,8 +1,10 @@
 //! The integration tests: one binary, real parts.
 
+mod black_box;
 mod callback;
 mod catalogue;
 mod connect;
+mod end_to_end;
 mod floors;
 mod mcp;
 mod support;

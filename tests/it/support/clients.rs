@@ -3,8 +3,6 @@
 //! Owns their command lines, their output and their end: no client outlives the value that stands for it. Refuses to
 //! know what the server should answer. `scripts/clients` installs them.
 
-mod process;
-
 #[cfg(test)]
 mod stub;
 
@@ -16,7 +14,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::environment;
-use process::Process;
+use super::process::Process;
 
 /// Which lifecycle and revision a client speaks.
 #[derive(Clone, Copy, Debug)]

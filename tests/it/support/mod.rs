@@ -5,4 +5,6 @@ pub(crate) mod clients;
 pub(crate) mod environment;
 pub(crate) mod gateway;
 pub(crate) mod person;
+pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod provider;

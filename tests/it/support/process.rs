@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running child. It is killed when this is dropped. What it says on stderr becomes the test's.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
     lines: mpsc::UnboundedReceiver<String>,
 }
 
 impl Process {
-    pub(super) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -43,18 +43,24 @@ impl Process {
     }
 
     /// The next line of stdout; `None` once the child has closed it.
-    pub(super) async fn next_line(&mut self) -> Option<String> {
+    pub(crate) async fn next_line(&mut self) -> Option<String> {
         let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
         line.expect("the client says something, or ends")
     }
 
-    pub(super) fn write_line(&mut self, line: &str) {
+    pub(crate) fn write_line(&mut self, line: &str) {
         writeln!(self.input, "{line}").expect("the client reads");
         self.input.flush().expect("the client reads");
     }
 
+    /// Tells it to end, in order (`TERM`) or at once (`KILL`).
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the child is there to be told");
+    }
+
     /// The exit status of a child that has closed its output; -1 when a signal ended it.
-    pub(super) fn status(&mut self) -> i32 {
+    pub(crate) fn status(&mut self) -> i32 {
         let status = self.child.wait().expect("a child can be waited for");
         status.code().unwrap_or(-1)
     }
