@@ -1,1 +1,4 @@
 //! The integration tests: one binary, real parts.
+
+mod floors;
+mod support;

@@ -1,0 +1,52 @@
+//! What `scripts/test` tells the tests about the machine, and what holds when it says nothing.
+
+use std::path::{Path, PathBuf};
+
+/// Where `chromedriver` is: `ATTACHE_TEST_CHROMEDRIVER`, else where Debian puts it.
+///
+/// Without one, browser tests are skipped with a message; where `CI` is set, they fail instead.
+pub(crate) fn chromedriver() -> Option<PathBuf> {
+    let path =
+        read("ATTACHE_TEST_CHROMEDRIVER").unwrap_or_else(|| "/usr/bin/chromedriver".to_owned());
+    present_or_skipped(Path::new(&path), "chromedriver", "install chromium-driver")
+}
+
+/// Where `scripts/clients` installed the real MCP clients: `ATTACHE_TEST_CLIENTS`, else `target/clients`.
+///
+/// Without them, the tests that drive them are skipped with a message; where `CI` is set, they fail instead.
+pub(crate) fn clients() -> Option<PathBuf> {
+    let path = read("ATTACHE_TEST_CLIENTS")
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients").to_owned());
+    let installed = Path::new(&path).join("installed");
+    let path = PathBuf::from(path);
+    present_or_skipped(&installed, "the MCP clients", "run scripts/clients").map(|_| path)
+}
+
+/// The program under test: `ATTACHE_TEST_BINARY`, else the one that Cargo built beside the tests.
+pub(crate) fn binary() -> PathBuf {
+    read("ATTACHE_TEST_BINARY").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_attache")),
+        PathBuf::from,
+    )
+}
+
+fn present_or_skipped(path: &Path, what: &str, remedy: &str) -> Option<PathBuf> {
+    if path.exists() {
+        return Some(path.to_owned());
+    }
+    assert!(
+        read("CI").is_none(),
+        "{what} is missing at {}: {remedy}",
+        path.display()
+    );
+    eprintln!("SKIPPED: {what} is missing at {}: {remedy}", path.display());
+    None
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own settings, read here alone"
+)]
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

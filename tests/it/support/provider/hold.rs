@@ -1,0 +1,65 @@
+//! Slowness without a clock: a request waits until the test lets it go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How long a test waits for a request before it says that none came.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Requests to one path wait here. Dropping it releases them.
+pub(crate) struct Hold(Arc<Gate>);
+
+/// The side that the server sees.
+pub(super) struct Gate {
+    pub(super) path: String,
+    open: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+}
+
+impl Hold {
+    pub(super) fn on(path: &str) -> Self {
+        Self(Arc::new(Gate {
+            path: path.to_owned(),
+            open: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
+        }))
+    }
+
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.0)
+    }
+
+    /// Resolves once `count` requests have arrived and wait.
+    pub(crate) async fn reached_by(&self, count: usize) {
+        let mut waiting = self.0.waiting.subscribe();
+        let arrived = waiting.wait_for(|waiting| *waiting >= count);
+        assert!(
+            tokio::time::timeout(PATIENCE, arrived).await.is_ok(),
+            "{count} requests to {} were expected and did not come",
+            self.0.path
+        );
+    }
+
+    /// Lets every request go, now and later.
+    pub(crate) fn release(&self) {
+        self.0.open.send_replace(true);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Gate {
+    /// Waits until the test releases the path.
+    pub(super) async fn pass(&self) {
+        let mut open = self.open.subscribe();
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        // The sender lives in `self`: the wait cannot fail.
+        let _ = open.wait_for(|open| *open).await;
+    }
+}
