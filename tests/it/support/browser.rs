@@ -1,4 +1,4 @@
-//! A real browser: Chromium, driven over WebDriver.
+//! A real browser: Chromium, driven over `WebDriver`.
 //!
 //! Owns the driver process, the browser's throw-away profile and the waiting. Every wait ends when the page says so, or
 //! fails the test after [`PATIENCE`]. Refuses to know any page.

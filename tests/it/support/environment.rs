@@ -50,3 +50,14 @@ fn present_or_skipped(path: &Path, what: &str, remedy: &str) -> Option<PathBuf> 
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_under_test_exists() {
+        let binary = binary();
+        assert!(binary.is_file(), "{} is no file", binary.display());
+    }
+}

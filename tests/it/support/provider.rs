@@ -107,7 +107,7 @@ impl Provider {
     /// The provider file that makes the gateway know this provider.
     pub(crate) fn provider_file(&self) -> String {
         let ledger = self.ledger();
-        file::provider_file(&ledger.name, &ledger.base, &ledger.issuer())
+        file::provider_file(&ledger.name, &ledger.issuer())
     }
 
     // -- who is there ------------------------------------------------------------------------------------------------

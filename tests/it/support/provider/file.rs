@@ -1,9 +1,129 @@
 //! The provider file by which the gateway gets to know a fake provider.
 
-use url::Url;
-
-/// The file's text. Its name must be `{name}.toml`.
-pub(super) fn provider_file(name: &str, base: &Url, issuer: &str) -> String {
-    let base = base.as_str().trim_end_matches('/');
-    format!("name = \"{name}\"\n# {base} {issuer}\n")
+/// The file's text; it must be called `{name}.toml`. `origin` is the provider's address and its issuer.
+pub(super) fn provider_file(name: &str, origin: &str) -> String {
+    TEMPLATE.replace("@name@", name).replace("@origin@", origin)
 }
+
+const TEMPLATE: &str = r#"# A provider that exists in tests alone.
+name = "@name@"
+base_url = "@origin@/api"
+host_allow = ["localhost"]
+headers = { Accept = "application/json" }
+error_text = ["message", "error"]
+confidence = "live"
+
+[oauth]
+issuer = "@origin@"
+iss_required = true
+pkce = "required"
+client_auth = "basic"
+scopes = ["profile", "things:read", "things:write"]
+write_scopes = ["things:write"]
+authorize = { url = "@origin@/authorize" }
+token = { url = "@origin@/token" }
+
+[oauth.revoke]
+post = "@origin@/revoke"
+auth = "client"
+token_param = "token"
+send_hint = true
+tokens = "refresh_then_access"
+
+[account]
+get = "/me"
+scopes = ["profile"]
+id = "id"
+label = "email"
+
+[[error]]
+when = { status = 401 }
+is = "token_invalid"
+
+[[error]]
+when = { status = 403, body = { path = "error", equals = "insufficient_scope" } }
+is = "scope_missing"
+
+[[error]]
+when = { status = 403, body = { path = "error", equals = "invalid_token" } }
+is = "token_invalid"
+
+[[error]]
+when = { status = 404 }
+is = "not_found"
+
+[[error]]
+when = { status = 422 }
+is = "invalid"
+
+[[error]]
+when = { status = 429 }
+is = "rate_limited"
+retry_after = { header = "Retry-After", unit = "s" }
+
+[[error]]
+when = { status = "5xx" }
+is = "retryable"
+
+[[tool]]
+name = "@name@_whoami"
+title = "Who am I"
+description = "Get the name and the e-mail address of the connected account."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["profile"]
+get = "/me"
+example = {}
+
+[[tool]]
+name = "@name@_list_things"
+title = "List things"
+description = "List the things of the connected account."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["things:read"]
+get = "/things"
+example = {}
+
+[[tool]]
+name = "@name@_create_thing"
+title = "Create a thing"
+description = "Create a thing in the connected account."
+read_only = false
+destructive = false
+idempotent = false
+open_world = false
+scopes = ["things:write"]
+post = "/things"
+body = { name = "$name" }
+example = { name = "kite" }
+
+[tool.input.name]
+type = "string"
+minLength = 1
+maxLength = 100
+description = "What the thing is called."
+
+[[tool]]
+name = "@name@_delete_thing"
+title = "Delete a thing"
+description = "Delete a thing of the connected account for good."
+read_only = false
+destructive = true
+idempotent = true
+open_world = false
+effects = ["deletes"]
+scopes = ["things:write"]
+delete = "/things/{id}"
+empty = { deleted = true }
+example = { id = 1 }
+
+[tool.input.id]
+type = "integer"
+minimum = 1
+description = "The number of the thing."
+"#;
