@@ -13,6 +13,9 @@ headers = { Accept = "application/json" }
 error_text = ["message", "error"]
 confidence = "live"
 
+[setup]
+redirect_rules = "Any redirect URL is accepted, unless the test registers one."
+
 [oauth]
 issuer = "@origin@"
 iss_required = true
