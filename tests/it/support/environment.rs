@@ -36,10 +36,10 @@ fn present_or_skipped(path: &Path, what: &str, remedy: &str) -> Option<PathBuf> 
     }
     assert!(
         read("CI").is_none(),
-        "{what} is missing at {}: {remedy}",
+        "{what} not found at {}: {remedy}",
         path.display()
     );
-    eprintln!("SKIPPED: {what} is missing at {}: {remedy}", path.display());
+    eprintln!("SKIPPED: {what} not found at {}: {remedy}", path.display());
     None
 }
 
