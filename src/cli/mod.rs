@@ -93,9 +93,9 @@ pub fn main() -> ExitCode {
     start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
-        Command::Serve(serve) => run::serve(serve.places.into(), &environment, serve.json),
-        Command::Demo(demo) => run::demo(demo.places.into(), &environment, demo.json),
-        Command::Stdio(places) => run::stdio(places.into(), &environment),
+        Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
+        Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
+        Command::Stdio(places) => run::stdio(&places.into(), &environment),
         Command::Sandbox(options) => run::sandbox(&options),
     };
     match outcome {

@@ -19,11 +19,11 @@ const LOCAL_ISSUER: &str = "attache:local";
 
 /// `attache serve`.
 pub(super) fn serve(
-    options: Options,
+    options: &Options,
     environment: &Environment,
     json: bool,
 ) -> Result<(), Failure> {
-    let config = resolve(&options, environment)?;
+    let config = resolve(options, environment)?;
     let person = local_person(environment);
     in_runtime(async move {
         let data_dir = config.data_dir.clone();
@@ -51,12 +51,12 @@ pub(super) fn serve(
 
 /// `attache demo`.
 pub(super) fn demo(
-    mut options: Options,
+    options: &Options,
     environment: &Environment,
     json: bool,
 ) -> Result<(), Failure> {
     let own_folder = options.data_dir.is_none() && environment.find("ATTACHE_DATA_DIR").is_none();
-    let mut config = resolve(&std::mem::take(&mut options), environment)?;
+    let mut config = resolve(options, environment)?;
     if own_folder {
         config = config.in_folder("demo");
     }
@@ -70,8 +70,8 @@ pub(super) fn demo(
 }
 
 /// `attache stdio`: MCP on stdin and stdout, the pages beside it.
-pub(super) fn stdio(options: Options, environment: &Environment) -> Result<(), Failure> {
-    let config = resolve(&options, environment)?;
+pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let config = resolve(options, environment)?;
     let person = local_person(environment);
     in_runtime(async move {
         let app = App::start(config, Clock::System, Random::System).await?;

@@ -1,5 +1,7 @@
 //! What a newcomer is told when the program is ready.
 
+use std::fmt::Write;
+
 use crate::app::Ready;
 
 /// The steps of the demo, from an empty client to a tool that runs.
@@ -17,12 +19,13 @@ pub(super) fn demo(ready: &Ready) -> String {
         ready.dashboard_url,
     );
     for other in ready.people.iter().skip(1) {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nA second person, to see that each has only their own ({}):\n     sign in: {}\n     agent token: {}\n",
             other.name,
             other.sign_in_url,
             other.agent_token.expose(),
-        ));
+        );
     }
     text
 }

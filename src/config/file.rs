@@ -21,7 +21,8 @@ pub(super) struct File {
     /// A folder with more provider files.
     pub(super) providers: Option<PathBuf>,
     /// The file that holds the master key.
-    pub(super) master_key_file: Option<PathBuf>,
+    #[serde(rename = "master_key_file")]
+    pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) egress: EgressSection,
     #[serde(default)]

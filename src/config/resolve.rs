@@ -399,7 +399,7 @@ impl Problems {
                 "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into(),
             );
         }
-        match (value, named.or_else(|| file.master_key_file.clone())) {
+        match (value, named.or_else(|| file.master_key.clone())) {
             (Some(value), _) => KeySource::Value(Secret::new(value)),
             (None, Some(path)) => KeySource::NamedFile(path),
             (None, None) => KeySource::beside(&store_settings(data_dir, None)),

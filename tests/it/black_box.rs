@@ -13,18 +13,40 @@ use crate::support::program::{Program, run};
 async fn the_demo_says_once_that_it_is_ready_and_ends_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let fields: Vec<_> = demo.ready.as_object().unwrap().keys().map(String::as_str).collect();
+    let fields: Vec<_> = demo
+        .ready
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     let expected = [
-        "mcp_url", "sse_url", "dashboard_url", "sign_in_url", "agent_token", "data_dir", "sandbox_url", "people",
+        "mcp_url",
+        "sse_url",
+        "dashboard_url",
+        "sign_in_url",
+        "agent_token",
+        "data_dir",
+        "sandbox_url",
+        "people",
     ];
     assert_eq!(fields, expected);
     assert!(demo.ready["sse_url"].is_null());
     for (at, name) in ["ana", "ben"].iter().enumerate() {
         assert_eq!(demo.text(&format!("/people/{at}/name")), *name);
-        assert!(demo.text(&format!("/people/{at}/agent_token")).starts_with("att_"));
+        assert!(
+            demo.text(&format!("/people/{at}/agent_token"))
+                .starts_with("att_")
+        );
     }
-    assert_eq!(demo.ready["people"][0]["sign_in_url"], demo.ready["sign_in_url"]);
-    assert_eq!(demo.ready["people"][0]["agent_token"], demo.ready["agent_token"]);
+    assert_eq!(
+        demo.ready["people"][0]["sign_in_url"],
+        demo.ready["sign_in_url"]
+    );
+    assert_eq!(
+        demo.ready["people"][0]["agent_token"],
+        demo.ready["agent_token"]
+    );
     assert_eq!(demo.text("/data_dir"), folder.path().to_str().unwrap());
     let (printed, status) = demo.terminate().await;
     assert_eq!((printed, status), (Vec::new(), 0));
@@ -34,14 +56,41 @@ async fn the_demo_says_once_that_it_is_ready_and_ends_in_order() {
 async fn serve_says_what_the_demo_says_but_for_the_demo() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let arguments = ["serve", "--json", "--bind", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+    let arguments = [
+        "serve",
+        "--json",
+        "--bind",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
     let serve = Program::start(&arguments).await;
-    let fields: Vec<_> = serve.ready.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, ["mcp_url", "sse_url", "dashboard_url", "sign_in_url", "agent_token", "data_dir"]);
+    let fields: Vec<_> = serve
+        .ready
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "mcp_url",
+            "sse_url",
+            "dashboard_url",
+            "sign_in_url",
+            "agent_token",
+            "data_dir"
+        ]
+    );
     let token = serve.text("/agent_token").to_owned();
     serve.terminate().await;
     let again = Program::start(&arguments).await;
-    assert_eq!(again.text("/agent_token"), token, "clients keep their token over a restart");
+    assert_eq!(
+        again.text("/agent_token"),
+        token,
+        "clients keep their token over a restart"
+    );
 }
 
 #[tokio::test]
@@ -51,9 +100,20 @@ async fn only_the_sandbox_is_advertised_in_the_demo() {
     let origin = demo.text("/mcp_url").trim_end_matches("/mcp");
     let ana = Person::new("ana", origin, demo.text("/agent_token"));
     let tools = ana.tools().await;
-    assert!(tools.iter().all(|tool| tool["name"].as_str().unwrap().starts_with("sandbox_")), "{tools:#?}");
-    assert!(tools.iter().any(|tool| tool["name"] == "sandbox_create_note"));
-    ana.call("sandbox_whoami", json!({})).await.assert_failed("Sandbox is not connected for Ana");
+    assert!(
+        tools
+            .iter()
+            .all(|tool| tool["name"].as_str().unwrap().starts_with("sandbox_")),
+        "{tools:#?}"
+    );
+    assert!(
+        tools
+            .iter()
+            .any(|tool| tool["name"] == "sandbox_create_note")
+    );
+    ana.call("sandbox_whoami", json!({}))
+        .await
+        .assert_failed("Sandbox is not connected for Ana");
 }
 
 #[test]
@@ -61,9 +121,22 @@ fn the_demo_is_for_this_machine_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     let public = "https://attache.example.com";
-    let ended = run(&["demo", "--json", "--bind", "0.0.0.0:0", "--public-url", public, "--data-dir", data]);
+    let ended = run(&[
+        "demo",
+        "--json",
+        "--bind",
+        "0.0.0.0:0",
+        "--public-url",
+        public,
+        "--data-dir",
+        data,
+    ]);
     assert_eq!(ended.status, Some(1));
-    assert!(ended.stderr.contains("listens on this machine only"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("listens on this machine only"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test]
@@ -71,9 +144,19 @@ async fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let ended = run(&["serve", "--bind", &address, "--data-dir", folder.path().to_str().unwrap()]);
+    let ended = run(&[
+        "serve",
+        "--bind",
+        &address,
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ]);
     assert_eq!(ended.status, Some(1));
-    assert!(ended.stderr.contains(&address) && ended.stderr.contains("--bind"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&address) && ended.stderr.contains("--bind"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(ended.stdout, "");
 }
 
@@ -84,7 +167,11 @@ async fn a_store_that_is_in_use_is_named() {
     let data = folder.path().to_str().unwrap();
     let ended = run(&["serve", "--bind", "127.0.0.1:0", "--data-dir", data]);
     assert_eq!(ended.status, Some(1));
-    assert!(ended.stderr.contains("in use") && ended.stderr.contains(data), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("in use") && ended.stderr.contains(data),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(demo.terminate().await.1, 0);
 }
 
@@ -102,19 +189,37 @@ async fn without_the_right_master_key_nothing_starts_and_nothing_changes() {
 
     std::fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
     let wrong = run(&serve);
-    assert_eq!((wrong.status, wrong.stderr.lines().count()), (Some(1), 1), "{}", wrong.stderr);
+    assert_eq!(
+        (wrong.status, wrong.stderr.lines().count()),
+        (Some(1), 1),
+        "{}",
+        wrong.stderr
+    );
     assert!(wrong.stderr.contains("key"), "{}", wrong.stderr);
 
     std::fs::remove_file(&key).unwrap();
     let missing = run(&serve);
-    assert_eq!((missing.status, missing.stderr.lines().count()), (Some(1), 1), "{}", missing.stderr);
-    assert!(missing.stderr.contains("missing") && !key.exists(), "no new key is made: {}", missing.stderr);
+    assert_eq!(
+        (missing.status, missing.stderr.lines().count()),
+        (Some(1), 1),
+        "{}",
+        missing.stderr
+    );
+    assert!(
+        missing.stderr.contains("missing") && !key.exists(),
+        "no new key is made: {}",
+        missing.stderr
+    );
     assert_eq!(digests(&store), before, "the store is as it was");
 
     std::fs::write(&key, right).unwrap();
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let exposed = run(&serve);
-    assert!(exposed.status == Some(1) && exposed.stderr.contains("chmod 600"), "{}", exposed.stderr);
+    assert!(
+        exposed.status == Some(1) && exposed.stderr.contains("chmod 600"),
+        "{}",
+        exposed.stderr
+    );
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(Program::demo(folder.path()).await.terminate().await.1, 0);
 }
@@ -124,13 +229,30 @@ async fn a_damaged_store_is_a_sentence_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     Program::demo(folder.path()).await.terminate().await;
     let store = folder.path().join("store");
-    for file in files(&store).into_iter().filter(|file| !file.ends_with("key-check")) {
+    for file in files(&store)
+        .into_iter()
+        .filter(|file| !file.ends_with("key-check"))
+    {
         let length = std::fs::metadata(&file).unwrap().len();
-        std::fs::write(&file, vec![0xa5; usize::try_from(length.min(1 << 20)).unwrap()]).unwrap();
+        std::fs::write(
+            &file,
+            vec![0xa5; usize::try_from(length.min(1 << 20)).unwrap()],
+        )
+        .unwrap();
     }
-    let ended = run(&["serve", "--bind", "127.0.0.1:0", "--data-dir", folder.path().to_str().unwrap()]);
+    let ended = run(&[
+        "serve",
+        "--bind",
+        "127.0.0.1:0",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ]);
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("damaged") && !ended.stderr.contains("panicked"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("damaged") && !ended.stderr.contains("panicked"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -144,7 +266,11 @@ fn the_provider_files_pass_their_checks_and_bad_ones_are_explained() {
     let bad = run(&["check", folder.path().to_str().unwrap()]);
     assert_eq!(bad.status, Some(1));
     for part in ["bad.toml, line 2", "docz", "did you mean `docs`?"] {
-        assert!(bad.stderr.contains(part), "{part} is missing in {}", bad.stderr);
+        assert!(
+            bad.stderr.contains(part),
+            "{part} is missing in {}",
+            bad.stderr
+        );
     }
 }
 
@@ -156,10 +282,28 @@ fn words_that_are_no_command_are_wrong_usage() {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 fn digests(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    files(folder).into_iter().map(|file| (file.clone(), Sha256::digest(std::fs::read(&file).unwrap()).to_vec())).collect()
+    files(folder)
+        .into_iter()
+        .map(|file| {
+            (
+                file.clone(),
+                Sha256::digest(std::fs::read(&file).unwrap()).to_vec(),
+            )
+        })
+        .collect()
 }

@@ -9,7 +9,9 @@ use crate::support::program::Program;
 
 /// Signs a person in at the gateway.
 async fn sign_in(browser: &Browser, demo: &Program, person: usize) {
-    browser.goto(demo.text(&format!("/people/{person}/sign_in_url"))).await;
+    browser
+        .goto(demo.text(&format!("/people/{person}/sign_in_url")))
+        .await;
     browser.wait_for("#who").await;
 }
 
@@ -20,13 +22,22 @@ async fn connect(browser: &Browser, link: &str, account: &str) {
     browser.click(&format!("#account-{account}")).await;
     browser.click("#allow").await;
     browser.wait_for("#connected").await;
-    assert!(browser.text("#connected").await.contains(&format!("{account}@sandbox.example")));
+    assert!(
+        browser
+            .text("#connected")
+            .await
+            .contains(&format!("{account}@sandbox.example"))
+    );
 }
 
 /// The link in what a client was told in words.
 fn link_in(seen: &Value) -> String {
-    let text = seen["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {seen:#}"));
-    let start = text.find("http").unwrap_or_else(|| panic!("no link in {text}"));
+    let text = seen["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text in {seen:#}"));
+    let start = text
+        .find("http")
+        .unwrap_or_else(|| panic!("no link in {text}"));
     text[start..].split_whitespace().next().unwrap().to_owned()
 }
 
@@ -36,7 +47,10 @@ fn note(seen: &Value) -> Value {
 }
 
 fn sdk(demo: &Program, person: usize) -> Option<PythonSdk> {
-    PythonSdk::over_http(demo.text("/mcp_url"), demo.text(&format!("/people/{person}/agent_token")))
+    PythonSdk::over_http(
+        demo.text("/mcp_url"),
+        demo.text(&format!("/people/{person}/agent_token")),
+    )
 }
 
 /// A client that opens links: the call stops at the link, the person connects, the same call goes on.
@@ -51,9 +65,13 @@ async fn finish_after_link(mut session: Session, browser: &Browser, account: &st
 async fn a_modern_client_is_asked_connects_and_its_call_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else { return };
+    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else {
+        return;
+    };
     sign_in(&browser, &demo, 0).await;
-    let session = client.on_link(OnLink::Accept).call("sandbox_create_note", &json!({ "text": "hello" }));
+    let session = client
+        .on_link(OnLink::Accept)
+        .call("sandbox_create_note", &json!({ "text": "hello" }));
     let seen = finish_after_link(session, &browser, "ana").await;
     assert_eq!(seen["protocol_version"], "2026-07-28");
     assert_eq!(note(&seen)["text"], "hello");
@@ -63,7 +81,9 @@ async fn a_modern_client_is_asked_connects_and_its_call_goes_on() {
 async fn a_client_of_2025_gets_the_error_with_the_link_and_its_second_call_runs() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else { return };
+    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else {
+        return;
+    };
     sign_in(&browser, &demo, 0).await;
     let client = client.era(Era::Legacy).on_link(OnLink::Accept);
     let session = client.call("sandbox_create_note", &json!({ "text": "hello" }));
@@ -71,7 +91,10 @@ async fn a_client_of_2025_gets_the_error_with_the_link_and_its_second_call_runs(
     assert_eq!(seen["protocol_version"], "2025-11-25");
     assert_eq!(seen["link_error"]["code"], -32042);
     let message = seen["link_error"]["message"].as_str().unwrap();
-    assert!(message.contains("/connect/"), "the message holds the link: {message}");
+    assert!(
+        message.contains("/connect/"),
+        "the message holds the link: {message}"
+    );
     assert_eq!(note(&seen)["text"], "hello");
 }
 
@@ -79,20 +102,39 @@ async fn a_client_of_2025_gets_the_error_with_the_link_and_its_second_call_runs(
 async fn a_client_that_cannot_open_links_is_told_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let Some(browser) = Browser::start().await else { return };
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
     sign_in(&browser, &demo, 0).await;
-    for (era, on_link) in [(Era::Modern, OnLink::None), (Era::Legacy, OnLink::None), (Era::Legacy20250618, OnLink::Accept)] {
+    for (era, on_link) in [
+        (Era::Modern, OnLink::None),
+        (Era::Legacy, OnLink::None),
+        (Era::Legacy20250618, OnLink::Accept),
+    ] {
         let Some(client) = sdk(&demo, 0) else { return };
-        let seen = client.era(era).on_link(on_link).call("sandbox_whoami", &json!({})).finished().await;
+        let seen = client
+            .era(era)
+            .on_link(on_link)
+            .call("sandbox_whoami", &json!({}))
+            .finished()
+            .await;
         assert_eq!(seen["result"]["isError"], json!(true), "{era:?}: {seen:#}");
         let link = link_in(&seen);
-        assert_eq!(seen["result"]["structuredContent"]["connect_url"], json!(link), "{era:?}");
+        assert_eq!(
+            seen["result"]["structuredContent"]["connect_url"],
+            json!(link),
+            "{era:?}"
+        );
     }
     let Some(client) = sdk(&demo, 0) else { return };
     let link = link_in(&client.call("sandbox_whoami", &json!({})).finished().await);
     connect(&browser, &link, "ana").await;
     let Some(client) = sdk(&demo, 0) else { return };
-    let seen = client.era(Era::Legacy20250618).call("sandbox_whoami", &json!({})).finished().await;
+    let seen = client
+        .era(Era::Legacy20250618)
+        .call("sandbox_whoami", &json!({}))
+        .finished()
+        .await;
     assert_eq!(note(&seen)["email"], "ana@sandbox.example");
 }
 
@@ -101,27 +143,54 @@ async fn a_client_that_cannot_open_links_is_told_in_words() {
 async fn two_people_side_by_side_see_only_their_own_notes() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let (Some(anas), Some(bens)) = (Browser::start().await, Browser::start().await) else { return };
+    let (Some(anas), Some(bens)) = (Browser::start().await, Browser::start().await) else {
+        return;
+    };
     sign_in(&anas, &demo, 0).await;
     sign_in(&bens, &demo, 1).await;
 
     let Some(client) = sdk(&demo, 0) else { return };
-    let link = link_in(&client.call("sandbox_list_notes", &json!({})).finished().await);
+    let link = link_in(
+        &client
+            .call("sandbox_list_notes", &json!({}))
+            .finished()
+            .await,
+    );
     bens.goto(&link).await;
     bens.wait_for("#error").await;
     assert!(bens.text("#error").await.contains("for someone else"));
     let Some(client) = sdk(&demo, 1) else { return };
-    let bens_link = link_in(&client.call("sandbox_list_notes", &json!({})).finished().await);
+    let bens_link = link_in(
+        &client
+            .call("sandbox_list_notes", &json!({}))
+            .finished()
+            .await,
+    );
 
     connect(&anas, &link, "ana").await;
     connect(&bens, &bens_link, "ben").await;
     for (person, text) in [(0, "from ana"), (1, "from ben")] {
-        let Some(client) = sdk(&demo, person) else { return };
-        note(&client.call("sandbox_create_note", &json!({ "text": text })).finished().await);
+        let Some(client) = sdk(&demo, person) else {
+            return;
+        };
+        note(
+            &client
+                .call("sandbox_create_note", &json!({ "text": text }))
+                .finished()
+                .await,
+        );
     }
     for (person, own, other) in [(0, "from ana", "from ben"), (1, "from ben", "from ana")] {
-        let Some(client) = sdk(&demo, person) else { return };
-        let notes = note(&client.call("sandbox_list_notes", &json!({})).finished().await).to_string();
+        let Some(client) = sdk(&demo, person) else {
+            return;
+        };
+        let notes = note(
+            &client
+                .call("sandbox_list_notes", &json!({}))
+                .finished()
+                .await,
+        )
+        .to_string();
         assert!(notes.contains(own) && !notes.contains(other), "{notes}");
     }
 }
@@ -131,7 +200,9 @@ async fn two_people_side_by_side_see_only_their_own_notes() {
 async fn a_connection_survives_kill_9_right_after_the_return_page() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
-    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else { return };
+    let (Some(browser), Some(client)) = (Browser::start().await, sdk(&demo, 0)) else {
+        return;
+    };
     sign_in(&browser, &demo, 0).await;
     let link = link_in(&client.call("sandbox_whoami", &json!({})).finished().await);
     connect(&browser, &link, "ana").await;
@@ -147,27 +218,48 @@ async fn the_inspector_lists_and_calls() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Program::demo(folder.path()).await;
     let (url, token) = (demo.text("/mcp_url"), demo.text("/agent_token"));
-    let Some(listed) = inspect(url, token, &["--method", "tools/list", "--strict"]).await else { return };
+    let Some(listed) = inspect(url, token, &["--method", "tools/list", "--strict"]).await else {
+        return;
+    };
     assert_eq!(listed.status, 0, "{:?}", listed.output);
     let tools = listed.output.unwrap()["tools"].as_array().unwrap().len();
     assert_eq!(tools, 5);
 
-    let call = ["--method", "tools/call", "--tool-name", "sandbox_whoami", "--protocol-era", "modern"];
-    let Some(browser) = Browser::start().await else { return };
+    let call = [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "sandbox_whoami",
+        "--protocol-era",
+        "modern",
+    ];
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
     let Some(client) = sdk(&demo, 0) else { return };
     let link = link_in(&client.call("sandbox_whoami", &json!({})).finished().await);
     sign_in(&browser, &demo, 0).await;
     connect(&browser, &link, "ana").await;
-    let Some(called) = inspect(url, token, &call).await else { return };
+    let Some(called) = inspect(url, token, &call).await else {
+        return;
+    };
     assert_eq!(called.status, 0, "{:?}", called.output);
-    assert!(called.output.unwrap().to_string().contains("ana@sandbox.example"));
+    assert!(
+        called
+            .output
+            .unwrap()
+            .to_string()
+            .contains("ana@sandbox.example")
+    );
 }
 
 /// Over stdio, in both eras: the same server in one process, the Sandbox as another.
 #[tokio::test]
 async fn the_same_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(browser) = Browser::start().await else { return };
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
     let port = free_port();
     let origin = format!("http://127.0.0.1:{port}");
     let callback = format!("{origin}/oauth/callback/sandbox");
@@ -175,15 +267,25 @@ async fn the_same_over_stdio() {
     let config = folder.path().join("attache.toml");
     std::fs::write(&config, stdio_config(&sandbox, port, folder.path())).unwrap();
     let binary = crate::support::environment::binary();
-    let server = [binary.to_str().unwrap(), "stdio", "--config", config.to_str().unwrap()];
+    let server = [
+        binary.to_str().unwrap(),
+        "stdio",
+        "--config",
+        config.to_str().unwrap(),
+    ];
     let links = folder.path().join("sign-in");
     let with_stderr = stderr_to(&links, &server);
 
     let mut connected = false;
     for (era, version) in [(Era::Modern, "2026-07-28"), (Era::Legacy, "2025-11-25")] {
         let command: Vec<&str> = with_stderr.iter().map(String::as_str).collect();
-        let Some(client) = PythonSdk::over_stdio(&command, &[]) else { return };
-        let session = client.era(era).on_link(OnLink::Accept).call("sandbox_create_note", &json!({ "text": version }));
+        let Some(client) = PythonSdk::over_stdio(&command, &[]) else {
+            return;
+        };
+        let session = client
+            .era(era)
+            .on_link(OnLink::Accept)
+            .call("sandbox_create_note", &json!({ "text": version }));
         let seen = if connected {
             session.finished().await
         } else {
@@ -202,7 +304,11 @@ async fn the_same_over_stdio() {
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> String {
@@ -220,11 +326,17 @@ fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> Strin
 /// The command with its stderr in a file, where the sign-in link stands.
 fn stderr_to(file: &std::path::Path, command: &[&str]) -> Vec<String> {
     let quoted: Vec<_> = command.iter().map(|word| format!("'{word}'")).collect();
-    vec!["sh".into(), "-c".into(), format!("exec {} 2>'{}'", quoted.join(" "), file.display())]
+    vec![
+        "sh".into(),
+        "-c".into(),
+        format!("exec {} 2>'{}'", quoted.join(" "), file.display()),
+    ]
 }
 
 fn sign_in_link(stderr: &std::path::Path) -> String {
     let text = std::fs::read_to_string(stderr).unwrap();
-    let start = text.find("http://").unwrap_or_else(|| panic!("no sign-in link in {text}"));
+    let start = text
+        .find("http://")
+        .unwrap_or_else(|| panic!("no sign-in link in {text}"));
     text[start..].split_whitespace().next().unwrap().to_owned()
 }

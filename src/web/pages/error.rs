@@ -149,10 +149,11 @@ impl Problem {
             Self::Refused { .. } => {
                 "Try again. If it stays like this, show this page to your administrator.".to_owned()
             }
-            Self::ProviderDown { .. } => "Wait a minute, then try again.".to_owned(),
             Self::StaleForm => "Go back, load the page again and press the button once more.".to_owned(),
             Self::NotFound => "Your connections are a good place to go on from.".to_owned(),
-            Self::TooMany => "Wait a minute, then try again.".to_owned(),
+            Self::ProviderDown { .. } | Self::TooMany => {
+                "Wait a minute, then try again.".to_owned()
+            }
             Self::Internal => {
                 "Try again. If it happens again, give your administrator the number below.".to_owned()
             }

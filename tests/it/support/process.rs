@@ -55,8 +55,13 @@ impl Process {
 
     /// Tells it to end, in order (`TERM`) or at once (`KILL`).
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "the child is there to be told");
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "the child is there to be told"
+        );
     }
 
     /// The exit status of a child that has closed its output; -1 when a signal ended it.

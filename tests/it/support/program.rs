@@ -18,7 +18,15 @@ impl Program {
     /// `attache demo` on a free port, with its data in `folder`.
     pub(crate) async fn demo(folder: &Path) -> Self {
         let folder = folder.to_str().expect("a plain path");
-        Self::start(&["demo", "--json", "--bind", "127.0.0.1:0", "--data-dir", folder]).await
+        Self::start(&[
+            "demo",
+            "--json",
+            "--bind",
+            "127.0.0.1:0",
+            "--data-dir",
+            folder,
+        ])
+        .await
     }
 
     /// `attache` with these arguments; waits until it is ready.
@@ -60,7 +68,10 @@ pub(crate) struct Ended {
 
 /// Runs `attache` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let output = command(arguments).stdin(Stdio::null()).output().expect("the program starts");
+    let output = command(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
     Ended {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
