@@ -2,6 +2,7 @@
 
 mod black_box;
 mod callback;
+mod canary;
 mod catalogue;
 mod connect;
 mod end_to_end;

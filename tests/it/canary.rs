@@ -1,0 +1,142 @@
+//! No secret where it does not belong (S-17, S-42): every flow is run with recognisable secrets, then answers, pages, the
+//! log at its most talkative, and the raw store are searched for them.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::support::gateway::{TestGateway, clock};
+use crate::support::person::Person;
+use crate::support::provider::{INBOUND_TOKEN, Provider};
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Listens to everything from here on, in this process, which is this test's own.
+    fn start() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("trace"))
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// Runs every flow, the good and the bad, and collects what people and agents saw.
+async fn run_everything(gateway: &TestGateway, acme: &Provider, ana: &Person) -> String {
+    let mut seen = String::new();
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    acme.answers_token_error("invalid_grant");
+    seen += &ana.connect(&link, acme).await.text;
+    acme.recovers();
+    acme.answers_token_with(200, "text/html", "<html>");
+    seen += &ana.connect(&link, acme).await.text;
+    acme.recovers();
+    acme.answers_api_with(500, "{}");
+    seen += &ana.connect(&link, acme).await.text;
+    acme.recovers();
+    seen += &ana.connect(&link, acme).await.assert_connected().text;
+    for tool in ["acme_whoami", "acme_list_things", "acme_nothing"] {
+        seen += &ana.call(tool, json!({})).await.body.to_string();
+    }
+    acme.answers_api_with(500, r#"{"message":"broken"}"#);
+    seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
+    acme.recovers();
+    let connections = ana.open("/connections").await;
+    let start = connections.text.find("/connections/con_").unwrap();
+    let path = connections.text[start..]
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    seen += &connections.text;
+    let question = ana.open(&path).await;
+    acme.revocation_is_down();
+    seen += &ana.press(&question, &path).await.text;
+    acme.recovers();
+    seen += &ana.press(&question, &path).await.text;
+    seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
+    seen + &ana
+        .open(&format!("{}/nowhere", gateway.origin()))
+        .await
+        .text
+}
+
+#[tokio::test]
+async fn no_secret_is_seen_logged_or_stored_in_clear() {
+    let log = Log::start();
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let ana = gateway.person("ana").await;
+    let seen = run_everything(&gateway, &acme, &ana).await;
+    let (log, stored) = (log.text(), raw(gateway.folder()));
+    let canaries = acme.canaries();
+    assert!(
+        canaries.len() >= 8,
+        "the flows used secrets: {}",
+        canaries.len()
+    );
+    assert!(
+        log.contains("attache::") && !stored.is_empty(),
+        "there is something to search"
+    );
+    for secret in canaries.iter().map(String::as_str).chain([ana.token()]) {
+        let shown = &secret[..secret.len().min(16)];
+        assert!(!seen.contains(secret), "{shown}… was shown");
+        assert!(!contains(&stored, secret), "{shown}… is stored in clear");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(secret)).collect();
+        assert!(lines.is_empty(), "{shown}… was logged: {:.300}", lines[0]);
+    }
+    assert!(
+        !contains(&stored, INBOUND_TOKEN),
+        "an agent token is stored in clear"
+    );
+}
+
+/// All bytes of all files of the data folder but the provider files, which are the operator's.
+fn raw(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder.join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            for file in std::fs::read_dir(path).unwrap() {
+                let path = file.unwrap().path();
+                if path.is_file() {
+                    bytes.extend(std::fs::read(path).unwrap());
+                }
+            }
+        } else {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+    }
+    bytes
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
