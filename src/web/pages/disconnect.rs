@@ -138,10 +138,7 @@ impl DisconnectedPage {
 
 fn moment(after: i64) -> When {
     let now = 1_795_415_000;
-    When::new(
-        Timestamp::from_unix(now + after),
-        Timestamp::from_unix(now),
-    )
+    When::new(Timestamp::from_unix(now + after), Timestamp::from_unix(now))
 }
 
 fn provider_page() -> Option<WebAddress> {

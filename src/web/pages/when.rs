@@ -107,10 +107,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_exact_for_machines_and_to_the_minute_for_people() {
-        let when = When::new(
-            Timestamp::from_unix(1_795_415_000),
-            Timestamp::from_unix(0),
-        );
+        let when = When::new(Timestamp::from_unix(1_795_415_000), Timestamp::from_unix(0));
         assert_eq!(when.machine(), "2026-11-23T06:23:20Z");
         assert_eq!(when.exact(), "23 November 2026, 06:23 UTC");
         assert_eq!(when.hour(), "06:23 UTC");
