@@ -44,7 +44,7 @@ pub struct ConnectionsPage {
     pub query: Label,
     /// How many services there are without the filter.
     pub total: usize,
-    /// How many of all services are [`Status::Active`].
+    /// How many of all services are active.
     pub active: usize,
     /// The cards that match, those that need attention first.
     pub cards: Vec<ServiceCard>,
