@@ -51,13 +51,224 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use askama::Template;
+    use regex::Regex;
+
     use super::*;
+    use crate::web::pages::{
+        ASSETS, Action, CSRF_FIELD, Label, Notice, Permission, Problem, STYLE_PATH, ServiceCard,
+        Status, Tone, ToolLine, WayOut,
+    };
+
+    const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
+
+    fn hostile() -> Label {
+        HOSTILE.into()
+    }
+
+    /// Pages in which every text that comes from outside is hostile.
+    fn hostile_pages() -> Vec<String> {
+        let tools = vec![ToolLine::new(HOSTILE, HOSTILE, false)];
+        let permissions = vec![
+            Permission::new(HOSTILE, HOSTILE),
+            Permission::new(HOSTILE, ""),
+        ];
+        let mut connections = ConnectionsPage {
+            notice: Some(Notice {
+                tone: Tone::Warning,
+                text: hostile(),
+            }),
+            query: hostile(),
+            ..ConnectionsPage::sample()
+        };
+        connections.cards = vec![ServiceCard {
+            reason: Some(hostile()),
+            account: Some(hostile()),
+            tools: tools.clone(),
+            permissions: permissions.clone(),
+            missing: permissions.clone(),
+            ..ServiceCard::new(
+                HOSTILE,
+                HOSTILE,
+                Status::Expired,
+                Action::Reconnect(HOSTILE.to_owned()),
+            )
+        }];
+        let without_match = ConnectionsPage {
+            query: hostile(),
+            ..ConnectionsPage::sample_without_match()
+        };
+        let connect = ConnectPage {
+            layout: crate::web::pages::Layout::signed_in(
+                HOSTILE,
+                crate::base::Secret::new(HOSTILE),
+            ),
+            agent: Some(hostile()),
+            tool: Some(ToolLine::new(HOSTILE, HOSTILE, true)),
+            service: hostile(),
+            host: hostile(),
+            permissions: permissions.clone(),
+            tools,
+            previous_account: Some(hostile()),
+            action: HOSTILE.to_owned(),
+            ..ConnectPage::sample()
+        };
+        let connected = ConnectedPage {
+            service: hostile(),
+            account: Some(hostile()),
+            agent: Some(hostile()),
+            previous_account: Some(hostile()),
+            granted: permissions.clone(),
+            missing: permissions,
+            allow_more: Some(HOSTILE.to_owned()),
+            ..ConnectedPage::sample()
+        };
+        let disconnect = DisconnectPage {
+            service: hostile(),
+            account: Some(hostile()),
+            ..DisconnectPage::sample()
+        };
+        let disconnected = DisconnectedPage {
+            service: hostile(),
+            account: Some(hostile()),
+            ..DisconnectedPage::sample_pending()
+        };
+        let sign_in = SignInPage {
+            purpose: Some(hostile()),
+            ..SignInPage::sample()
+        };
+        let error = ErrorPage {
+            problem: Problem::Refused {
+                service: hostile(),
+                reason: hostile(),
+            },
+            way_out: Some(WayOut::Form {
+                text: hostile(),
+                path: HOSTILE.to_owned(),
+            }),
+            request_id: hostile(),
+            ..ErrorPage::sample()
+        };
+        [
+            connections.render(),
+            without_match.render(),
+            connect.render(),
+            connected.render(),
+            disconnect.render(),
+            disconnected.render(),
+            sign_in.render(),
+            error.render(),
+        ]
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
+    }
+
+    /// The text that a reader sees without opening anything.
+    fn visible_text(html: &str) -> String {
+        let details = Regex::new("(?s)<details>.*?</details>").unwrap();
+        let tags = Regex::new("(?s)<[^>]*>").unwrap();
+        let body = html.split("<body>").nth(1).unwrap();
+        tags.replace_all(&details.replace_all(body, ""), " ")
+            .into_owned()
+    }
 
     #[test]
-    fn zz_dump() {
-        std::fs::create_dir_all("/tmp/gal").unwrap();
+    fn text_from_outside_is_never_markup() {
+        for html in hostile_pages() {
+            assert!(html.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;"));
+            for live in ["<script", "<img src=x"] {
+                assert!(!html.contains(live), "{live}: {html}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_cannot_turn_the_text_around_them() {
+        // Paths are the gateway's own and stand in attributes; everything that is read passes through `Label`.
+        for html in hostile_pages() {
+            assert!(!visible_text(&html).contains('\u{202E}'));
+        }
+    }
+
+    #[test]
+    fn every_page_lives_under_its_security_policy() {
+        let inline = Regex::new(r#"<script|<style|<[^>]*\s(style|on\w+)="|javascript:"#).unwrap();
         for (name, html) in gallery().unwrap() {
-            std::fs::write(format!("/tmp/gal/{name}.html"), html).unwrap();
+            assert!(!inline.is_match(&html), "{name}");
+            assert_eq!(html.matches("rel=\"stylesheet\"").count(), 1, "{name}");
+            assert!(html.contains(STYLE_PATH.as_str()), "{name}");
+            for loaded in html.split("src=\"").skip(1) {
+                assert!(loaded.starts_with("/assets/"), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_post_carries_the_form_token_and_stays_here() {
+        let field =
+            format!("<input type=\"hidden\" name=\"{CSRF_FIELD}\" value=\"sample-form-token\">");
+        for (name, html) in gallery().unwrap() {
+            for form in html.split("<form ").skip(1) {
+                let form = form.split("</form>").next().unwrap();
+                assert!(form.contains("action=\"/"), "{name}: {form}");
+                let is_post = form.starts_with("method=\"post\"");
+                assert_eq!(is_post, form.contains(&field), "{name}: {form}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_and_the_promised_ones_are_there() {
+        let ids = Regex::new(r#"\sid="([^"]*)""#).unwrap();
+        let pages = gallery().unwrap();
+        for (name, html) in &pages {
+            let mut seen = BTreeSet::new();
+            for found in ids.captures_iter(html) {
+                assert!(seen.insert(found[1].to_owned()), "{name}: {}", &found[1]);
+            }
+            assert!(html.matches("<h1>").count() == 1 && !html.contains("<title> ·"));
+        }
+        for (page, wanted) in [
+            ("connections", &["who", "sign-out", "notice", "q"][..]),
+            (
+                "connections",
+                &["connect-orchard", "connect-atlas", "allow-more-courier"],
+            ),
+            ("connect", &["who", "continue", "not-now"]),
+            ("continue", &["onward"]),
+            ("connected", &["connected", "home"]),
+            ("disconnect", &["confirm-disconnect", "keep"]),
+            ("disconnected-pending", &["receipt", "try-again"]),
+            ("sign-in", &["sign-in", "purpose"]),
+            ("error-link-expired", &["error", "way-out", "request-id"]),
+        ] {
+            let (_, html) = pages.iter().find(|(name, _)| name == page).unwrap();
+            for id in wanted {
+                assert!(html.contains(&format!("id=\"{id}\"")), "{page}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_of_engineers_stay_inside_details() {
+        for (name, html) in gallery().unwrap() {
+            let text = visible_text(&html).to_lowercase();
+            for jargon in ["oauth", "token", "scope", "credential", "authoriz"] {
+                let said = text.replace("/oauth/callback/", "");
+                assert!(!said.contains(jargon), "{name}: {jargon}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_view_is_small() {
+        let assets: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        for (name, html) in gallery().unwrap() {
+            let total = assets + html.len();
+            assert!(total <= 30 * 1024, "{name}: {total} bytes");
         }
     }
 }

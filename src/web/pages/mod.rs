@@ -13,6 +13,7 @@
 
 mod address;
 mod assets;
+mod card;
 mod connect;
 mod connected;
 mod connections;
@@ -22,21 +23,24 @@ mod error;
 mod gallery;
 mod label;
 mod layout;
+mod problem;
 mod sign_in;
 mod when;
 
 pub use address::{InvalidAddress, WebAddress};
 pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
+pub use card::{Action, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
 pub use connected::ConnectedPage;
-pub use connections::{Action, ConnectionsPage, Notice, ServiceCard, SetUpHelp, Status, Tone};
+pub use connections::{ConnectionsPage, Notice, Tone};
 pub use details::{Permission, ToolLine};
 pub use disconnect::{AtProvider, DisconnectPage, DisconnectedPage, Revocation};
-pub use error::{ErrorPage, Problem, WayOut};
+pub use error::{ErrorPage, WayOut};
 pub use gallery::gallery;
 pub use label::Label;
 pub use layout::{Layout, Viewer};
+pub use problem::Problem;
 pub use sign_in::{SignInMode, SignInPage};
 pub use when::When;
 
