@@ -17,7 +17,7 @@ pub struct ConnectedPage {
     pub account: Option<Label>,
     /// The agent that waits; `None` when the person herself began on the Connections page.
     pub agent: Option<Label>,
-    /// Another account that was connected before and has been replaced.
+    /// Another account that agents used until now; it stays connected.
     pub previous_account: Option<Label>,
     /// What was granted.
     pub granted: Vec<Permission>,
