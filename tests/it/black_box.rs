@@ -168,7 +168,7 @@ async fn a_store_that_is_in_use_is_named() {
     let ended = run(&["serve", "--bind", "127.0.0.1:0", "--data-dir", data]);
     assert_eq!(ended.status, Some(1));
     assert!(
-        ended.stderr.contains("in use") && ended.stderr.contains(data),
+        ended.stderr.contains("another process holds the store") && ended.stderr.contains(data),
         "{}",
         ended.stderr
     );
