@@ -1,0 +1,1 @@
+//! The Sandbox over HTTP, as clients and browsers meet it.
