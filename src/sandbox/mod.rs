@@ -179,6 +179,7 @@ impl Sandbox {
             // The outcome of an aborted task says nothing more.
             let _ = self.server.await;
         }
+        self.service.store.close().await;
     }
 }
 
