@@ -1,0 +1,7 @@
+//! The Sandbox over HTTP, as clients and browsers meet it.
+
+mod api;
+mod authorization;
+mod person;
+mod restarts;
+mod tokens;
