@@ -34,6 +34,16 @@ enum Place {
     Closed,
 }
 
+impl Place {
+    fn save(&self, state: &State) -> Result<(), SaveError> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::File(file) => file.save(state),
+            Self::Closed => Err(io::Error::other("the Sandbox has ended").into()),
+        }
+    }
+}
+
 impl Store {
     /// A store that begins with `state` and saves into `file`, or nowhere.
     pub(super) fn new(state: State, file: Option<StateFile>, clock: Clock) -> Self {
@@ -66,13 +76,9 @@ impl Store {
         }
         next.forget_expired(self.clock.now());
         let saved = spawn_blocking(move || {
-            match &kept.place {
-                Place::Memory => {}
-                Place::File(file) => file.save(&next)?,
-                Place::Closed => return Err(io::Error::other("the Sandbox has ended").into()),
-            }
+            kept.place.save(&next)?;
             kept.state = next;
-            Ok(())
+            Ok::<(), SaveError>(())
         });
         saved.await.map_err(io::Error::from)??;
         Ok(answer)
