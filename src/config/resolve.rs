@@ -411,8 +411,8 @@ impl Problems {
 mod tests {
     use super::*;
 
-    fn resolve(options: Options, environment: Environment) -> Result<Config, Vec<String>> {
-        Config::resolve(&options, &environment)
+    fn resolve(options: &Options, environment: &Environment) -> Result<Config, Vec<String>> {
+        Config::resolve(options, environment)
             .map_err(|found| found.iter().map(ToString::to_string).collect())
     }
 
@@ -433,7 +433,7 @@ mod tests {
         let (_dir, options) =
             with_file("bind = '127.0.0.1:1'\npublic_url = 'https://file.example'\n");
         let environment = Environment::from([("ATTACHE_BIND", "127.0.0.1:2")]);
-        let config = resolve(options.clone(), environment.clone()).unwrap();
+        let config = resolve(&options, &environment).unwrap();
         assert_eq!(
             (config.bind.port(), config.public_url.as_deref()),
             (2, Some("https://file.example"))
@@ -442,7 +442,7 @@ mod tests {
             bind: Some("127.0.0.1:3".into()),
             ..options
         };
-        assert_eq!(resolve(options, environment).unwrap().bind.port(), 3);
+        assert_eq!(resolve(&options, &environment).unwrap().bind.port(), 3);
     }
 
     #[test]
@@ -452,8 +452,8 @@ mod tests {
              [egress]\ndangerously_allow_loopback = ['no port']\n[services.acme]\nclient_secret_file = '/no/such'\n",
         );
         let problems = resolve(
-            options,
-            Environment::from([("ATTACHE_SERVICES_ACME_CLINT_ID", "x")]),
+            &options,
+            &Environment::from([("ATTACHE_SERVICES_ACME_CLINT_ID", "x")]),
         )
         .unwrap_err();
         assert_eq!(problems.len(), 5, "{problems:#?}");
@@ -475,7 +475,7 @@ mod tests {
     fn a_misspelt_key_is_named_with_its_line_and_no_line_is_repeated() {
         let (_dir, options) =
             with_file("bind = '127.0.0.1:1'\n[services.acme]\nclient_secret = ['hunter2']\n");
-        let problem = resolve(options, Environment::default())
+        let problem = resolve(&options, &Environment::default())
             .unwrap_err()
             .remove(0);
         assert!(
@@ -483,7 +483,7 @@ mod tests {
             "{problem}"
         );
         let (_dir, options) = with_file("publc_url = 'x'\n");
-        let problem = resolve(options, Environment::default())
+        let problem = resolve(&options, &Environment::default())
             .unwrap_err()
             .remove(0);
         assert!(
@@ -500,7 +500,7 @@ mod tests {
             ("ATTACHE_SERVICES_GIT_HUB_CLIENT_SECRET", "s3cret"),
             ("ATTACHE_SERVICES_LOCAL_VARIABLES_PORT", "81"),
         ]);
-        let config = resolve(options, environment).unwrap();
+        let config = resolve(&options, &environment).unwrap();
         assert_eq!(
             config.services["git_hub"].client_id.as_deref(),
             Some("from-environment")
@@ -513,7 +513,7 @@ mod tests {
     fn an_address_that_others_reach_needs_a_public_url() {
         let (_dir, options) = with_file("bind = '0.0.0.0:8080'\n");
         assert!(
-            resolve(options, Environment::default()).unwrap_err()[0]
+            resolve(&options, &Environment::default()).unwrap_err()[0]
                 .starts_with("public_url: listening on")
         );
     }

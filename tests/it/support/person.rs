@@ -30,7 +30,6 @@ pub(crate) struct Page {
 /// What an agent got for a call, in the revision 2026-07-28.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
     pub(crate) body: Value,
 }
 
@@ -149,7 +148,9 @@ impl Person {
         for line in headers.get_all(SET_COOKIE) {
             let cookie =
                 cookie::Cookie::parse(line.to_str().expect("plain").to_owned()).expect("a cookie");
-            let gone = cookie.max_age().is_some_and(|age| age.is_zero());
+            let gone = cookie
+                .max_age()
+                .is_some_and(cookie::time::Duration::is_zero);
             if gone {
                 cookies.remove(cookie.name());
             } else {
@@ -219,10 +220,9 @@ impl Person {
             .send()
             .await
             .expect("the gateway answers");
-        let status = response.status();
         let text = response.text().await.expect("a body");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, body }
+        Answer { body }
     }
 }
 
