@@ -24,7 +24,7 @@ pub(super) struct ConnectionsOptions {
 #[derive(Clone, Copy, Debug, Args)]
 struct Form {
     /// Print the result as JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 

@@ -72,19 +72,19 @@ struct Serve {
 #[derive(Debug, Args)]
 struct Places {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
     /// The folder for the store and the master key.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A folder with more provider files.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     providers: Option<PathBuf>,
     /// Where browsers and clients find this gateway, such as `https://attache.example.com`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
 }
 

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
-use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect};
+use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect, inspect_over_stdio};
+use crate::support::machine::Machine;
 use crate::support::program::Program;
 
 /// Signs a person in at the gateway.
@@ -253,10 +254,10 @@ async fn the_inspector_lists_and_calls() {
     );
 }
 
-/// Over stdio, in both eras: the same server in one process, the Sandbox as another.
+/// Over stdio, in both eras: through the bridge and the gateway that it starts, with the Sandbox as another process.
 #[tokio::test]
 async fn the_same_over_stdio() {
-    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new();
     let Some(browser) = Browser::start().await else {
         return;
     };
@@ -264,22 +265,15 @@ async fn the_same_over_stdio() {
     let origin = format!("http://127.0.0.1:{port}");
     let callback = format!("{origin}/oauth/callback/sandbox");
     let sandbox = Program::start(&["sandbox", "--redirect-url", &callback]).await;
-    let config = folder.path().join("attache.toml");
-    std::fs::write(&config, stdio_config(&sandbox, port, folder.path())).unwrap();
+    let config = machine.folder().join("attache.toml");
+    std::fs::write(&config, stdio_config(&sandbox, port, &machine.data_dir())).unwrap();
+    let config = config.to_str().unwrap();
     let binary = crate::support::environment::binary();
-    let server = [
-        binary.to_str().unwrap(),
-        "stdio",
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let links = folder.path().join("sign-in");
-    let with_stderr = stderr_to(&links, &server);
+    let server = [binary.to_str().unwrap(), "stdio", "--config", config];
 
     let mut connected = false;
     for (era, version) in [(Era::Modern, "2026-07-28"), (Era::Legacy, "2025-11-25")] {
-        let command: Vec<&str> = with_stderr.iter().map(String::as_str).collect();
-        let Some(client) = PythonSdk::over_stdio(&command, &[]) else {
+        let Some(client) = PythonSdk::over_stdio(&server, &[]) else {
             return;
         };
         let session = client
@@ -291,7 +285,8 @@ async fn the_same_over_stdio() {
         } else {
             let mut session = session;
             let link = session.shown_link().await;
-            browser.goto(&sign_in_link(&links)).await;
+            let sign_in = machine.run(&["open", "--print", "--config", config]);
+            browser.goto(sign_in.stdout.trim()).await;
             browser.wait_for("#who").await;
             connect(&browser, &link, "ana").await;
             connected = true;
@@ -301,6 +296,24 @@ async fn the_same_over_stdio() {
         assert_eq!(seen["protocol_version"], version);
         assert_eq!(note(&seen)["text"], version);
     }
+    let environment = format!("ATTACHE_CONFIG={config}");
+    for era in ["modern", "legacy"] {
+        let call = [
+            "--method",
+            "tools/call",
+            "--tool-name",
+            "sandbox_whoami",
+            "--protocol-era",
+            era,
+        ];
+        let Some(called) = inspect_over_stdio(&server[..2], &[&environment], &call).await else {
+            return;
+        };
+        assert_eq!(called.status, 0, "{era}: {:?}", called.output);
+        let output = called.output.unwrap().to_string();
+        assert!(output.contains("ana@sandbox.example"), "{era}: {output}");
+    }
+    assert_eq!(machine.gateways(), 1);
 }
 
 fn free_port() -> u16 {
@@ -311,32 +324,14 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> String {
+fn stdio_config(sandbox: &Program, port: u16, data_dir: &std::path::Path) -> String {
     let sandbox_port = sandbox.text("/sandbox_url").rsplit(':').next().unwrap();
     format!(
         "bind = '127.0.0.1:{port}'\ndata_dir = '{}'\n\
          [egress]\ndangerously_allow_loopback = ['localhost:{sandbox_port}']\n\
          [services.sandbox]\nclient_id = '{}'\nclient_secret = '{}'\nvariables = {{ port = '{sandbox_port}' }}\n",
-        folder.join("data").display(),
+        data_dir.display(),
         sandbox.text("/client_id"),
         sandbox.text("/client_secret"),
     )
-}
-
-/// The command with its stderr in a file, where the sign-in link stands.
-fn stderr_to(file: &std::path::Path, command: &[&str]) -> Vec<String> {
-    let quoted: Vec<_> = command.iter().map(|word| format!("'{word}'")).collect();
-    vec![
-        "sh".into(),
-        "-c".into(),
-        format!("exec {} 2>'{}'", quoted.join(" "), file.display()),
-    ]
-}
-
-fn sign_in_link(stderr: &std::path::Path) -> String {
-    let text = std::fs::read_to_string(stderr).unwrap();
-    let start = text
-        .find("http://")
-        .unwrap_or_else(|| panic!("no sign-in link in {text}"));
-    text[start..].split_whitespace().next().unwrap().to_owned()
 }

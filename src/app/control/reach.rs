@@ -102,20 +102,16 @@ pub(super) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, Reac
     Ok(Some(answer))
 }
 
-/// The gateway's line, without its end. Read byte by byte: what follows belongs to somebody else.
+/// The gateway's line, without its end; empty when it closed instead. What follows the line belongs to somebody else.
 fn greet(mut stream: &UnixStream, hello: Hello) -> io::Result<String> {
     stream.write_all(format!("{}\n", serde_json::to_string(&hello)?).as_bytes())?;
-    let mut line = Vec::new();
-    for byte in stream.take(LONGEST_LINE).bytes() {
-        match byte? {
-            b'\n' => return String::from_utf8(line).map_err(io::Error::other),
-            byte => line.push(byte),
-        }
-    }
-    if line.is_empty() {
-        Ok(String::new())
-    } else {
-        Err(io::Error::other("half a line"))
+    // A buffer of one byte never holds what follows the line.
+    let mut line = String::new();
+    BufReader::with_capacity(1, stream.take(LONGEST_LINE)).read_line(&mut line)?;
+    match line.strip_suffix('\n') {
+        Some(whole) => Ok(whole.to_owned()),
+        None if line.is_empty() => Ok(line),
+        None => Err(io::Error::other("half a line")),
     }
 }
 

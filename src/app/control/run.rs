@@ -9,7 +9,7 @@ use crate::base::AgentId;
 use crate::catalogue::Tool;
 use crate::connection::{AtProvider, Connection, Status};
 use crate::gateway::{
-    CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, ServiceView,
+    CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, Service, ServiceView,
 };
 use crate::identity::{Agent, Caller};
 
@@ -104,7 +104,7 @@ async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
 }
 
 fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
-    let known: Vec<_> = gateway.services().iter().map(|known| known.id()).collect();
+    let known: Vec<_> = gateway.services().iter().map(Service::id).collect();
     Answer::refused(
         RefusalKind::Usage,
         format!(

@@ -165,13 +165,39 @@ pub(crate) struct Inspection {
 /// `None` when the clients are not installed: see [`environment::clients`]. It hangs on links (error -32042): ask it for
 /// what needs none.
 pub(crate) async fn inspect(url: &str, bearer: &str, arguments: &[&str]) -> Option<Inspection> {
+    let mut command = inspector()?;
+    command
+        .args([url, "--transport", "http"])
+        .args(["--header", &format!("Authorization: Bearer {bearer}")])
+        .args(arguments);
+    Some(inspection(command).await)
+}
+
+/// The same, of a server that the Inspector starts itself, with `environment` (`NAME=VALUE`) added.
+pub(crate) async fn inspect_over_stdio(
+    server: &[&str],
+    environment: &[&str],
+    arguments: &[&str],
+) -> Option<Inspection> {
+    let mut command = inspector()?;
+    command.args(server).args(["--transport", "stdio"]);
+    for variable in environment {
+        command.args(["-e", variable]);
+    }
+    command.args(arguments);
+    Some(inspection(command).await)
+}
+
+fn inspector() -> Option<Command> {
     let clients = environment::clients()?;
     let mut command = Command::new(clients.join("node"));
     command
         .arg(clients.join("node_modules/.bin/mcp-inspector"))
-        .args(["--cli", url, "--transport", "http"])
-        .args(["--header", &format!("Authorization: Bearer {bearer}")])
-        .args(arguments);
+        .arg("--cli");
+    Some(command)
+}
+
+async fn inspection(command: Command) -> Inspection {
     let mut process = Process::start(command);
     let mut printed = String::new();
     while let Some(line) = process.next_line().await {
@@ -180,5 +206,5 @@ pub(crate) async fn inspect(url: &str, bearer: &str, arguments: &[&str]) -> Opti
     }
     let status = process.status();
     let output = serde_json::from_str(&printed).ok();
-    Some(Inspection { status, output })
+    Inspection { status, output }
 }
