@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long calls under way may take to finish when the program is told to end.
-const DRAIN: Duration = Duration::from_secs(25);
+pub(super) const DRAIN: Duration = Duration::from_secs(25);
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

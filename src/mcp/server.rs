@@ -10,6 +10,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::missing_connection::{self, Client, Era};
 use super::{Settings, convert};
@@ -31,6 +32,23 @@ pub struct Server {
     tools: Arc<Advertised>,
     callers: CallerSource,
     asked: Mutex<HashMap<String, Timestamp>>,
+    under_way: watch::Sender<usize>,
+}
+
+/// One call under way. It is over when this is dropped.
+struct UnderWay<'a>(&'a watch::Sender<usize>);
+
+impl<'a> UnderWay<'a> {
+    fn begin(calls: &'a watch::Sender<usize>) -> Self {
+        calls.send_modify(|calls| *calls += 1);
+        Self(calls)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|calls| *calls -= 1);
+    }
 }
 
 /// Where the caller comes from.
@@ -77,6 +95,7 @@ impl Server {
             tools,
             callers: CallerSource::Request,
             asked: Mutex::default(),
+            under_way: watch::Sender::default(),
         }
     }
 
@@ -90,7 +109,13 @@ impl Server {
             tools,
             callers: CallerSource::Process(Box::new(caller)),
             asked: Mutex::default(),
+            under_way: watch::Sender::default(),
         }
+    }
+
+    /// How many calls are under way, now and from now on.
+    pub(super) fn calls_under_way(&self) -> watch::Receiver<usize> {
+        self.under_way.subscribe()
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
@@ -255,6 +280,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let _under_way = UnderWay::begin(&self.under_way);
         let cancelled = context.ct.clone();
         tokio::select! {
             outcome = self.run(request, &context) => outcome,

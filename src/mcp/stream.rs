@@ -2,13 +2,18 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rmcp::ServiceExt;
 use rmcp::service::{QuitReason, ServerInitializeError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Server;
+
+/// How long calls under way may take to finish once somebody said stop. What is then left has five seconds more.
+const LAST_CALLS: Duration = Duration::from_secs(20);
 
 /// Why serving a stream ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +26,8 @@ pub enum StreamError {
     Broken(String),
 }
 
-/// Serves one client until it closes its side, or until `stop`: then nothing more is read, and calls under way get a
-/// few seconds to answer. A client that leaves before it says anything is no error.
+/// Serves one client until it closes its side, or until `stop`: then nothing more is read, and calls under way finish.
+/// A client that leaves before it says anything is no error.
 ///
 /// # Errors
 /// [`StreamError`].
@@ -36,10 +41,7 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let reader = EndsWith {
-        reader,
-        stop: Box::pin(stop.cancelled_owned()),
-    };
+    let reader = EndsWith::new(reader, stop, server.calls_under_way());
     let running = match server.serve((reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -53,11 +55,28 @@ where
     }
 }
 
-/// A reader that is at its end as soon as somebody says stop. To the server that looks like a client that has said all
-/// it had to say, so that answers under way are still written.
+/// A reader that hears nothing more once somebody says stop, and is at its end when no call is under way any more. To
+/// the server that looks like a client that has said all it had to say.
 struct EndsWith<R> {
     reader: R,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stop: CancellationToken,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<R> EndsWith<R> {
+    fn new(reader: R, stop: CancellationToken, mut calls: watch::Receiver<usize>) -> Self {
+        let stopped = stop.clone().cancelled_owned();
+        let end = async move {
+            stopped.await;
+            // Either way it is over.
+            let _ = tokio::time::timeout(LAST_CALLS, calls.wait_for(|calls| *calls == 0)).await;
+        };
+        Self {
+            reader,
+            stop,
+            end: Box::pin(end),
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for EndsWith<R> {
@@ -66,9 +85,38 @@ impl<R: AsyncRead + Unpin> AsyncRead for EndsWith<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        if self.stop.as_mut().poll(context).is_ready() {
+        if self.end.as_mut().poll(context).is_ready() {
+            self.end = Box::pin(std::future::ready(()));
             return Poll::Ready(Ok(()));
         }
+        if self.stop.is_cancelled() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.reader).poll_read(context, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn after_stop_nothing_is_heard_and_the_end_waits_for_the_last_call() {
+        let (mut client, reader) = tokio::io::duplex(64);
+        let (calls, stop) = (watch::Sender::new(1), CancellationToken::new());
+        let mut reader = EndsWith::new(reader, stop.clone(), calls.subscribe());
+        let mut heard = [0; 8];
+        client.write_all(b"one").await.unwrap();
+        assert_eq!(reader.read(&mut heard).await.unwrap(), 3);
+
+        stop.cancel();
+        client.write_all(b"two").await.unwrap();
+        let read = reader.read(&mut heard);
+        tokio::pin!(read);
+        assert!(futures::poll!(&mut read).is_pending());
+        calls.send_modify(|calls| *calls = 0);
+        assert_eq!(read.await.unwrap(), 0);
     }
 }

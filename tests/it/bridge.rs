@@ -40,6 +40,19 @@ async fn ten_at_once_on_a_cold_machine_share_one_gateway() {
         assert!(tool_names(&answer).contains(&"github_get_me"));
     }
     assert_eq!(machine.gateways(), 1);
+
+    // And once more, all at the same moment, after it was killed while they were idle.
+    machine.kill_gateway();
+    for (at, bridge) in bridges.iter_mut().enumerate() {
+        let form = if at % 2 == 0 { modern } else { legacy };
+        bridge.send(&form(2, "tools/list"));
+    }
+    for bridge in &mut bridges {
+        let answer = bridge.next().await;
+        assert_eq!(answer["id"], 2);
+        assert!(tool_names(&answer).contains(&"github_get_me"));
+    }
+    assert_eq!(machine.gateways(), 1);
     for bridge in bridges {
         assert_eq!(bridge.close().await, (Vec::new(), 0));
     }

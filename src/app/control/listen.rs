@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::hello::LONGEST_LINE;
 use super::{Answer, Command, Greeting, Hello, RefusalKind, Version, Wanted, run};
 use crate::app::activity::Activity;
+use crate::app::listen::DRAIN;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::mcp;
@@ -66,7 +67,7 @@ impl ControlSocket {
         }
     }
 
-    /// Serves until `stop`; then the socket goes at once, and those under way finish.
+    /// Serves until `stop`; then the socket goes at once, and those under way finish for a while.
     pub(crate) async fn serve(self, offered: Offered) {
         let tasks = TaskTracker::new();
         loop {
@@ -89,7 +90,9 @@ impl ControlSocket {
             tracing::warn!(%error, "the control socket could not be removed");
         }
         tasks.close();
-        tasks.wait().await;
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!("some commands and clients did not finish in time and were cut off");
+        }
     }
 }
 
