@@ -2,20 +2,16 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use super::Failure;
 use super::run::{in_runtime, local_owner, resolve};
-use crate::app::control::{Answer, Command, GatewayLock, Launch, Version, run};
+use crate::app::control::{
+    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Version, run,
+};
 use crate::app::{Offline, StartError};
 use crate::base::{Clock, Random};
 use crate::config::{Config, Environment, Options};
 use crate::store::OpenError;
-
-/// How often, and how long apart, a command looks again while another process starts or ends on the data folder.
-/// Which of the two it does, and when it is done, cannot be waited for.
-const ATTEMPTS: u32 = 400;
-const PAUSE: Duration = Duration::from_millis(25);
 
 /// How the gateway of this configuration is found, and started when it must be.
 pub(super) fn launch(
@@ -88,10 +84,7 @@ pub(super) fn ask(
             return Ok(answer);
         }
     }
-    Err(Failure::new(format!(
-        "another process holds the store in {} and does not answer on its control socket; end it and try again",
-        launch.data_dir.display()
-    )))
+    Err(StartFailure::Held(launch.data_dir).into())
 }
 
 /// None when another process holds the store after all.

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, local, steps};
-use crate::app::control::{GatewayLock, Started};
+use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
 use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge, bridge_to};
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
@@ -72,8 +72,12 @@ pub(super) fn in_the_background(
 fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let config = resolve(options, environment)?;
     let idle_exit = config.idle_exit;
-    // Where another gateway is just ending, this is the moment in which it has.
-    let lock = GatewayLock::take(&config.data_dir)?;
+    let socket = config
+        .control_socket()
+        .map_err(|problem| Failure::new(problem.to_string()))?;
+    let Turn::Ours(lock) = wait_for_turn(&config.data_dir, &socket)? else {
+        return tell(&Started::Ready);
+    };
     let served = in_runtime(async {
         let (app, ..) = start_local(config, environment).await?;
         tell(&Started::Ready)?;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::machine::{Bridge, Machine, legacy, modern};
 use crate::support::other_version::{Behaviour, OtherVersion};
+use crate::support::process::Process;
 use crate::support::program::Program;
 
 fn tool_names(answer: &Value) -> Vec<&str> {
@@ -127,6 +128,57 @@ async fn a_newer_bridge_has_an_older_gateway_end_and_starts_its_own() {
     assert!(tool_names(&answer).is_empty(), "its own gateway answers");
     assert_eq!(older.ended(), ["mcp", "mcp", "end"]);
     assert_eq!(machine.gateways(), 1);
+}
+
+/// Somebody who uses the store and may be about to end, or about to listen.
+fn hold_the_store(machine: &Machine) -> std::fs::File {
+    std::fs::create_dir_all(machine.data_dir()).unwrap();
+    let lock = std::fs::File::create(machine.data_dir().join("gateway.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_starting_already_is_used() {
+    let machine = Machine::new();
+    let held = hold_the_store(&machine);
+    let mut bridge = machine.bridge();
+    bridge.send(&modern(1, "tools/list"));
+    machine.wait_for_a_start().await;
+    let other = OtherVersion::listen(&machine.socket(), "99.0.0", Behaviour::Answers);
+    assert_eq!(
+        bridge.next().await["result"],
+        json!({"from": "another version"})
+    );
+    bridge.close().await;
+    assert_eq!(other.ended(), ["mcp", "mcp"]);
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_still_ending_is_waited_for() {
+    let machine = Machine::new();
+    let held = hold_the_store(&machine);
+    let mut bridge = machine.bridge();
+    bridge.send(&modern(1, "tools/list"));
+    machine.wait_for_a_start().await;
+    drop(held);
+    assert!(tool_names(&bridge.next().await).is_empty());
+    assert_eq!(machine.gateways(), 1);
+}
+
+/// `attache serve` and a client at the same moment: whoever comes first is the gateway, and the client is served.
+#[tokio::test]
+async fn a_client_beside_a_starting_serve_is_served() {
+    for _ in 0..4 {
+        let machine = Machine::new();
+        let serve = Process::start(machine.command(&["serve", "--json"]));
+        let mut bridge = machine.bridge();
+        let answer = bridge.ask(&modern(1, "tools/list")).await;
+        assert!(tool_names(&answer).is_empty());
+        assert!(machine.gateways() <= 1);
+        drop(serve);
+    }
 }
 
 /// The gateway's side of the same: asked to end, it does so in order, and closes the connection only when it has.

@@ -4,6 +4,14 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often, and how long apart, one looks again while another process starts or ends on the data folder. Which of the
+/// two it does cannot be known, and so neither be waited for: a lock that becomes free and a socket that begins to answer
+/// are different events.
+pub const ATTEMPTS: u32 = 1_200;
+/// See [`ATTEMPTS`].
+pub const PAUSE: Duration = Duration::from_millis(25);
 
 /// Why a lock cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +22,7 @@ pub struct LockError {
 }
 
 /// Held by whoever uses the store of a data folder for as long as they do: a gateway, or a command that runs without
-/// one. A gateway in the background waits for it, and so starts in the moment in which another has ended.
+/// one.
 #[derive(Debug)]
 pub struct GatewayLock {
     _file: File,
@@ -33,15 +41,6 @@ impl GatewayLock {
             Err(TryLockError::Error(source)) => Err(LockError { path, source }),
         }
     }
-
-    /// Waits for the lock.
-    ///
-    /// # Errors
-    /// [`LockError`] when the folder cannot be used.
-    pub fn take(data_dir: &Path) -> Result<Self, LockError> {
-        let file = wait(data_dir, "gateway.lock")?;
-        Ok(Self { _file: file })
-    }
 }
 
 /// Held by whoever starts a gateway in the background, so that of many only one does.
@@ -52,16 +51,11 @@ pub(super) struct StartLock {
 
 impl StartLock {
     pub(super) fn take(data_dir: &Path) -> Result<Self, LockError> {
-        let file = wait(data_dir, "start.lock")?;
-        Ok(Self { _file: file })
-    }
-}
-
-fn wait(data_dir: &Path, name: &str) -> Result<File, LockError> {
-    let (path, file) = open(data_dir, name)?;
-    match file.lock() {
-        Ok(()) => Ok(file),
-        Err(source) => Err(LockError { path, source }),
+        let (path, file) = open(data_dir, "start.lock")?;
+        match file.lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(source) => Err(LockError { path, source }),
+        }
     }
 }
 
@@ -93,11 +87,14 @@ mod tests {
         let first = GatewayLock::try_take(&data).unwrap();
         assert!(first.is_some());
         assert!(GatewayLock::try_take(&data).unwrap().is_none());
+        drop(first);
+        assert!(GatewayLock::try_take(&data).unwrap().is_some());
+        let starting = StartLock::take(&data).unwrap();
         let waiting = std::thread::spawn({
             let data = data.clone();
-            move || GatewayLock::take(&data).is_ok()
+            move || StartLock::take(&data).is_ok()
         });
-        drop(first);
+        drop(starting);
         assert!(waiting.join().unwrap());
     }
 

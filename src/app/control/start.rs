@@ -12,9 +12,11 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::locks::StartLock;
+use super::locks::{ATTEMPTS, PAUSE, StartLock};
 use super::reach::{ask, reach};
-use super::{Answer, Command, Greeting, Hello, LockError, ReachError, Relation, Version, Wanted};
+use super::{
+    Answer, Command, GatewayLock, Greeting, Hello, LockError, ReachError, Relation, Version, Wanted,
+};
 
 /// A log that has grown past this many bytes makes room for a new one.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -53,6 +55,12 @@ pub enum StartFailure {
     /// The data folder cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Somebody uses the store and does not answer.
+    #[error(
+        "another process holds the store in {} and does not answer on its control socket; end it and try again",
+        .0.display()
+    )]
+    Held(PathBuf),
     /// The program could not be started.
     #[error("the gateway could not be started in the background: {0}")]
     Spawn(#[from] io::Error),
@@ -71,6 +79,37 @@ pub enum StartFailure {
         .0.display()
     )]
     Gone(PathBuf),
+}
+
+/// Who is to be the gateway.
+#[derive(Debug)]
+pub enum Turn {
+    /// Whoever holds this.
+    Ours(GatewayLock),
+    /// Another process, which answers on the control socket.
+    Theirs,
+}
+
+/// Waits until it is clear who is the gateway of `data_dir`: we, as soon as the one before has ended, or another process
+/// that was started at the same time.
+///
+/// # Errors
+/// [`StartFailure`] when the folder or the socket cannot be used, or stay as they are for half a minute.
+pub fn wait_for_turn(data_dir: &Path, socket: &Path) -> Result<Turn, StartFailure> {
+    let hello = Hello {
+        attache: Version::of_this_program(),
+        wants: Wanted::Mcp,
+    };
+    for _ in 0..ATTEMPTS {
+        if let Some(lock) = GatewayLock::try_take(data_dir)? {
+            return Ok(Turn::Ours(lock));
+        }
+        if reach(socket, hello)?.is_some() {
+            return Ok(Turn::Theirs);
+        }
+        thread::sleep(PAUSE);
+    }
+    Err(StartFailure::Held(data_dir.to_owned()))
 }
 
 /// What listens on the socket.

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -130,6 +131,14 @@ impl Machine {
             .expect("there is Python");
         assert!(output.status.success(), "{output:?}");
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Waits until a gateway is being started in the background: its log is made first.
+    pub(crate) async fn wait_for_a_start(&self) {
+        // A file that appears is no event that can be awaited everywhere.
+        while !self.data_dir().join("gateway.log").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Ends the gateway without warning.
