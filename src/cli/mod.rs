@@ -4,6 +4,7 @@
 //! 1 failed, 2 wrong usage, 4 a service must be connected first, 5 the tool's result is an error; a command that is
 //! interrupted ends by the signal, which shells show as 130.
 
+mod arguments;
 mod ask;
 mod check;
 mod failure;

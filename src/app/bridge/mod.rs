@@ -6,6 +6,7 @@
 //! It runs on plain threads, one for each side that is read: a client waits for the first answer of a process that has
 //! just been started.
 
+mod http_form;
 mod remote;
 mod session;
 
