@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{ConnectError, Fault, Gateway, MissingReason, Service, SignedIn};
+use url::Url;
+
 use crate::base::{AgentId, PersonId, Secret, Timestamp};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::ConnectTicket;
@@ -39,7 +41,9 @@ pub struct TicketView {
     /// What will be asked for.
     pub scopes: ScopeSet,
     /// Where the browser goes next.
-    pub host: String,
+    pub authorization_endpoint: Url,
+    /// The account that is connected now, or was last.
+    pub previous_account: Option<String>,
 }
 
 /// The tickets that this process has handed out and that still work, so that a caller who asks again gets the same
@@ -189,21 +193,16 @@ impl Gateway {
             .parts
             .services
             .find(&ticket.service)
-            .ok_or(ConnectError::UnknownService)?
-            .clone();
+            .ok_or(ConnectError::UnknownService)?;
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
-        let host = ready
-            .oauth
-            .authorization_endpoint
-            .host_str()
-            .unwrap_or_default()
-            .to_owned();
-        let scopes = ready.oauth.scopes.clone();
+        let known = self.connections_to(&ticket.person, service.id()).await?;
+        let previous = known.into_iter().max_by_key(|record| record.value.since);
         Ok(TicketView {
-            service,
+            scopes: ready.oauth.scopes.clone(),
+            authorization_endpoint: ready.oauth.authorization_endpoint.clone(),
+            previous_account: previous.map(|record| record.value.account.label),
+            service: service.clone(),
             ticket,
-            scopes,
-            host,
         })
     }
 

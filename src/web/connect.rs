@@ -131,11 +131,16 @@ fn connect_page(web: &Web, signed_in: &SignedIn, view: &TicketView, action: Stri
         }),
         asked: When::new(view.ticket.created, now),
         service: provider.name().into(),
-        host: view.host.as_str().into(),
+        host: host(&view.authorization_endpoint).into(),
         permissions: connections::permissions(&view.service, &view.scopes),
         tools,
-        previous_account: None,
+        previous_account: view.previous_account.as_deref().map(Into::into),
         valid_until: When::new(view.ticket.expires, now),
         action,
     }
+}
+
+/// The host as a person should find it in the address bar, with the port where it is not the usual one.
+fn host(endpoint: &url::Url) -> String {
+    WebAddress::parse(endpoint.as_str()).map_or_else(|_| String::new(), |address| address.host())
 }

@@ -8,5 +8,6 @@ mod connect;
 mod end_to_end;
 mod floors;
 mod mcp;
+mod sessions;
 mod support;
 mod tickets;
