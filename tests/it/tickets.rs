@@ -155,3 +155,53 @@ async fn a_forged_form_is_refused() {
         .await
         .assert_error(403, "too old");
 }
+
+#[tokio::test]
+async fn a_service_that_does_not_exist_is_a_page_and_not_a_fault() {
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let ana = gateway.person("ana").await;
+    let page = ana.open("/connections").await;
+    for service in ["nope", "github", "..%2facme"] {
+        let answer = ana
+            .press(&page, &format!("/services/{service}/connect"))
+            .await;
+        answer.assert_error(404, "nothing here");
+        ana.open(&format!("/oauth/callback/{service}?state=x&code=y"))
+            .await
+            .assert_error(404, "nothing here");
+    }
+    for path in [
+        "/connections/con_nope/disconnect",
+        "/connections/con_00000000000000000000000000/disconnect",
+    ] {
+        ana.open(path).await.assert_error(404, "nothing here");
+        ana.press(&page, path)
+            .await
+            .assert_error(404, "nothing here");
+    }
+}
+
+/// Somebody else's connection is answered like one that does not exist, and is not touched.
+#[tokio::test]
+async fn a_connection_of_somebody_else_does_not_exist() {
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    ana.connect(&link, &acme).await.assert_connected();
+    let page = ana.open("/connections").await;
+    let start = page.text.find("/connections/con_").unwrap();
+    let path = page.text[start..].split('"').next().unwrap();
+    ben.open(path).await.assert_error(404, "nothing here");
+    ben.press(&ben.open("/connections").await, path)
+        .await
+        .assert_error(404, "nothing here");
+    assert_eq!(acme.live_grants_of("ana"), 1);
+    assert_eq!(
+        ana.call("acme_whoami", json!({})).await.json()["name"],
+        "ana"
+    );
+}
