@@ -13,6 +13,7 @@ mod form;
 mod guard;
 pub mod pages;
 mod problem;
+mod render;
 mod sign_in;
 mod visitor;
 

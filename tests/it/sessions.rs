@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{TestGateway, clock};
+use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
 use crate::support::legacy::LegacySession;
 use crate::support::person::Person;
 use crate::support::provider::Provider;
@@ -35,9 +35,7 @@ fn assert_in_words(answer: &Value) {
 
 #[tokio::test]
 async fn the_error_with_the_link_comes_once_and_then_words() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let first = session(&gateway, &ana, "2025-11-25", true).await;
     assert_eq!(first.version(), "2025-11-25");
@@ -60,7 +58,7 @@ async fn the_error_with_the_link_comes_once_and_then_words() {
         -32042,
         "another session is asked itself"
     );
-    clock.advance(std::time::Duration::from_mins(11));
+    gateway.clock().advance(std::time::Duration::from_mins(11));
     assert_eq!(
         first.call("acme_whoami", json!({})).await["error"]["code"],
         -32042,
@@ -81,9 +79,7 @@ async fn the_error_with_the_link_comes_once_and_then_words() {
 
 #[tokio::test]
 async fn clients_that_cannot_open_links_and_older_revisions_are_told_in_words() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     for (version, opens_links) in [
         ("2025-11-25", false),
@@ -99,9 +95,7 @@ async fn clients_that_cannot_open_links_and_older_revisions_are_told_in_words() 
 /// To everyone but the agent that began it, a session does not exist, on every way in.
 #[tokio::test]
 async fn a_session_belongs_to_the_agent_that_began_it() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let anas = session(&gateway, &ana, "2025-11-25", false).await;
     assert_eq!(anas.call_with_token(ben.token(), "acme_whoami").await, 404);
