@@ -5,6 +5,7 @@
 
 mod check;
 mod run;
+mod signals;
 mod steps;
 
 use std::path::PathBuf;
