@@ -76,6 +76,7 @@ pub(crate) struct TokenReplyFile {
     scope_separators: String,
     ok: Option<String>,
     error: String,
+    dead_grant: Vec<String>,
 }
 
 impl Default for TokenReplyFile {
@@ -88,6 +89,7 @@ impl Default for TokenReplyFile {
             scope_separators: String::new(),
             ok: None,
             error: "error".to_owned(),
+            dead_grant: Vec::new(),
         }
     }
 }
@@ -102,6 +104,7 @@ impl TokenReplyFile {
             scope_separators,
             ok,
             error,
+            dead_grant,
         } = self.clone();
         TokenReplyRules {
             access_token,
@@ -111,6 +114,7 @@ impl TokenReplyFile {
             scope_separators,
             ok,
             error,
+            dead_grant,
         }
     }
 }
@@ -131,6 +135,8 @@ pub(crate) enum RevokeFile {
         send_hint: bool,
         tokens: RevocationTokens,
         success: Vec<u16>,
+        confirmed_by: Option<String>,
+        already_dead: Vec<String>,
     },
 }
 
@@ -151,6 +157,9 @@ struct RevokeKeys {
     tokens: Option<RevocationTokensFile>,
     #[serde(default)]
     success: Vec<u16>,
+    confirmed_by: Option<String>,
+    #[serde(default)]
+    already_dead: Vec<String>,
 }
 
 impl TryFrom<RevokeKeys> for RevokeFile {
@@ -196,6 +205,8 @@ impl TryFrom<RevokeKeys> for RevokeFile {
                 RevocationTokensFile::Access => RevocationTokens::Access,
             },
             success: keys.success,
+            confirmed_by: keys.confirmed_by,
+            already_dead: keys.already_dead,
         })
     }
 }
