@@ -288,33 +288,23 @@ fn revocation(
         RevokeFile::Unsupported { manual_url } => Revocation::Unsupported {
             manual_url: manual_url.clone(),
         },
-        RevokeFile::Request {
-            method,
-            url,
-            auth,
-            encoding,
-            token_param,
-            send_hint,
-            tokens,
-            success,
-            confirmed_by,
-            already_dead,
-        } => {
+        RevokeFile::Request(request) => {
             let mut values = values.clone();
             values.insert("client_id".to_owned(), CLIENT_ID_MARK.to_owned());
             Revocation::Request(RevocationRequest {
-                method: method.clone(),
-                url: url
+                method: request.method.clone(),
+                url: request
+                    .url
                     .render_text(&values, hosts)?
                     .replace(CLIENT_ID_MARK, "{client_id}"),
-                auth: *auth,
-                encoding: *encoding,
-                token_param: token_param.clone(),
-                send_hint: *send_hint,
-                tokens: *tokens,
-                success_statuses: success.clone(),
-                confirmed_by: confirmed_by.clone(),
-                already_dead: already_dead.clone(),
+                auth: request.auth,
+                encoding: request.encoding,
+                token_param: request.token_param.clone(),
+                send_hint: request.send_hint,
+                tokens: request.tokens,
+                success_statuses: request.success.clone(),
+                confirmed_by: request.confirmed_by.clone(),
+                already_dead: request.already_dead.clone(),
             })
         }
     })

@@ -116,11 +116,13 @@ fn show(request: &Request<Vec<u8>>) -> String {
         }
     } else if !request.body().is_empty() {
         let mut body: Value = serde_json::from_slice(request.body()).unwrap();
-        let document = body.get_mut("query").filter(|_| is_graphql(request));
-        let document = document.map(|document| document.take().as_str().unwrap().to_owned());
+        let document = match body.as_object_mut().filter(|_| is_graphql(request)) {
+            Some(body) => body.shift_remove("query"),
+            None => None,
+        };
         write!(shown, "\n{body:#}").unwrap();
         if let Some(document) = document {
-            write!(shown, "\n\n{document}").unwrap();
+            write!(shown, "\n\n{}", document.as_str().unwrap()).unwrap();
         }
     }
     shown
@@ -434,7 +436,7 @@ fn each_refusal_of_linear_is_understood() {
         let error = json!({"message": "Refused", "extensions": {"code": code, "userPresentableMessage": "Not so."}});
         let refusal = refused(status, &json!({"errors": [error], "data": null}));
         assert_eq!(refusal.kind, kind, "{status} {code}");
-        assert_eq!(refusal.message, "Not so.: Refused");
+        assert_eq!(refusal.message, "Refused: Not so.");
     }
     let limited =
         json!({"errors": [{"message": "Rate limit", "extensions": {"code": "RATELIMITED"}}]});

@@ -123,21 +123,23 @@ impl TokenReplyFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RevokeKeys")]
 pub(crate) enum RevokeFile {
-    Unsupported {
-        manual_url: Option<Url>,
-    },
-    Request {
-        method: Method,
-        url: UrlTemplate,
-        auth: RevocationAuth,
-        encoding: TokenEncoding,
-        token_param: Option<String>,
-        send_hint: bool,
-        tokens: RevocationTokens,
-        success: Vec<u16>,
-        confirmed_by: Option<String>,
-        already_dead: Vec<String>,
-    },
+    Unsupported { manual_url: Option<Url> },
+    Request(Box<RevokeRequestFile>),
+}
+
+/// The request of `[oauth.revoke]`.
+#[derive(Clone, Debug)]
+pub(crate) struct RevokeRequestFile {
+    pub(crate) method: Method,
+    pub(crate) url: UrlTemplate,
+    pub(crate) auth: RevocationAuth,
+    pub(crate) encoding: TokenEncoding,
+    pub(crate) token_param: Option<String>,
+    pub(crate) send_hint: bool,
+    pub(crate) tokens: RevocationTokens,
+    pub(crate) success: Vec<u16>,
+    pub(crate) confirmed_by: Option<String>,
+    pub(crate) already_dead: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +185,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
         if keys.manual_url.is_some() {
             return Err("`manual_url` belongs to `unsupported = true`");
         }
-        Ok(Self::Request {
+        Ok(Self::Request(Box::new(RevokeRequestFile {
             method,
             url,
             auth: match keys
@@ -207,7 +209,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
             success: keys.success,
             confirmed_by: keys.confirmed_by,
             already_dead: keys.already_dead,
-        })
+        })))
     }
 }
 
