@@ -224,6 +224,21 @@ async fn without_the_right_master_key_nothing_starts_and_nothing_changes() {
     assert_eq!(Program::demo(folder.path()).await.terminate().await.1, 0);
 }
 
+/// S-49: nobody else on the machine can read the data folder.
+#[tokio::test]
+async fn the_data_folder_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Program::demo(&data).await.terminate().await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("store")), 0o700);
+    for file in files(&data) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_store_is_a_sentence_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real parts.
 
+mod attacks;
 mod black_box;
 mod callback;
 mod canary;
