@@ -6,6 +6,7 @@ mod callback;
 mod canary;
 mod catalogue;
 mod connect;
+mod docs;
 mod end_to_end;
 mod floors;
 mod mcp;
