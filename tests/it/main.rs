@@ -9,6 +9,7 @@ mod connect;
 mod docs;
 mod end_to_end;
 mod floors;
+mod full_disk;
 mod mcp;
 mod sessions;
 mod support;
