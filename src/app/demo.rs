@@ -21,6 +21,13 @@ const SANDBOX: &str = "sandbox";
 /// Who vouches for the people of the demo.
 const ISSUER: &str = "attache:demo";
 
+/// The people of the demo. Commands and bridges act for the first.
+const PEOPLE: [(&str, &str); 2] = [("ana", "Ana"), ("ben", "Ben")];
+
+fn agent_of(name: &str) -> String {
+    format!("{name}'s agent")
+}
+
 /// Where the demo runs.
 #[derive(Debug)]
 pub struct DemoSettings {
@@ -82,7 +89,11 @@ impl Demo {
         let (service, authority) = set_up(&sandbox, &links).await?;
         config.services.insert(SANDBOX.to_owned(), service);
         config.egress.dangerously_allow_loopback.push(authority);
-        let app = App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
+        let mut app =
+            App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
+        let (subject, name) = PEOPLE[0];
+        let (_, owner, _) = app.person(ISSUER, subject, name, &agent_of(name)).await?;
+        app.open_control(owner)?;
         Ok(Self {
             app,
             sandbox,
@@ -102,10 +113,11 @@ impl Demo {
     /// [`Fault`] when the store fails.
     pub async fn ready(&self) -> Result<Ready, Fault> {
         let mut people = Vec::new();
-        for (subject, name) in [("ana", "Ana"), ("ben", "Ben")] {
-            let agent = format!("{name}'s agent");
-            let (principal, _, agent_token) =
-                self.app.person(ISSUER, subject, name, &agent).await?;
+        for (subject, name) in PEOPLE {
+            let (principal, _, agent_token) = self
+                .app
+                .person(ISSUER, subject, name, &agent_of(name))
+                .await?;
             let sign_in_url = self.app.gateway().create_sign_in_link(&principal).await?;
             people.push(ReadyPerson {
                 name: subject.to_owned(),

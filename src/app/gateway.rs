@@ -1,18 +1,22 @@
 //! One gateway, started from its configuration.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::middleware::from_fn_with_state;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::activity::{self, Activity};
+use super::control::{ControlError, ControlSocket, Offered};
 use super::listen::{self, ListenError};
 use crate::base::{Clock, Random, Secret};
 use crate::catalogue::{Catalogue, Problem};
-use crate::config::Config;
+use crate::config::{Config, ConfigProblem};
 use crate::egress::{Egress, EgressSetupError};
 use crate::gateway::{Fault, Gateway, Links, Services, ServicesProblem};
 use crate::identity::{Caller, Principal};
@@ -47,6 +51,12 @@ pub enum StartError {
     /// The public URL cannot be used.
     #[error("public_url: {0}")]
     PublicUrl(String),
+    /// There is no place for the control socket.
+    #[error("{0}")]
+    ControlPath(ConfigProblem),
+    /// Bridges and commands could not reach it.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The store failed while the first records were written.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -66,7 +76,11 @@ pub struct App {
     mcp: mcp::Settings,
     store: Store,
     address: SocketAddr,
+    activity: Activity,
     stop: CancellationToken,
+    asked_to_end: CancellationToken,
+    until_the_end: Arc<Mutex<Vec<UnixStream>>>,
+    control_socket: Result<PathBuf, ConfigProblem>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -90,25 +104,26 @@ impl App {
         random: Random,
     ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
-        let catalogue =
-            Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
-        let services = Services::new(catalogue, &config.services).map_err(StartError::Services)?;
-        let egress = Egress::new(config.egress)?;
-        let key = MasterKey::load(&config.master_key, &config.store, &random)?;
-        let store = Store::open(&config.store, key, random.clone()).await?;
-        let gateway = Gateway::new(store.clone(), egress, services, links, clock, random);
+        let (mcp, control_socket) = (config.mcp, config.control_socket());
+        let Parts { gateway, store } = Parts::open(config, links, clock, random).await?;
         let stop = CancellationToken::new();
-        let router = router(&gateway, config.mcp, sign_in, address, &stop);
+        let activity = Activity::default();
+        let router = router(&gateway, mcp, sign_in, address, &stop)
+            .layer(from_fn_with_state(activity.clone(), activity::count));
         let tasks = vec![
             listen::serve(listener, router, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
         ];
         Ok(Self {
             gateway,
-            mcp: config.mcp,
+            mcp,
             store,
             address,
+            activity,
             stop,
+            asked_to_end: CancellationToken::new(),
+            until_the_end: Arc::default(),
+            control_socket,
             tasks,
         })
     }
@@ -125,10 +140,37 @@ impl App {
         self.address
     }
 
-    /// An MCP server for the process on the other end of stdin and stdout, acting for `caller`.
-    #[must_use]
-    pub fn server_for(&self, caller: Caller) -> mcp::Server {
-        mcp::Server::for_process(self.gateway.clone(), self.mcp, caller)
+    /// Listens on the control socket of the data folder for bridges and commands of `owner`, the person of this machine.
+    ///
+    /// # Errors
+    /// [`StartError`] when the socket cannot be made.
+    pub fn open_control(&mut self, owner: Caller) -> Result<(), StartError> {
+        let path = self
+            .control_socket
+            .clone()
+            .map_err(StartError::ControlPath)?;
+        let socket = ControlSocket::bind(path)?;
+        let offered = Offered {
+            gateway: self.gateway.clone(),
+            mcp: self.mcp,
+            owner,
+            activity: self.activity.clone(),
+            stop: self.stop.clone(),
+            asked_to_end: self.asked_to_end.clone(),
+            until_the_end: Arc::clone(&self.until_the_end),
+        };
+        self.tasks.push(tokio::spawn(socket.serve(offered)));
+        Ok(())
+    }
+
+    /// Waits until somebody on the control socket asks this gateway to end.
+    pub async fn asked_to_end(&self) {
+        self.asked_to_end.cancelled().await;
+    }
+
+    /// Waits until nobody has used the gateway for `idle`: no request, no bridge, no open stream.
+    pub async fn idle_for(&self, idle: Duration) {
+        self.activity.quiet_for(idle).await;
     }
 
     /// A person with the agent that the gateway adds for them: who, as which caller, with which token.
@@ -156,6 +198,32 @@ impl App {
             }
         }
         self.store.close().await;
+        // Only now are those told who wait for the end.
+        drop(self.until_the_end);
+    }
+}
+
+/// The use cases and the store that they stand on.
+pub(super) struct Parts {
+    pub(super) gateway: Gateway,
+    pub(super) store: Store,
+}
+
+impl Parts {
+    pub(super) async fn open(
+        config: Config,
+        links: Links,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
+        let catalogue =
+            Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
+        let services = Services::new(catalogue, &config.services).map_err(StartError::Services)?;
+        let egress = Egress::new(config.egress)?;
+        let key = MasterKey::load(&config.master_key, &config.store, &random)?;
+        let store = Store::open(&config.store, key, random.clone()).await?;
+        let gateway = Gateway::new(store.clone(), egress, services, links, clock, random);
+        Ok(Self { gateway, store })
     }
 }
 

@@ -2,13 +2,19 @@
 //!
 //! Owns putting the parts together, listening, and ending in order. Refuses to know the command line.
 
+mod activity;
+mod bridge;
+pub mod control;
 mod demo;
 mod gateway;
 mod listen;
 mod logging;
+mod offline;
 mod ready;
 
+pub use bridge::{BridgeError, bridge};
 pub use demo::{Demo, DemoError, DemoSettings};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;
+pub use offline::Offline;
 pub use ready::{Ready, ReadyPerson, ReadySandbox};

@@ -35,7 +35,7 @@ fn report(problems: &[catalogue::Problem]) -> Failure {
         1 => "1 problem".to_owned(),
         many => format!("{many} problems"),
     };
-    Failure(format!(
+    Failure::new(format!(
         "{count} in the provider files\n\n{}",
         blocks.join("\n\n")
     ))

@@ -1,9 +1,13 @@
 //! Floor 7: the command line.
 //!
 //! Owns words: commands, options, what is printed where. Results go to stdout, all else to stderr. Exit codes: 0 done,
-//! 1 failed, 2 wrong usage.
+//! 1 failed, 2 wrong usage, 4 a service must be connected first, 5 the tool's result is an error; a command that is
+//! interrupted ends by the signal, which shells show as 130.
 
+mod ask;
 mod check;
+mod failure;
+mod local;
 mod run;
 mod signals;
 mod steps;
@@ -15,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::start_logging;
 use crate::config::{Environment, Options};
+use failure::Failure;
 
 /// A self-hosted MCP gateway: agents call tools with each person's own connections.
 #[derive(Debug, Parser)]
@@ -30,8 +35,22 @@ enum Command {
     Serve(Serve),
     /// Run the gateway with a built-in service and two people, to try it out.
     Demo(Serve),
-    /// Speak MCP over stdin and stdout, for the person who runs it.
+    /// Speak MCP over stdin and stdout, through the gateway of the data folder, which is started when none runs.
     Stdio(Places),
+    /// Open the pages in your browser, signed in.
+    Open(ask::OpenOptions),
+    /// Show every service, and how you stand with it.
+    Connections(ask::ConnectionsOptions),
+    /// Connect a service: print the link, and open it.
+    Connect(ask::ConnectOptions),
+    /// Disconnect a service.
+    Disconnect(ask::DisconnectOptions),
+    /// Show the tools that agents see.
+    Tools(ask::ToolsOptions),
+    /// Call one tool.
+    Call(ask::CallOptions),
+    /// List, add and revoke the agents that act for you.
+    Agents(ask::AgentsOptions),
     /// Run the built-in service of the demo alone.
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
@@ -45,25 +64,28 @@ struct Serve {
     /// Print one line of JSON on stdout once ready.
     #[arg(long)]
     json: bool,
+    /// Run detached from whoever starts it; for `attache stdio`.
+    #[arg(long, hide = true)]
+    background: bool,
 }
 
 /// Where things are.
 #[derive(Debug, Args)]
 struct Places {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
     /// The folder for the store and the master key.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A folder with more provider files.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     providers: Option<PathBuf>,
     /// Where browsers and clients find this gateway, such as `https://attache.example.com`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
 }
 
@@ -94,32 +116,26 @@ pub fn main() -> ExitCode {
     start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
+        Command::Serve(serve) if serve.background => {
+            run::in_the_background(&serve.places.into(), &environment)
+        }
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
         Command::Stdio(places) => run::stdio(&places.into(), &environment),
+        Command::Open(options) => ask::open(options, &environment),
+        Command::Connections(options) => ask::connections(options, &environment),
+        Command::Connect(options) => ask::connect(options, &environment),
+        Command::Disconnect(options) => ask::disconnect(options, &environment),
+        Command::Tools(options) => ask::tools(options, &environment),
+        Command::Call(options) => ask::call(options, &environment),
+        Command::Agents(options) => ask::agents(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("attache: {failure}");
-            ExitCode::FAILURE
+            ExitCode::from(failure.status)
         }
-    }
-}
-
-/// Why a command failed: one or more sentences for the person at the terminal.
-#[derive(Debug)]
-struct Failure(String);
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
     }
 }

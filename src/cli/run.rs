@@ -1,5 +1,6 @@
 //! The commands that run until they are told to end.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,15 +8,20 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::signals::Signals;
-use super::{Failure, steps};
-use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox};
-use crate::base::{Clock, Random};
+use super::{Failure, local, steps};
+use crate::app::control::{GatewayLock, Started};
+use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge};
+use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options};
 use crate::gateway::Gateway;
-use crate::{mcp, sandbox};
+use crate::identity::Caller;
+use crate::sandbox;
 
 /// Who vouches for the one person of a laptop.
 const LOCAL_ISSUER: &str = "attache:local";
+
+/// What the agent is called that acts for whoever is at this machine.
+const LOCAL_AGENT: &str = "Your agent";
 
 /// `attache serve`.
 pub(super) fn serve(
@@ -24,30 +30,99 @@ pub(super) fn serve(
     json: bool,
 ) -> Result<(), Failure> {
     let config = resolve(options, environment)?;
-    let person = local_person(environment);
-    in_runtime(async move {
+    // Whoever has it has the store too, and opening that says so in a sentence.
+    let lock = GatewayLock::try_take(&config.data_dir)?;
+    let served = in_runtime(async {
         let mut signals = Signals::listen()?;
         let data_dir = config.data_dir.clone();
-        let app = App::start(config, Clock::System, Random::System).await?;
-        let (principal, _, agent_token) = app
-            .person(LOCAL_ISSUER, "owner", &person, "Your agent")
-            .await?;
+        let (app, owner, agent_token) = start_local(config, environment).await?;
         let links = app.gateway().links();
         let ready = Ready {
             mcp_url: links.mcp(),
             sse_url: None,
             dashboard_url: links.connections(),
-            sign_in_url: app.gateway().create_sign_in_link(&principal).await?,
+            sign_in_url: app.gateway().create_sign_in_link(&owner.principal).await?,
             agent_token,
             data_dir,
             sandbox_url: None,
             people: Vec::new(),
         };
         announce(&ready, json, steps::serve)?;
-        until_told_to_end(&mut signals, app.gateway(), json).await;
+        until_told_to_end(&mut signals, &app, json).await;
         app.stop().await;
         Ok(())
-    })
+    });
+    drop(lock);
+    served
+}
+
+/// `attache serve --background`: says on stdout, once, whether it listens, and ends when nobody uses it any more.
+pub(super) fn in_the_background(
+    options: &Options,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    // It fails only for a process that leads a group already, and so is on its own already.
+    let _ = rustix::process::setsid();
+    let served = serve_until_idle(options, environment);
+    if let Err(failure) = &served {
+        tell(&Started::Failed(failure.to_string()))?;
+    }
+    served
+}
+
+fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let config = resolve(options, environment)?;
+    let idle_exit = config.idle_exit;
+    // Where another gateway is just ending, this is the moment in which it has.
+    let lock = GatewayLock::take(&config.data_dir)?;
+    let served = in_runtime(async {
+        let mut signals = Signals::listen()?;
+        let (app, ..) = start_local(config, environment).await?;
+        tell(&Started::Ready)?;
+        let idle = async {
+            match idle_exit {
+                Some(idle_exit) => app.idle_for(idle_exit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = until_told_to_end(&mut signals, &app, true) => {}
+            () = idle => tracing::info!("nobody has used this gateway for a while: it ends"),
+        }
+        app.stop().await;
+        Ok(())
+    });
+    drop(lock);
+    served
+}
+
+/// The gateway of the person of this machine: their pages, their agents, their control socket.
+async fn start_local(
+    config: Config,
+    environment: &Environment,
+) -> Result<(App, Caller, Secret), Failure> {
+    let mut app = App::start(config, Clock::System, Random::System).await?;
+    let (owner, agent_token) = local_owner(app.gateway(), environment).await?;
+    app.open_control(owner.clone())?;
+    Ok((app, owner, agent_token))
+}
+
+/// The person of this machine, with the agent that acts for them and its token.
+pub(super) async fn local_owner(
+    gateway: &Gateway,
+    environment: &Environment,
+) -> Result<(Caller, Secret), Failure> {
+    let name = local_person(environment);
+    let principal = gateway.person(LOCAL_ISSUER, "owner", &name).await?;
+    Ok(gateway.startup_agent(&principal, LOCAL_AGENT).await?)
+}
+
+/// One line to whoever started us in the background. That they are gone is no failure.
+fn tell(started: &Started) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{}", serde_json::to_string(started)?) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// `attache demo`.
@@ -61,35 +136,25 @@ pub(super) fn demo(
     if own_folder {
         config = config.in_folder("demo");
     }
-    in_runtime(async move {
+    let lock = GatewayLock::try_take(&config.data_dir)?;
+    let served = in_runtime(async move {
         let mut signals = Signals::listen()?;
         let demo = Demo::start(DemoSettings { config }, Clock::System, Random::System).await?;
         announce(&demo.ready().await?, json, steps::demo)?;
-        until_told_to_end(&mut signals, demo.app().gateway(), json).await;
+        until_told_to_end(&mut signals, demo.app(), json).await;
         demo.stop().await;
         Ok(())
-    })
+    });
+    drop(lock);
+    served
 }
 
-/// `attache stdio`: MCP on stdin and stdout, the pages beside it.
+/// `attache stdio`: MCP on stdin and stdout, through the gateway of the data folder.
 pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let config = resolve(options, environment)?;
-    let person = local_person(environment);
-    in_runtime(async move {
-        let mut signals = Signals::listen()?;
-        let app = App::start(config, Clock::System, Random::System).await?;
-        let (principal, caller, _) = app
-            .person(LOCAL_ISSUER, "owner", &person, "Your agent")
-            .await?;
-        let sign_in = app.gateway().create_sign_in_link(&principal).await?;
-        eprintln!("attache: ready on stdin and stdout; sign in to the pages once with {sign_in}");
-        let served = tokio::select! {
-            served = mcp::serve_stdio(app.server_for(caller)) => served.map_err(Failure::from),
-            () = until_told_to_end(&mut signals, app.gateway(), false) => Ok(()),
-        };
-        app.stop().await;
-        served
-    })
+    let launch = local::launch(&config, options, environment)?;
+    let input = io::BufReader::new(io::stdin());
+    Ok(bridge(&launch, input, io::stdout())?)
 }
 
 #[derive(Debug, Args)]
@@ -129,13 +194,13 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
     })
 }
 
-fn resolve(options: &Options, environment: &Environment) -> Result<Config, Failure> {
+pub(super) fn resolve(options: &Options, environment: &Environment) -> Result<Config, Failure> {
     Config::resolve(options, environment).map_err(|problems| {
         let lines: Vec<_> = problems
             .iter()
             .map(|problem| format!("  {problem}"))
             .collect();
-        Failure(format!(
+        Failure::new(format!(
             "the configuration has problems:\n{}",
             lines.join("\n")
         ))
@@ -147,7 +212,7 @@ fn local_person(environment: &Environment) -> String {
     environment.find("USER").unwrap_or("you").to_owned()
 }
 
-fn in_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn in_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -164,13 +229,15 @@ fn announce(ready: &Ready, json: bool, steps: fn(&Ready) -> String) -> Result<()
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT. Meanwhile, at a terminal, every used sign-in link is followed by a new one, so that a
-/// person is never locked out.
-async fn until_told_to_end(signals: &mut Signals, gateway: &Gateway, json: bool) {
+/// Waits for SIGTERM or SIGINT, or for a newer version that takes over. Meanwhile, at a terminal, every used sign-in link
+/// is followed by a new one, so that a person is never locked out.
+async fn until_told_to_end(signals: &mut Signals, app: &App, json: bool) {
+    let gateway = app.gateway();
     let mut used = gateway.used_sign_in_links();
     loop {
         let principal = tokio::select! {
             () = signals.told_to_end() => return,
+            () = app.asked_to_end() => return,
             Ok(principal) = used.recv(), if !json => Arc::clone(&principal),
         };
         match gateway.create_sign_in_link(&principal).await {

@@ -20,6 +20,8 @@ pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
     /// A folder with more provider files.
     pub(super) providers: Option<PathBuf>,
+    /// Seconds without use after which a gateway that runs in the background ends.
+    pub(super) idle_exit_seconds: Option<u64>,
     /// The file that holds the master key.
     #[serde(rename = "master_key_file")]
     pub(super) master_key: Option<PathBuf>,

@@ -5,9 +5,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
+use super::control_socket;
 use super::file::{File, ServiceSection};
 use super::source::Environment;
 use crate::base::Secret;
@@ -18,6 +20,9 @@ use crate::store::{self, KeySource};
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
+
+/// How long a gateway in the background stays without use when nobody says otherwise.
+const DEFAULT_IDLE_EXIT: Duration = Duration::from_mins(15);
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +48,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where the store and the master key live.
     pub data_dir: PathBuf,
+    /// The user's folder for sockets (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<PathBuf>,
+    /// How long a gateway that runs in the background stays without use; none: as long as the machine runs.
+    pub idle_exit: Option<Duration>,
     /// A folder with more provider files.
     pub providers: Option<PathBuf>,
     /// Where the master key comes from.
@@ -118,6 +127,7 @@ impl Config {
         let allowed = file.egress.dangerously_allow_loopback.iter();
         let allowed = allowed.filter_map(|text| problems.loopback(text)).collect();
         let master_key = problems.master_key(environment, &file, &data_dir);
+        let idle_exit = problems.keep(idle_exit(environment, &file)).flatten();
         let Problems(problems) = problems;
         match (bind, problems.is_empty()) {
             (Some(bind), true) => Ok(Self {
@@ -129,6 +139,8 @@ impl Config {
                     "ATTACHE_PROVIDERS",
                     file.providers,
                 ),
+                runtime_dir: environment.find("XDG_RUNTIME_DIR").map(PathBuf::from),
+                idle_exit,
                 master_key,
                 egress: egress::Settings {
                     dangerously_allow_loopback: allowed,
@@ -145,6 +157,14 @@ impl Config {
 }
 
 impl Config {
+    /// Where the gateway of this data folder listens for bridges and commands.
+    ///
+    /// # Errors
+    /// When the data folder's path is too long for a socket and there is no shorter place.
+    pub fn control_socket(&self) -> Result<PathBuf, ConfigProblem> {
+        control_socket::path(&self.data_dir, self.runtime_dir.as_deref())
+    }
+
     /// The same configuration with its data in a folder of its own below, so that a trial never touches real data.
     #[must_use]
     pub fn in_folder(self, name: &str) -> Self {
@@ -268,6 +288,20 @@ fn bind(
             found.value
         ),
     })
+}
+
+/// Zero means never.
+fn idle_exit(environment: &Environment, file: &File) -> Result<Option<Duration>, ConfigProblem> {
+    const VARIABLE: &str = "ATTACHE_IDLE_EXIT_SECONDS";
+    let seconds = match environment.find(VARIABLE) {
+        Some(text) => Some(text.parse().map_err(|_| ConfigProblem {
+            place: VARIABLE.into(),
+            message: format!("`{text}` is not a number of seconds; 0 means never"),
+        })?),
+        None => file.idle_exit_seconds,
+    };
+    let idle = seconds.map_or(DEFAULT_IDLE_EXIT, Duration::from_secs);
+    Ok((!idle.is_zero()).then_some(idle))
 }
 
 fn public_url(options: &Options, environment: &Environment, file: &File) -> Option<Found<String>> {
@@ -507,6 +541,17 @@ mod tests {
         );
         assert!(config.services["git_hub"].client_secret == Some(Secret::new("s3cret")));
         assert_eq!(config.services["local"].variables["port"], "81");
+    }
+
+    #[test]
+    fn the_idle_exit_is_a_number_of_seconds_or_never() {
+        let (_dir, options) = with_file("idle_exit_seconds = 5\n");
+        let idle = |environment| resolve(&options, &environment).map(|config| config.idle_exit);
+        let set = |value| Environment::from([("ATTACHE_IDLE_EXIT_SECONDS", value)]);
+        let five = Some(Duration::from_secs(5));
+        assert_eq!(idle(Environment::default()).unwrap(), five);
+        assert_eq!(idle(set("0")).unwrap(), None);
+        assert!(idle(set("soon")).unwrap_err()[0].contains("`soon`"));
     }
 
     #[test]

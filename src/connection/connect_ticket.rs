@@ -16,7 +16,7 @@ pub struct ConnectTicket {
     pub service: String,
     /// The agent that asked.
     pub agent_name: String,
-    /// The tool it wanted to run.
+    /// The tool it wanted to run; empty when the person asked without one.
     pub tool: String,
     /// When it was made.
     pub created: Timestamp,

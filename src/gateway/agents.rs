@@ -2,7 +2,7 @@
 
 use super::{Fault, Gateway};
 use crate::base::{AgentId, Secret};
-use crate::identity::{AgentToken, Caller, Principal};
+use crate::identity::{Agent, AgentToken, Caller, Principal};
 use crate::store::WriteError;
 use data_encoding::BASE64URL_NOPAD;
 
@@ -50,6 +50,59 @@ impl Gateway {
         }
         let caller = self.authenticate(&token).await?.ok_or(Fault::Contention)?;
         Ok((caller, token.to_secret()))
+    }
+
+    /// The agents of `person`, the oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn agents_of(&self, person: &Principal) -> Result<Vec<Agent>, Fault> {
+        const AT_MOST: usize = 10_000;
+        let listed = self.parts.store.agents().list("", AT_MOST).await?.whole()?;
+        let mut mine: Vec<_> = listed
+            .into_iter()
+            .map(|record| record.value)
+            .filter(|agent| agent.person == person.id)
+            .collect();
+        mine.sort_by_key(|agent| agent.created);
+        Ok(mine)
+    }
+
+    /// Adds an agent for `person`; returns it with its token, which is kept nowhere.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn add_agent(
+        &self,
+        person: &Principal,
+        name: &str,
+    ) -> Result<(Agent, Secret), Fault> {
+        let token = AgentToken::new(&self.parts.random);
+        let agent = token.agent(person.id.clone(), name, self.parts.clock.now());
+        let agents = self.parts.store.agents();
+        agents.create(agent.id.as_str(), &agent).await?;
+        Ok((agent, token.to_secret()))
+    }
+
+    /// Revokes an agent of `person`: its token is worth nothing from the next request on. None when `person` has no
+    /// such agent.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn revoke_agent(
+        &self,
+        person: &Principal,
+        id: &AgentId,
+    ) -> Result<Option<Agent>, Fault> {
+        let agents = self.parts.store.agents();
+        let Some(record) = agents.get(id.as_str()).await? else {
+            return Ok(None);
+        };
+        if record.value.person != person.id {
+            return Ok(None);
+        }
+        agents.delete(&record).await?;
+        Ok(Some(record.value))
     }
 
     fn startup_token(&self, person: &Principal, name: &str) -> AgentToken {

@@ -40,6 +40,39 @@ pub enum CallError {
     Fault(Fault),
 }
 
+impl CallError {
+    /// What happened and what to do, for whoever reads it. A fault is told without its cause.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::UnknownTool(sentence)
+            | Self::InvalidArguments(sentence)
+            | Self::NotConfigured(sentence) => sentence.clone(),
+            Self::ConnectFirst(link) => link.sentence.clone(),
+            Self::Refused { service, refusal } => {
+                let wait = refusal
+                    .retry_after
+                    .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
+                    .unwrap_or_default();
+                format!("{service} refused: {}{wait}", refusal.message)
+            }
+            Self::Unreachable {
+                service,
+                message,
+                may_have_happened,
+            } => {
+                let advice = if *may_have_happened {
+                    "It is not known whether the request took effect: check before you run it again."
+                } else {
+                    "Nothing was changed; try again in a moment."
+                };
+                format!("{service} could not be reached: {message}. {advice}")
+            }
+            Self::Fault(fault) => fault.sentence().to_owned(),
+        }
+    }
+}
+
 impl From<Fault> for CallError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)

@@ -1,9 +1,10 @@
 //! What a person sees of their connections.
 
-use super::{Fault, Gateway, Service, SignedIn};
+use super::{Fault, Gateway, Service};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
 use crate::connection::{Connection, Status};
+use crate::identity::Principal;
 
 /// One service, and how a person stands with it.
 #[derive(Clone, Debug)]
@@ -59,8 +60,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
-    pub async fn connections(&self, signed_in: &SignedIn) -> Result<Vec<ServiceView>, Fault> {
-        let person = &signed_in.principal.id;
+    pub async fn connections(&self, principal: &Principal) -> Result<Vec<ServiceView>, Fault> {
+        let person = &principal.id;
         let mine = self.connections_of(person).await?;
         let mut views = Vec::new();
         for service in self.parts.services.iter() {

@@ -1,8 +1,9 @@
 //! Disconnecting: unusable here at once, then revoked at the provider, with a receipt.
 
-use super::{Fault, Gateway, Service, SignedIn};
+use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, Timestamp};
 use crate::connection::{AtProvider, Connection, Status};
+use crate::identity::Principal;
 use crate::oauth::{self, RevocationOutcome};
 use crate::store::{Record, WriteError};
 
@@ -39,16 +40,16 @@ impl<E: Into<Fault>> From<E> for DisconnectError {
 }
 
 impl Gateway {
-    /// One connection of the signed-in person, with its service.
+    /// One connection of a person, with its service.
     ///
     /// # Errors
     /// [`DisconnectError::UnknownConnection`] when it is not theirs.
     pub async fn find_connection(
         &self,
-        signed_in: &SignedIn,
+        principal: &Principal,
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
-        let record = self.own_connection(signed_in, id).await?;
+        let record = self.own_connection(principal, id).await?;
         let service = self
             .parts
             .services
@@ -64,13 +65,13 @@ impl Gateway {
     /// [`DisconnectError`]: not theirs, or a fault on our side.
     pub async fn disconnect(
         &self,
-        signed_in: &SignedIn,
+        principal: &Principal,
         id: &ConnectionId,
     ) -> Result<Receipt, DisconnectError> {
-        let (revoked, service) = self.make_unusable(signed_in, id).await?;
+        let (revoked, service) = self.make_unusable(principal, id).await?;
         let (at_provider, manual_url) = self.revoke_at_provider(&service, &revoked).await?;
         if at_provider != AtProvider::Pending {
-            self.settle(signed_in, id, at_provider).await?;
+            self.settle(principal, id, at_provider).await?;
             self.delete_credential(&revoked).await?;
         }
         tracing::info!(connection = %id, service = service.id(), ?at_provider, "disconnected");
@@ -86,10 +87,10 @@ impl Gateway {
 
     async fn own_connection(
         &self,
-        signed_in: &SignedIn,
+        principal: &Principal,
         id: &ConnectionId,
     ) -> Result<Record<Connection>, DisconnectError> {
-        let key = format!("{}/{id}", signed_in.principal.id);
+        let key = format!("{}/{id}", principal.id);
         self.parts
             .store
             .connections()
@@ -100,12 +101,12 @@ impl Gateway {
 
     async fn make_unusable(
         &self,
-        signed_in: &SignedIn,
+        principal: &Principal,
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
         const ATTEMPTS: usize = 8;
         for _ in 0..ATTEMPTS {
-            let record = self.own_connection(signed_in, id).await?;
+            let record = self.own_connection(principal, id).await?;
             let service = self
                 .parts
                 .services
@@ -175,11 +176,11 @@ impl Gateway {
 
     async fn settle(
         &self,
-        signed_in: &SignedIn,
+        principal: &Principal,
         id: &ConnectionId,
         at_provider: AtProvider,
     ) -> Result<(), DisconnectError> {
-        let record = self.own_connection(signed_in, id).await?;
+        let record = self.own_connection(principal, id).await?;
         let settled = record.value.clone().settle(at_provider);
         match self
             .parts

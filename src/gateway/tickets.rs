@@ -112,7 +112,7 @@ impl Gateway {
         tool: &Tool,
         reason: MissingReason,
     ) -> Result<ConnectLink, Fault> {
-        let open = self.open_ticket(caller, service, tool).await?;
+        let open = self.open_ticket(caller, service, tool.name()).await?;
         let url = self.parts.links.connect(&open.token);
         let minutes = open
             .ticket
@@ -136,11 +136,32 @@ impl Gateway {
         })
     }
 
+    /// The link for a person who wants to connect `service` without a tool that asks for it, on behalf of `caller`.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: no such service, or it is not set up.
+    pub async fn connect_link_for_service(
+        &self,
+        caller: &Caller,
+        service: &str,
+    ) -> Result<String, ConnectError> {
+        let service = self
+            .parts
+            .services
+            .find(service)
+            .ok_or(ConnectError::UnknownService)?;
+        if service.ready().is_none() {
+            return Err(ConnectError::NotConfigured);
+        }
+        let open = self.open_ticket(caller, service, "").await?;
+        Ok(self.parts.links.connect(&open.token))
+    }
+
     async fn open_ticket(
         &self,
         caller: &Caller,
         service: &Service,
-        tool: &Tool,
+        tool: &str,
     ) -> Result<OpenTicket, Fault> {
         let now = self.parts.clock.now();
         let asker = Asker {
@@ -155,7 +176,7 @@ impl Gateway {
             person: caller.principal.id.clone(),
             service: service.id().to_owned(),
             agent_name: caller.agent_name.clone(),
-            tool: tool.name().to_owned(),
+            tool: tool.to_owned(),
             created: now,
             expires: now + ConnectTicket::LIFETIME,
             spent: false,

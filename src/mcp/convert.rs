@@ -42,40 +42,20 @@ pub(super) fn output(output: ToolOutput) -> CallToolResult {
 /// Once the tool is known, everything is a result with `isError`, so that the model can read it and try otherwise
 /// (SEP-1303); only what no other arguments could mend is a protocol error.
 pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> {
+    let sentence = error.sentence();
     match error {
-        CallError::UnknownTool(sentence) => Err(ErrorData::invalid_params(sentence, None)),
-        CallError::InvalidArguments(sentence) => Ok(failure("invalid_arguments", sentence)),
-        CallError::NotConfigured(sentence) => Ok(failure("not_configured", sentence)),
-        CallError::ConnectFirst(link) => Ok(failure("connection_required", link.sentence)),
-        CallError::Refused { service, refusal } => Ok(refused(&service, &refusal)),
-        CallError::Unreachable {
-            service,
-            message,
-            may_have_happened,
-        } => {
-            let advice = if may_have_happened {
-                "It is not known whether the request took effect: check before you run it again."
-            } else {
-                "Nothing was changed; try again in a moment."
-            };
-            Ok(failure(
-                "unreachable",
-                format!("{service} could not be reached: {message}. {advice}"),
-            ))
-        }
+        CallError::UnknownTool(_) => Err(ErrorData::invalid_params(sentence, None)),
+        CallError::InvalidArguments(_) => Ok(failure("invalid_arguments", sentence)),
+        CallError::NotConfigured(_) => Ok(failure("not_configured", sentence)),
+        CallError::ConnectFirst(_) => Ok(failure("connection_required", sentence)),
+        CallError::Refused { refusal, .. } => Ok(refused(sentence, &refusal)),
+        CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
         CallError::Fault(fault) => Err(internal(&fault)),
     }
 }
 
-fn refused(service: &str, refusal: &Refusal) -> CallToolResult {
-    let wait = refusal
-        .retry_after
-        .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
-        .unwrap_or_default();
-    let mut result = failure(
-        "refused",
-        format!("{service} refused: {}{wait}", refusal.message),
-    );
+fn refused(sentence: String, refusal: &Refusal) -> CallToolResult {
+    let mut result = failure("refused", sentence);
     if let Some(structured) = result.structured_content.as_mut() {
         structured["kind"] = json!(refusal.kind);
         structured["status"] = json!(refusal.status);

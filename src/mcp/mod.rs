@@ -1,19 +1,19 @@
 //! Floor 5: the MCP surface.
 //!
-//! Owns the protocol: streamable HTTP, stdio, and the wire form in which each client is shown a connect link. Refuses
+//! Owns the protocol: streamable HTTP, streams of lines, and the wire form in which each client is shown a connect link. Refuses
 //! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
 
 mod convert;
 mod http;
 mod missing_connection;
 mod server;
-mod stdio;
+mod stream;
 
 use serde::Deserialize;
 
 pub use http::router;
 pub use server::Server;
-pub use stdio::{StdioError, serve_stdio};
+pub use stream::{StreamError, serve_stream};
 
 /// Settings of the MCP surface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -101,11 +101,8 @@ fn connect_page(web: &Web, signed_in: &SignedIn, view: &TicketView, action: Stri
         layout: layout(Some(signed_in)),
         agent: Some(view.ticket.agent_name.as_str().into()),
         tool: tool.or_else(|| {
-            Some(ToolLine::new(
-                view.ticket.tool.as_str(),
-                view.ticket.tool.as_str(),
-                false,
-            ))
+            let named = view.ticket.tool.as_str();
+            (!named.is_empty()).then(|| ToolLine::new(named, named, false))
         }),
         asked: When::new(view.ticket.created, now),
         service: provider.name().into(),

@@ -34,7 +34,7 @@ pub(super) async fn page(
     Viewer(signed_in): Viewer,
     Query(filter): Query<Filter>,
 ) -> Response {
-    let views = match web.gateway.connections(&signed_in).await {
+    let views = match web.gateway.connections(&signed_in.principal).await {
         Ok(views) => views,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
     };
@@ -109,13 +109,11 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
     };
     let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
     if let Some(waiting) = &view.waiting {
-        card.reason = Some(
-            format!(
-                "{} asked for it, to run {}.",
-                waiting.agent_name, waiting.tool
-            )
-            .into(),
-        );
+        let purpose = match waiting.tool.as_str() {
+            "" => String::new(),
+            tool => format!(", to run {tool}"),
+        };
+        card.reason = Some(format!("{} asked for it{purpose}.", waiting.agent_name).into());
         card.since = Some(When::new(waiting.since, now));
     }
     match service.ready() {

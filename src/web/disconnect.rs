@@ -23,7 +23,7 @@ pub(super) async fn page(
     let Ok(id) = ConnectionId::parse(&connection) else {
         return unknown(&web, &signed_in);
     };
-    let (connection, service) = match web.gateway.find_connection(&signed_in, &id).await {
+    let (connection, service) = match web.gateway.find_connection(&signed_in.principal, &id).await {
         Ok(found) => found,
         Err(error) => return refused(&web, &signed_in, error),
     };
@@ -55,7 +55,7 @@ pub(super) async fn disconnect(
     let Ok(id) = ConnectionId::parse(&connection) else {
         return unknown(&web, &signed_in);
     };
-    match web.gateway.disconnect(&signed_in, &id).await {
+    match web.gateway.disconnect(&signed_in.principal, &id).await {
         Ok(receipt) => render::html(
             &web,
             StatusCode::OK,

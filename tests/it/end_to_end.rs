@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
-use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect, inspect_program};
+use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect, inspect_over_stdio};
+use crate::support::machine::Machine;
 use crate::support::program::Program;
 
 /// Signs a person in at the gateway.
@@ -253,111 +254,83 @@ async fn the_inspector_lists_and_calls() {
     );
 }
 
-/// Over stdio, in both eras and with both clients: the server in one process, the Sandbox as another.
+/// Over stdio, in both eras: through the bridge and the gateway that it starts, with the Sandbox as another process.
 #[tokio::test]
 async fn the_same_over_stdio() {
-    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new();
     let Some(browser) = Browser::start().await else {
         return;
     };
     let port = free_port();
-    let callback = format!("http://127.0.0.1:{port}/oauth/callback/sandbox");
+    let origin = format!("http://127.0.0.1:{port}");
+    let callback = format!("{origin}/oauth/callback/sandbox");
     let sandbox = Program::start(&["sandbox", "--redirect-url", &callback]).await;
-    let server = StdioServer::new(folder.path(), &sandbox, port);
-    let sdk = |era| {
-        Some(
-            PythonSdk::over_stdio(&[&server.command], &[])?
-                .era(era)
-                .on_link(OnLink::Accept),
-        )
-    };
-    let text = |version: &str| json!({ "text": version });
+    let config = machine.folder().join("attache.toml");
+    std::fs::write(&config, stdio_config(&sandbox, port, &machine.data_dir())).unwrap();
+    let config = config.to_str().unwrap();
+    let binary = crate::support::environment::binary();
+    let server = [binary.to_str().unwrap(), "stdio", "--config", config];
 
-    let Some(client) = sdk(Era::Modern) else {
-        return;
-    };
-    let mut session = client.call("sandbox_create_note", &text("2026-07-28"));
-    let link = session.shown_link().await;
-    browser.goto(&server.sign_in_link()).await;
-    browser.wait_for("#who").await;
-    connect(&browser, &link, "ana").await;
-    session.link_was_used();
-    let seen = session.finished().await;
-    assert_eq!(seen["protocol_version"], "2026-07-28");
-    assert_eq!(note(&seen)["text"], "2026-07-28");
-
-    let client = sdk(Era::Legacy).unwrap();
-    let seen = client
-        .call("sandbox_create_note", &text("2025-11-25"))
-        .finished()
-        .await;
-    assert_eq!(seen["protocol_version"], "2025-11-25");
-    assert_eq!(note(&seen)["text"], "2025-11-25");
-
-    let call = [
-        "--method",
-        "tools/call",
-        "--tool-name",
-        "sandbox_list_notes",
-    ];
-    let listed = inspect_program(&server.command, &call).await.unwrap();
-    assert_eq!(listed.status, 0, "{:?}", listed.output);
-    assert!(listed.output.unwrap().to_string().contains("2025-11-25"));
-}
-
-/// `attache stdio` as one command without arguments, for clients that start it themselves.
-struct StdioServer {
-    command: String,
-    stderr: std::path::PathBuf,
-}
-
-impl StdioServer {
-    fn new(folder: &std::path::Path, sandbox: &Program, port: u16) -> Self {
-        let (config, command, stderr) = (
-            folder.join("attache.toml"),
-            folder.join("attache"),
-            folder.join("stderr"),
-        );
-        std::fs::write(&config, stdio_config(sandbox, port, folder)).unwrap();
-        let binary = crate::support::environment::binary();
-        let script = format!(
-            "#!/bin/sh\nexec '{}' stdio --config '{}' 2>'{}'\n",
-            binary.display(),
-            config.display(),
-            stderr.display(),
-        );
-        std::fs::write(&command, script).unwrap();
-        std::fs::set_permissions(
-            &command,
-            std::os::unix::fs::PermissionsExt::from_mode(0o700),
-        )
-        .unwrap();
-        let command = command.to_str().unwrap().to_owned();
-        Self { command, stderr }
+    let mut connected = false;
+    for (era, version) in [(Era::Modern, "2026-07-28"), (Era::Legacy, "2025-11-25")] {
+        let Some(client) = PythonSdk::over_stdio(&server, &[]) else {
+            return;
+        };
+        let session = client
+            .era(era)
+            .on_link(OnLink::Accept)
+            .call("sandbox_create_note", &json!({ "text": version }));
+        let seen = if connected {
+            session.finished().await
+        } else {
+            let mut session = session;
+            let link = session.shown_link().await;
+            let sign_in = machine.run(&["open", "--print", "--config", config]);
+            browser.goto(sign_in.stdout.trim()).await;
+            browser.wait_for("#who").await;
+            connect(&browser, &link, "ana").await;
+            connected = true;
+            session.link_was_used();
+            session.finished().await
+        };
+        assert_eq!(seen["protocol_version"], version);
+        assert_eq!(note(&seen)["text"], version);
     }
-
-    /// What it printed for the person beside the protocol.
-    fn sign_in_link(&self) -> String {
-        let text = std::fs::read_to_string(&self.stderr).unwrap();
-        let start = text
-            .find("http://")
-            .unwrap_or_else(|| panic!("no sign-in link in {text}"));
-        text[start..].split_whitespace().next().unwrap().to_owned()
+    let environment = format!("ATTACHE_CONFIG={config}");
+    for era in ["modern", "legacy"] {
+        let call = [
+            "--method",
+            "tools/call",
+            "--tool-name",
+            "sandbox_whoami",
+            "--protocol-era",
+            era,
+        ];
+        let Some(called) = inspect_over_stdio(&server[..2], &[&environment], &call).await else {
+            return;
+        };
+        assert_eq!(called.status, 0, "{era}: {:?}", called.output);
+        let output = called.output.unwrap().to_string();
+        assert!(output.contains("ana@sandbox.example"), "{era}: {output}");
     }
+    assert_eq!(machine.gateways(), 1);
 }
 
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
-fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> String {
+fn stdio_config(sandbox: &Program, port: u16, data_dir: &std::path::Path) -> String {
     let sandbox_port = sandbox.text("/sandbox_url").rsplit(':').next().unwrap();
     format!(
         "bind = '127.0.0.1:{port}'\ndata_dir = '{}'\n\
          [egress]\ndangerously_allow_loopback = ['localhost:{sandbox_port}']\n\
          [services.sandbox]\nclient_id = '{}'\nclient_secret = '{}'\nvariables = {{ port = '{sandbox_port}' }}\n",
-        folder.join("data").display(),
+        data_dir.display(),
         sandbox.text("/client_id"),
         sandbox.text("/client_secret"),
     )

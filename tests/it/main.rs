@@ -2,10 +2,12 @@
 
 mod attacks;
 mod black_box;
+mod bridge;
 mod callback;
 mod canary;
 mod catalogue;
 mod connect;
+mod control;
 mod docs;
 mod end_to_end;
 mod floors;

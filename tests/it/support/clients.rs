@@ -165,27 +165,39 @@ pub(crate) struct Inspection {
 /// `None` when the clients are not installed: see [`environment::clients`]. It hangs on links (error -32042): ask it for
 /// what needs none.
 pub(crate) async fn inspect(url: &str, bearer: &str, arguments: &[&str]) -> Option<Inspection> {
-    let header = format!("Authorization: Bearer {bearer}");
-    inspect_target(
-        &[url, "--transport", "http", "--header", &header],
-        arguments,
-    )
-    .await
+    let mut command = inspector()?;
+    command
+        .args([url, "--transport", "http"])
+        .args(["--header", &format!("Authorization: Bearer {bearer}")])
+        .args(arguments);
+    Some(inspection(command).await)
 }
 
-/// As [`inspect`], over the standard streams of a program that the Inspector starts itself.
-pub(crate) async fn inspect_program(program: &str, arguments: &[&str]) -> Option<Inspection> {
-    inspect_target(&[program, "--transport", "stdio"], arguments).await
+/// The same, of a server that the Inspector starts itself, with `environment` (`NAME=VALUE`) added.
+pub(crate) async fn inspect_over_stdio(
+    server: &[&str],
+    environment: &[&str],
+    arguments: &[&str],
+) -> Option<Inspection> {
+    let mut command = inspector()?;
+    command.args(server).args(["--transport", "stdio"]);
+    for variable in environment {
+        command.args(["-e", variable]);
+    }
+    command.args(arguments);
+    Some(inspection(command).await)
 }
 
-async fn inspect_target(target: &[&str], arguments: &[&str]) -> Option<Inspection> {
+fn inspector() -> Option<Command> {
     let clients = environment::clients()?;
     let mut command = Command::new(clients.join("node"));
     command
         .arg(clients.join("node_modules/.bin/mcp-inspector"))
-        .arg("--cli")
-        .args(target)
-        .args(arguments);
+        .arg("--cli");
+    Some(command)
+}
+
+async fn inspection(command: Command) -> Inspection {
     let mut process = Process::start(command);
     let mut printed = String::new();
     while let Some(line) = process.next_line().await {
@@ -194,5 +206,5 @@ async fn inspect_target(target: &[&str], arguments: &[&str]) -> Option<Inspectio
     }
     let status = process.status();
     let output = serde_json::from_str(&printed).ok();
-    Some(Inspection { status, output })
+    Inspection { status, output }
 }

@@ -5,6 +5,8 @@ pub(crate) mod clients;
 pub(crate) mod environment;
 pub(crate) mod gateway;
 pub(crate) mod legacy;
+pub(crate) mod machine;
+pub(crate) mod other_version;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod program;

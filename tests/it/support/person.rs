@@ -219,6 +219,13 @@ impl Person {
             .clone()
     }
 
+    /// Whether the gateway knows the agent's token.
+    pub(crate) async fn is_known(&self) -> bool {
+        let answer = self.request("tools/list", None, json!({}), json!({})).await;
+        let refusal = answer.body.as_str().unwrap_or_default();
+        !refusal.contains("not known here")
+    }
+
     async fn request(
         &self,
         method: &str,

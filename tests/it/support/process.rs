@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A running child. It is killed when this is dropped. What it says on stderr becomes the test's.
 pub(crate) struct Process {
     child: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     lines: mpsc::UnboundedReceiver<String>,
 }
 
@@ -24,7 +24,7 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let input = child.stdin.take().expect("a pipe");
+        let input = child.stdin.take();
         let output = child.stdout.take().expect("a pipe");
         let (sender, lines) = mpsc::unbounded_channel();
         // Ends with the child, whose end closes the pipe.
@@ -49,8 +49,14 @@ impl Process {
     }
 
     pub(crate) fn write_line(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("the client reads");
-        self.input.flush().expect("the client reads");
+        let input = self.input.as_mut().expect("its input is open");
+        writeln!(input, "{line}").expect("the client reads");
+        input.flush().expect("the client reads");
+    }
+
+    /// Closes its input.
+    pub(crate) fn close_input(&mut self) {
+        self.input = None;
     }
 
     /// Tells it to end, in order (`TERM`) or at once (`KILL`).

@@ -75,10 +75,12 @@ pub(crate) struct Ended {
 
 /// Runs `attache` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let output = command(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+    end(command(arguments).stdin(Stdio::null()))
+}
+
+/// Runs a command to its end.
+pub(crate) fn end(command: &mut Command) -> Ended {
+    let output = command.output().expect("the program starts");
     Ended {
         status: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,0 +1,131 @@
+//! What comes back from a command.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::Secret;
+use crate::base::secret::for_sealing as shown_once;
+
+/// The outcome of one command.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Command::Connections`](super::Command::Connections).
+    Connections(Vec<ConnectionLine>),
+    /// A link for the browser.
+    Link(String),
+    /// What a disconnect did, one sentence for each connection.
+    Disconnected(Vec<String>),
+    /// A tool's result.
+    Output {
+        /// What the model would read.
+        text: String,
+        /// The same as data, where the tool gives some.
+        structured: Option<Value>,
+    },
+    /// To [`Command::Tools`](super::Command::Tools).
+    Tools(Vec<ToolLine>),
+    /// To [`Command::Agents`](super::Command::Agents).
+    Agents(Vec<AgentLine>),
+    /// A new agent.
+    NewAgent(NewAgent),
+    /// An agent was revoked: its name.
+    Revoked(String),
+    /// Nothing was done, or nothing came of it.
+    Refused(Refusal),
+}
+
+/// One service, and how the person stands with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionLine {
+    /// The service's identifier.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// `connected`, `expired`, `disconnected`, `not_connected` or `not_set_up`.
+    pub status: String,
+    /// The account that is connected, or was.
+    pub account: Option<String>,
+    /// Since when it stands so, as RFC 3339.
+    pub since: Option<String>,
+    /// Scopes that tools need and that were not granted.
+    pub missing_scopes: Vec<String>,
+}
+
+/// One tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolLine {
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// Its title.
+    pub title: String,
+    /// It only looks.
+    pub read_only: bool,
+    /// What the model reads about it.
+    pub description: String,
+    /// What it takes.
+    pub input_schema: Value,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentLine {
+    /// Its identifier.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// When it was added, as RFC 3339.
+    pub created: String,
+}
+
+/// A new agent, with the one sight of its token.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewAgent {
+    /// Its identifier.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Where its client connects.
+    pub mcp_url: String,
+    /// Its token, shown this once.
+    #[serde(with = "shown_once")]
+    pub token: Secret,
+}
+
+/// Why a command came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What the caller can do about it.
+    pub kind: RefusalKind,
+    /// What, why, what to do.
+    pub sentence: String,
+    /// Where the person connects what is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_url: Option<String>,
+}
+
+/// The kinds of refusal that scripts tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// Something is asked for that does not exist.
+    Usage,
+    /// The person must connect a service first.
+    ConnectionRequired,
+    /// The tool ran, or might have, and its result is an error.
+    ToolFailed,
+    /// Something failed on the gateway's side.
+    Failed,
+}
+
+impl Answer {
+    pub(super) fn refused(kind: RefusalKind, sentence: impl Into<String>) -> Self {
+        Self::Refused(Refusal {
+            kind,
+            sentence: sentence.into(),
+            connect_url: None,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! What can be asked over the control socket.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One command of the person of this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Every service, and how the person stands with it.
+    Connections,
+    /// The link on which the person connects a service.
+    Connect {
+        /// The service's identifier.
+        service: String,
+    },
+    /// Every connection to a service is ended.
+    Disconnect {
+        /// The service's identifier.
+        service: String,
+    },
+    /// One tool is called.
+    Call {
+        /// The tool's name.
+        tool: String,
+        /// Arguments as they are.
+        arguments: Map<String, Value>,
+        /// Arguments as they were typed; what they are is the tool's to say.
+        words: Vec<Word>,
+    },
+    /// The tools that agents see.
+    Tools {
+        /// Of this service alone.
+        service: Option<String>,
+    },
+    /// The person's agents.
+    Agents,
+    /// A new agent and its token.
+    AddAgent {
+        /// What it is called.
+        name: String,
+    },
+    /// An agent's token is worth nothing any more.
+    RevokeAgent {
+        /// The agent.
+        id: String,
+    },
+    /// A link that signs the person in once.
+    Open,
+}
+
+impl Command {
+    /// Whether what comes back is a link to a page: then a gateway must run that shows it.
+    #[must_use]
+    pub fn needs_pages(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Call { .. } | Self::Open => true,
+            Self::Connections
+            | Self::Disconnect { .. }
+            | Self::Tools { .. }
+            | Self::Agents
+            | Self::AddAgent { .. }
+            | Self::RevokeAgent { .. } => false,
+        }
+    }
+}
+
+/// `name=value`, as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Before the first `=`.
+    pub name: String,
+    /// After it.
+    pub value: String,
+}
+
+impl Word {
+    /// The value as a tool with `schema` takes it: text where it wants text, otherwise JSON if it is JSON.
+    pub(super) fn typed(&self, schema: &Map<String, Value>) -> Value {
+        let wanted = &schema.get("properties").unwrap_or(&Value::Null)[&self.name]["type"];
+        let text = || Value::String(self.value.clone());
+        match wanted {
+            Value::String(wanted) if wanted == "string" => text(),
+            _ => serde_json::from_str(&self.value).unwrap_or_else(|_| text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_word_becomes_what_the_tool_wants() {
+        let Value::Object(schema) = json!({"properties": {
+            "text": {"type": "string"}, "limit": {"type": "integer"}, "labels": {"type": "array"},
+        }}) else {
+            unreachable!()
+        };
+        let typed = |name: &str, value: &str| {
+            let word = Word {
+                name: name.into(),
+                value: value.into(),
+            };
+            word.typed(&schema)
+        };
+        assert_eq!(typed("text", "5"), json!("5"));
+        assert_eq!(typed("limit", "5"), json!(5));
+        assert_eq!(typed("labels", "[\"a\"]"), json!(["a"]));
+        assert_eq!(typed("limit", "many"), json!("many"));
+        assert_eq!(typed("unknown", "true"), json!(true));
+    }
+}

@@ -1,0 +1,220 @@
+//! The gateway's side of the control socket.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::hello::LONGEST_LINE;
+use super::{Answer, Command, Greeting, Hello, RefusalKind, Version, Wanted, run};
+use crate::app::activity::Activity;
+use crate::gateway::Gateway;
+use crate::identity::Caller;
+use crate::mcp;
+
+/// How long whoever connects may take to say what they want.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest command, in bytes: arguments of a tool are part of it.
+const LONGEST_COMMAND: u64 = 16 << 20;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+#[error("the control socket {} cannot be made: {source}", path.display())]
+pub struct ControlError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// A socket on which the same user's other processes are heard.
+pub(crate) struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// What is offered on the socket.
+#[derive(Clone)]
+pub(crate) struct Offered {
+    pub(crate) gateway: Gateway,
+    pub(crate) mcp: mcp::Settings,
+    /// The person of this machine, whom everyone who gets in acts for.
+    pub(crate) owner: Caller,
+    pub(crate) activity: Activity,
+    /// Nothing new is begun once this is cancelled.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when somebody asks the gateway to end.
+    pub(crate) asked_to_end: CancellationToken,
+    /// Connections that are closed when it has.
+    pub(crate) until_the_end: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl ControlSocket {
+    /// Makes the socket. Whoever calls this holds the store: what is found at `path` was left behind by a process that
+    /// is gone.
+    pub(crate) fn bind(path: PathBuf) -> Result<Self, ControlError> {
+        match bind(&path) {
+            Ok(listener) => Ok(Self { listener, path }),
+            Err(source) => Err(ControlError { path, source }),
+        }
+    }
+
+    /// Serves until `stop`; then the socket goes at once, and those under way finish.
+    pub(crate) async fn serve(self, offered: Offered) {
+        let tasks = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = offered.stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, _)) if is_same_user(&stream) => {
+                    tasks.spawn(serve_one(stream, offered.clone()));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the control socket accepts no connection");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "the control socket could not be removed");
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// The folder keeps others away; this does when the folder was opened to them.
+fn is_same_user(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == own => true,
+        Ok(peer) => {
+            tracing::warn!(
+                "refused a connection to the control socket by user {}: it is for user {own} alone. Take other users' \
+                 rights off the data folder",
+                peer.uid()
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "refused a connection to the control socket: its user is not known");
+            false
+        }
+    }
+}
+
+async fn serve_one(stream: UnixStream, offered: Offered) {
+    let busy = offered.activity.begin();
+    if let Err(error) = converse(stream, offered).await {
+        tracing::debug!(%error, "a connection to the control socket broke off");
+    }
+    drop(busy);
+}
+
+async fn converse(stream: UnixStream, offered: Offered) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_LINE)).await??;
+    let wants = match serde_json::from_str::<Hello>(&line) {
+        Ok(hello) => hello.wants,
+        Err(error) => {
+            let refused = format!("the first line is not a hello: {error}");
+            return greet(&mut writer, Some(refused)).await;
+        }
+    };
+    greet(&mut writer, None).await?;
+    match wants {
+        Wanted::Mcp => serve_mcp(reader, writer, offered).await,
+        Wanted::Command => serve_command(reader, writer, &offered).await,
+        Wanted::End => end(reader, writer, &offered),
+    }
+}
+
+async fn serve_mcp(
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    offered: Offered,
+) -> io::Result<()> {
+    let server = mcp::Server::for_process(offered.gateway, offered.mcp, offered.owner);
+    mcp::serve_stream(server, reader, writer, offered.stop)
+        .await
+        .map_err(io::Error::other)
+}
+
+async fn serve_command(
+    mut reader: BufReader<OwnedReadHalf>,
+    mut writer: OwnedWriteHalf,
+    offered: &Offered,
+) -> io::Result<()> {
+    let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND)).await??;
+    let answer = match serde_json::from_str::<Command>(&line) {
+        Ok(command) => run(&offered.gateway, &offered.owner, command).await,
+        Err(_) => Answer::refused(
+            RefusalKind::Failed,
+            format!(
+                "the running gateway is Attache {} and does not know this command; restart it with the version of the \
+                 command",
+                Version::of_this_program()
+            ),
+        ),
+    };
+    write_line(&mut writer, &serde_json::to_string(&answer)?).await
+}
+
+fn end(
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    offered: &Offered,
+) -> io::Result<()> {
+    tracing::info!("another process asked this gateway to end");
+    let stream = reader
+        .into_inner()
+        .reunite(writer)
+        .map_err(io::Error::other)?;
+    let mut waiting = offered
+        .until_the_end
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    waiting.push(stream);
+    offered.asked_to_end.cancel();
+    Ok(())
+}
+
+async fn greet(writer: &mut OwnedWriteHalf, refused: Option<String>) -> io::Result<()> {
+    let greeting = Greeting {
+        attache: Version::of_this_program(),
+        pid: std::process::id(),
+        refused,
+    };
+    write_line(writer, &serde_json::to_string(&greeting)?).await
+}
+
+async fn read_line(reader: &mut BufReader<OwnedReadHalf>, longest: u64) -> io::Result<String> {
+    let mut line = String::new();
+    reader.take(longest).read_line(&mut line).await?;
+    Ok(line)
+}
+
+async fn write_line(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
+    writer.write_all(format!("{line}\n").as_bytes()).await
+}

@@ -1,0 +1,33 @@
+//! The control socket: how other processes of the same person reach the running gateway.
+//!
+//! Owns the Unix socket in the data folder, who may use it (the same user of this machine and nobody else), what is
+//! said on it first (a line of JSON each way), the commands, and how a gateway is found, started in the background or
+//! replaced by a newer one. Refuses to know MCP: a bridge's stream is handed to `mcp` as it is.
+//!
+//! | file | what |
+//! |---|---|
+//! | `hello` | the first line each way; who gives way to whom |
+//! | `listen` | the gateway's side of the socket |
+//! | `reach` | the other side: connecting, and one command |
+//! | `locks` | the two file locks of a data folder |
+//! | `start` | a gateway in the background: found, started, replaced |
+//! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
+
+mod answer;
+mod command;
+mod hello;
+mod listen;
+mod locks;
+mod reach;
+mod run;
+mod start;
+
+pub use answer::{AgentLine, Answer, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine};
+pub use command::{Command, Word};
+pub use hello::{Greeting, Hello, Relation, Version, Wanted};
+pub use listen::ControlError;
+pub(super) use listen::{ControlSocket, Offered};
+pub use locks::{GatewayLock, LockError};
+pub use reach::ReachError;
+pub use run::run;
+pub use start::{Launch, StartFailure, Started};

@@ -1,0 +1,273 @@
+//! Carrying out a command on a gateway, for the person of this machine.
+
+use serde_json::{Map, Value};
+
+use super::{
+    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
+};
+use crate::base::AgentId;
+use crate::catalogue::Tool;
+use crate::connection::{AtProvider, Connection, Status};
+use crate::gateway::{
+    CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, Service, ServiceView,
+};
+use crate::identity::{Agent, Caller};
+
+/// Who asks for a connection, on the page of the link, when the person typed the command.
+const TERMINAL: &str = "Your terminal";
+
+/// Carries out `command` for `owner`.
+pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer {
+    let done = match command {
+        Command::Connections => connections(gateway, owner).await,
+        Command::Connect { service } => return connect(gateway, owner, &service).await,
+        Command::Disconnect { service } => disconnect(gateway, owner, &service).await,
+        Command::Call {
+            tool,
+            arguments,
+            words,
+        } => return call(gateway, owner, &tool, arguments, &words).await,
+        Command::Tools { service } => return tools(gateway, service.as_deref()),
+        Command::Agents => agents(gateway, owner).await,
+        Command::AddAgent { name } => add_agent(gateway, owner, &name).await,
+        Command::RevokeAgent { id } => revoke_agent(gateway, owner, &id).await,
+        Command::Open => gateway
+            .create_sign_in_link(&owner.principal)
+            .await
+            .map(Answer::Link),
+    };
+    done.unwrap_or_else(|fault| failed(&fault))
+}
+
+fn failed(fault: &Fault) -> Answer {
+    tracing::error!(%fault, "a command failed on our side");
+    Answer::refused(RefusalKind::Failed, fault.sentence())
+}
+
+async fn connections(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fault> {
+    let views = gateway.connections(&owner.principal).await?;
+    Ok(Answer::Connections(views.iter().flat_map(lines).collect()))
+}
+
+fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
+    let line = |status: &str| ConnectionLine {
+        service: view.service.id().to_owned(),
+        name: view.service.provider.name().to_owned(),
+        status: status.to_owned(),
+        account: None,
+        since: None,
+        missing_scopes: Vec::new(),
+    };
+    if view.connections.is_empty() {
+        let set_up = view.service.ready().is_some();
+        return vec![line(if set_up {
+            "not_connected"
+        } else {
+            "not_set_up"
+        })];
+    }
+    let connected = view.connections.iter().map(|found| ConnectionLine {
+        account: Some(found.connection.account.label.clone()),
+        since: Some(found.connection.since.to_string()),
+        missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
+        ..line(status(&found.connection))
+    });
+    connected.collect()
+}
+
+fn status(connection: &Connection) -> &'static str {
+    match connection.status {
+        Status::Active => "connected",
+        Status::Expired { .. } => "expired",
+        Status::Revoked { .. } => "disconnected",
+    }
+}
+
+async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
+    let asker = Caller {
+        agent_name: TERMINAL.to_owned(),
+        ..owner.clone()
+    };
+    match gateway.connect_link_for_service(&asker, service).await {
+        Ok(link) => Answer::Link(link),
+        Err(ConnectError::Fault(fault)) => failed(&fault),
+        Err(ConnectError::NotConfigured) => Answer::refused(
+            RefusalKind::Failed,
+            format!(
+                "{service} is not set up on this gateway, so it cannot be connected yet. Add a client registration for \
+                 it: see {}.",
+                gateway.links().connections()
+            ),
+        ),
+        Err(_) => unknown_service(gateway, service),
+    }
+}
+
+fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
+    let known: Vec<_> = gateway.services().iter().map(Service::id).collect();
+    Answer::refused(
+        RefusalKind::Usage,
+        format!(
+            "there is no service `{service}`; there are {}",
+            known.join(", ")
+        ),
+    )
+}
+
+async fn disconnect(gateway: &Gateway, owner: &Caller, service: &str) -> Result<Answer, Fault> {
+    if gateway.services().find(service).is_none() {
+        return Ok(unknown_service(gateway, service));
+    }
+    let mut done = Vec::new();
+    for view in gateway.connections(&owner.principal).await? {
+        if view.service.id() != service {
+            continue;
+        }
+        for found in view
+            .connections
+            .iter()
+            .filter(|found| needs_it(&found.connection))
+        {
+            let id = &found.connection.id;
+            match gateway.disconnect(&owner.principal, id).await {
+                Ok(receipt) => done.push(sentence(&receipt)),
+                Err(DisconnectError::Fault(fault)) => return Err(fault),
+                // Gone in the meantime: what was wanted.
+                Err(DisconnectError::UnknownConnection) => {}
+            }
+        }
+    }
+    if done.is_empty() {
+        let sentence = format!("{service} is not connected, so there is nothing to disconnect");
+        return Ok(Answer::refused(RefusalKind::Failed, sentence));
+    }
+    Ok(Answer::Disconnected(done))
+}
+
+/// Whether there is anything to end, here or at the provider.
+fn needs_it(connection: &Connection) -> bool {
+    match connection.status {
+        Status::Active | Status::Expired { .. } => true,
+        Status::Revoked { at_provider, .. } => at_provider == AtProvider::Pending,
+    }
+}
+
+fn sentence(receipt: &Receipt) -> String {
+    let (name, account) = (&receipt.service_name, &receipt.account);
+    let at_provider = match (receipt.at_provider, &receipt.manual_url) {
+        (AtProvider::Confirmed, _) => format!("{name} has confirmed that the access is revoked."),
+        (AtProvider::Pending, _) => {
+            format!("{name} has not confirmed it yet; run the same command again to try once more.")
+        }
+        (AtProvider::Unsupported, Some(url)) => {
+            format!("{name} cannot be told so: remove the access there, at {url}.")
+        }
+        (AtProvider::Unsupported, None) => format!("{name} has no way to be told so."),
+    };
+    format!("{name} is disconnected as {account}. {at_provider}")
+}
+
+async fn call(
+    gateway: &Gateway,
+    owner: &Caller,
+    tool: &str,
+    mut arguments: Map<String, Value>,
+    words: &[Word],
+) -> Answer {
+    let empty = Map::new();
+    let schema = gateway.services().tool(tool);
+    let schema = schema.map_or(&empty, |(_, tool)| tool.input_schema());
+    for word in words {
+        arguments.insert(word.name.clone(), word.typed(schema));
+    }
+    let error = match gateway.call_tool(owner, tool, &arguments).await {
+        Ok(output) => {
+            return Answer::Output {
+                text: output.text,
+                structured: output.structured,
+            };
+        }
+        Err(error) => error,
+    };
+    let (kind, connect_url) = match &error {
+        CallError::UnknownTool(_) => (RefusalKind::Usage, None),
+        CallError::ConnectFirst(link) => (RefusalKind::ConnectionRequired, Some(link.url.clone())),
+        CallError::InvalidArguments(_)
+        | CallError::NotConfigured(_)
+        | CallError::Refused { .. }
+        | CallError::Unreachable { .. } => (RefusalKind::ToolFailed, None),
+        CallError::Fault(fault) => return failed(fault),
+    };
+    Answer::Refused(Refusal {
+        kind,
+        sentence: error.sentence(),
+        connect_url,
+    })
+}
+
+fn tools(gateway: &Gateway, service: Option<&str>) -> Answer {
+    if let Some(service) = service
+        && gateway.services().find(service).is_none()
+    {
+        return unknown_service(gateway, service);
+    }
+    let advertised = gateway.services().advertised();
+    let wanted = advertised.filter(|tool| service.is_none_or(|wanted| tool.provider() == wanted));
+    Answer::Tools(wanted.map(|tool| tool_line(tool)).collect())
+}
+
+fn tool_line(tool: &Tool) -> ToolLine {
+    ToolLine {
+        name: tool.name().to_owned(),
+        service: tool.provider().to_owned(),
+        title: tool.title().to_owned(),
+        read_only: tool.hints().read_only,
+        description: tool.description().to_owned(),
+        input_schema: Value::Object(tool.input_schema().as_ref().clone()),
+    }
+}
+
+async fn agents(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fault> {
+    let agents = gateway.agents_of(&owner.principal).await?;
+    Ok(Answer::Agents(agents.iter().map(agent_line).collect()))
+}
+
+fn agent_line(agent: &Agent) -> AgentLine {
+    AgentLine {
+        id: agent.id.to_string(),
+        name: agent.name.clone(),
+        created: agent.created.to_string(),
+    }
+}
+
+async fn add_agent(gateway: &Gateway, owner: &Caller, name: &str) -> Result<Answer, Fault> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 100 {
+        let sentence = "an agent needs a name of 1 to 100 characters, by which you will know it";
+        return Ok(Answer::refused(RefusalKind::Usage, sentence));
+    }
+    let (agent, token) = gateway.add_agent(&owner.principal, name).await?;
+    Ok(Answer::NewAgent(NewAgent {
+        id: agent.id.to_string(),
+        name: agent.name,
+        mcp_url: gateway.links().mcp(),
+        token,
+    }))
+}
+
+async fn revoke_agent(gateway: &Gateway, owner: &Caller, id: &str) -> Result<Answer, Fault> {
+    let unknown = || {
+        let sentence = format!("you have no agent `{id}`; `attache agents` lists those there are");
+        Answer::refused(RefusalKind::Usage, sentence)
+    };
+    let Ok(id) = AgentId::parse(id) else {
+        return Ok(unknown());
+    };
+    if id == owner.agent {
+        let sentence =
+            "this agent is Attache's own: every start adds it again, so it cannot be revoked";
+        return Ok(Answer::refused(RefusalKind::Failed, sentence));
+    }
+    let revoked = gateway.revoke_agent(&owner.principal, &id).await?;
+    Ok(revoked.map_or_else(unknown, |agent| Answer::Revoked(agent.name)))
+}

@@ -1,0 +1,390 @@
+//! The commands that ask for something and end: how they are written, and how their answers are shown.
+
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Failure, Places, local};
+use crate::app::control::{Answer, Command, ConnectionLine, NewAgent, Refusal, Word};
+use crate::base::secret::for_sealing as shown_once;
+use crate::config::{Environment, Options};
+
+#[derive(Debug, Args)]
+pub(super) struct ConnectionsOptions {
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, Args)]
+struct Form {
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConnectOptions {
+    /// The service, as `attache connections` names it.
+    service: String,
+    #[command(flatten)]
+    places: Places,
+    /// Only print the link.
+    #[arg(long)]
+    no_browser: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DisconnectOptions {
+    /// The service, as `attache connections` names it.
+    service: String,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CallOptions {
+    /// The tool's name.
+    tool: String,
+    /// Arguments, each as NAME=VALUE.
+    #[arg(value_name = "NAME=VALUE")]
+    words: Vec<String>,
+    /// All arguments as one JSON object: the JSON itself, @FILE, or - for stdin.
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    args: Option<String>,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ToolsOptions {
+    /// Of this service alone.
+    #[arg(long)]
+    service: Option<String>,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentsOptions {
+    #[command(subcommand)]
+    action: Option<AgentAction>,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Subcommand)]
+enum AgentAction {
+    /// List the agents that act for you.
+    List,
+    /// Add an agent and print its token, this once.
+    Add {
+        /// What it is called on the pages.
+        name: String,
+    },
+    /// Make an agent's token worthless.
+    Revoke {
+        /// The agent, as the list names it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OpenOptions {
+    #[command(flatten)]
+    places: Places,
+    /// Print the link instead of opening it.
+    #[arg(long)]
+    print: bool,
+}
+
+/// `attache connections`.
+pub(super) fn connections(
+    options: ConnectionsOptions,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let answer = ask(
+        options.places,
+        environment,
+        &Command::Connections,
+        options.form,
+    )?;
+    let Answer::Connections(lines) = answer else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        return print_json(&lines);
+    }
+    lines.iter().try_for_each(|line| print(&connection(line)))
+}
+
+fn connection(line: &ConnectionLine) -> String {
+    let status = match line.status.as_str() {
+        "connected" => "connected",
+        "expired" => "must be connected again",
+        "disconnected" => "disconnected",
+        "not_connected" => "not connected",
+        "not_set_up" => "not set up",
+        other => other,
+    };
+    let account = line
+        .account
+        .as_ref()
+        .map(|account| format!(" as {account}"))
+        .unwrap_or_default();
+    let missing = match line.missing_scopes.as_slice() {
+        [] => String::new(),
+        missing => format!(" (not granted: {})", missing.join(", ")),
+    };
+    format!("{:<16} {status}{account}{missing}", line.service)
+}
+
+/// `attache connect`.
+pub(super) fn connect(options: ConnectOptions, environment: &Environment) -> Result<(), Failure> {
+    let command = Command::Connect {
+        service: options.service,
+    };
+    let Answer::Link(link) = ask(options.places, environment, &command, options.form)? else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        print_json(&json!({ "connect_url": link }))?;
+    } else {
+        print(&link)?;
+    }
+    if !options.no_browser && io::stdout().is_terminal() {
+        browse(&link)?;
+        eprintln!("If the page asks you to sign in, run `attache open`.");
+    }
+    Ok(())
+}
+
+/// `attache disconnect`.
+pub(super) fn disconnect(
+    options: DisconnectOptions,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let command = Command::Disconnect {
+        service: options.service,
+    };
+    let answer = ask(options.places, environment, &command, options.form)?;
+    let Answer::Disconnected(sentences) = answer else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        return print_json(&json!({ "disconnected": sentences }));
+    }
+    sentences.iter().try_for_each(|sentence| print(sentence))
+}
+
+/// `attache call`.
+pub(super) fn call(options: CallOptions, environment: &Environment) -> Result<(), Failure> {
+    let command = Command::Call {
+        tool: options.tool,
+        arguments: arguments(options.args.as_deref())?,
+        words: words(&options.words)?,
+    };
+    let answer = ask(options.places, environment, &command, options.form)?;
+    let Answer::Output { text, structured } = answer else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        return print_json(&json!({ "text": text, "structured": structured }));
+    }
+    print(&text)
+}
+
+fn words(typed: &[String]) -> Result<Vec<Word>, Failure> {
+    let word = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(Word {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err(Failure::usage(format!(
+            "`{text}` is no argument; write it as NAME=VALUE, or pass --args with JSON"
+        ))),
+    };
+    typed.iter().map(word).collect()
+}
+
+fn arguments(given: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let text = match given {
+        None => return Ok(Map::new()),
+        Some("-") => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        Some(given) => match given.strip_prefix('@') {
+            Some(file) => std::fs::read_to_string(Path::new(file))
+                .map_err(|error| Failure::usage(format!("--args: {file}: {error}")))?,
+            None => given.to_owned(),
+        },
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("--args wants one JSON object: {error}")))
+}
+
+/// `attache tools`.
+pub(super) fn tools(options: ToolsOptions, environment: &Environment) -> Result<(), Failure> {
+    let command = Command::Tools {
+        service: options.service,
+    };
+    let Answer::Tools(tools) = ask(options.places, environment, &command, options.form)? else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        return print_json(&tools);
+    }
+    if tools.is_empty() {
+        eprintln!(
+            "There are no tools: no service is set up. See the Connections page: `attache open`."
+        );
+    }
+    tools
+        .iter()
+        .try_for_each(|tool| print(&format!("{:<32} {}", tool.name, tool.title)))
+}
+
+/// `attache agents`.
+pub(super) fn agents(options: AgentsOptions, environment: &Environment) -> Result<(), Failure> {
+    let command = match options.action.unwrap_or(AgentAction::List) {
+        AgentAction::List => Command::Agents,
+        AgentAction::Add { name } => Command::AddAgent { name },
+        AgentAction::Revoke { id } => Command::RevokeAgent { id },
+    };
+    let json = options.form.json;
+    match ask(options.places, environment, &command, options.form)? {
+        Answer::Agents(agents) if json => print_json(&agents),
+        Answer::Agents(agents) => agents.iter().try_for_each(|agent| {
+            print(&format!("{}  {}  {}", agent.id, agent.created, agent.name))
+        }),
+        Answer::NewAgent(agent) => new_agent(&agent, json),
+        Answer::Revoked(name) if json => print_json(&json!({ "revoked": name })),
+        Answer::Revoked(name) => print(&format!("{name} can no longer use Attache.")),
+        _ => Err(unexpected()),
+    }
+}
+
+fn new_agent(agent: &NewAgent, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(agent);
+    }
+    let token = shown_once::serialize(&agent.token, serde_json::value::Serializer)?;
+    eprintln!(
+        "{} ({}) connects to {} with this token. It is shown this once:",
+        agent.name, agent.id, agent.mcp_url
+    );
+    print(token.as_str().unwrap_or_default())
+}
+
+/// `attache open`.
+pub(super) fn open(options: OpenOptions, environment: &Environment) -> Result<(), Failure> {
+    let form = Form { json: false };
+    let Answer::Link(link) = ask(options.places, environment, &Command::Open, form)? else {
+        return Err(unexpected());
+    };
+    if options.print || !io::stdout().is_terminal() {
+        return print(&link);
+    }
+    browse(&link)?;
+    eprintln!("Your browser opens, signed in.");
+    Ok(())
+}
+
+/// The answer, when it is not a refusal.
+fn ask(
+    places: Places,
+    environment: &Environment,
+    command: &Command,
+    form: Form,
+) -> Result<Answer, Failure> {
+    let options = Options::from(places);
+    match local::ask(&options, environment, command)? {
+        Answer::Refused(refusal) => Err(refused(refusal, form)?),
+        answer => Ok(answer),
+    }
+}
+
+fn refused(refusal: Refusal, form: Form) -> Result<Failure, Failure> {
+    if form.json {
+        print_json(&refusal)?;
+    }
+    Ok(refusal.into())
+}
+
+fn browse(link: &str) -> Result<(), Failure> {
+    open::that_detached(link).map_err(|error| {
+        Failure::new(format!(
+            "no browser could be opened ({error}); open this yourself: {link}"
+        ))
+    })
+}
+
+fn unexpected() -> Failure {
+    Failure::new(
+        "the running gateway answered something else than was asked; it is of another version: restart it",
+    )
+}
+
+fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+/// A result, on stdout. A reader that has seen enough is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_a_name_and_a_value() {
+        let typed = ["text=a=b".to_owned(), "empty=".to_owned()];
+        let read = words(&typed).unwrap();
+        assert_eq!(
+            (read[0].name.as_str(), read[0].value.as_str()),
+            ("text", "a=b")
+        );
+        assert_eq!(
+            (read[1].name.as_str(), read[1].value.as_str()),
+            ("empty", "")
+        );
+        for wrong in ["text", "=x"] {
+            assert_eq!(words(&[wrong.to_owned()]).unwrap_err().status, 2);
+        }
+    }
+
+    #[test]
+    fn arguments_are_an_object_from_anywhere() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"a":1}"#).unwrap();
+        let from_file = format!("@{}", file.path().display());
+        for given in [r#"{"a":1}"#, &from_file] {
+            assert_eq!(arguments(Some(given)).unwrap()["a"], 1);
+        }
+        for wrong in ["[1]", "x", "@/no/such"] {
+            assert_eq!(arguments(Some(wrong)).unwrap_err().status, 2, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The gateway of this person's data folder, for commands and for the bridge.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::Failure;
+use super::run::{in_runtime, local_owner, resolve};
+use crate::app::control::{Answer, Command, GatewayLock, Launch, Version, run};
+use crate::app::{Offline, StartError};
+use crate::base::{Clock, Random};
+use crate::config::{Config, Environment, Options};
+use crate::store::OpenError;
+
+/// How often, and how long apart, a command looks again while another process starts or ends on the data folder.
+/// Which of the two it does, and when it is done, cannot be waited for.
+const ATTEMPTS: u32 = 400;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How the gateway of this configuration is found, and started when it must be.
+pub(super) fn launch(
+    config: &Config,
+    options: &Options,
+    environment: &Environment,
+) -> Result<Launch, Failure> {
+    let socket = config
+        .control_socket()
+        .map_err(|problem| Failure::new(problem.to_string()))?;
+    Ok(Launch {
+        socket,
+        data_dir: std::path::absolute(&config.data_dir)?,
+        arguments: arguments(config, options)?,
+        environment: environment.for_background(),
+        version: Version::of_this_program(),
+    })
+}
+
+fn arguments(config: &Config, options: &Options) -> Result<Vec<String>, Failure> {
+    let path = |path: &Path| -> Result<String, Failure> {
+        let path = std::path::absolute(path)?;
+        path.to_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Failure::new(format!("{} is not Unicode", path.display())))
+    };
+    let mut arguments = vec!["serve".to_owned(), "--background".to_owned()];
+    let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    add("--data-dir", path(&config.data_dir)?);
+    if let Some(file) = &options.config {
+        add("--config", path(file)?);
+    }
+    if let Some(folder) = &options.providers {
+        add("--providers", path(folder)?);
+    }
+    if let Some(bind) = &options.bind {
+        add("--bind", bind.clone());
+    }
+    if let Some(url) = &options.public_url {
+        add("--public-url", url.clone());
+    }
+    Ok(arguments)
+}
+
+/// Carries out `command`: by the running gateway; without one, by a new one in the background when pages are needed,
+/// otherwise on the store itself.
+pub(super) fn ask(
+    options: &Options,
+    environment: &Environment,
+    command: &Command,
+) -> Result<Answer, Failure> {
+    let launch = launch(&resolve(options, environment)?, options, environment)?;
+    if let Some(answer) = launch.ask(command)? {
+        return Ok(answer);
+    }
+    if command.needs_pages() {
+        let kept_alive = launch.reach_or_start()?;
+        let answer = launch.ask(command)?;
+        drop(kept_alive);
+        return answer.ok_or_else(|| Failure::new("the gateway ended while it was being asked"));
+    }
+    for _ in 0..ATTEMPTS {
+        if let Some(_lock) = GatewayLock::try_take(&launch.data_dir)?
+            && let Some(answer) = without_a_gateway(options, environment, command)?
+        {
+            return Ok(answer);
+        }
+        thread::sleep(PAUSE);
+        if let Some(answer) = launch.ask(command)? {
+            return Ok(answer);
+        }
+    }
+    Err(Failure::new(format!(
+        "another process holds the store in {} and does not answer on its control socket; end it and try again",
+        launch.data_dir.display()
+    )))
+}
+
+/// None when another process holds the store after all.
+fn without_a_gateway(
+    options: &Options,
+    environment: &Environment,
+    command: &Command,
+) -> Result<Option<Answer>, Failure> {
+    let config = resolve(options, environment)?;
+    in_runtime(async {
+        let offline = match Offline::open(config, Clock::System, Random::System).await {
+            Ok(offline) => offline,
+            Err(StartError::Store(OpenError::InUse { .. })) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (owner, _) = local_owner(offline.gateway(), environment).await?;
+        let answer = run(offline.gateway(), &owner, command.clone()).await;
+        offline.close().await;
+        Ok(Some(answer))
+    })
+}
