@@ -4,6 +4,7 @@
 //! 1 failed, 2 wrong usage.
 
 mod check;
+mod manifest;
 mod run;
 mod steps;
 
@@ -35,6 +36,8 @@ enum Command {
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
     Check(check::CheckOptions),
+    /// Print what this version of Attache is and offers, as JSON.
+    Manifest(manifest::ManifestOptions),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
     start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
+        Command::Manifest(options) => manifest::run(&options),
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
         Command::Stdio(places) => run::stdio(&places.into(), &environment),

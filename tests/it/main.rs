@@ -7,6 +7,7 @@ mod catalogue;
 mod connect;
 mod end_to_end;
 mod floors;
+mod manifest;
 mod mcp;
 mod support;
 mod tickets;
