@@ -3,6 +3,7 @@
 //! Owns putting the parts together, listening, and ending in order. Refuses to know the command line.
 
 mod demo;
+pub mod doctor;
 mod gateway;
 mod listen;
 mod logging;

@@ -4,6 +4,7 @@
 //! 1 failed, 2 wrong usage.
 
 mod check;
+mod doctor;
 mod manifest;
 mod run;
 mod steps;
@@ -36,6 +37,8 @@ enum Command {
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
     Check(check::CheckOptions),
+    /// Look at everything that a start depends on, change nothing, and say what to do.
+    Doctor(doctor::DoctorOptions),
     /// Print what this version of Attache is and offers, as JSON.
     Manifest(manifest::ManifestOptions),
 }
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
     start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
+        Command::Doctor(options) => doctor::run(options, &environment),
         Command::Manifest(options) => manifest::run(&options),
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),

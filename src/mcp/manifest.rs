@@ -15,8 +15,7 @@ use serde::Serialize;
 use super::convert;
 use crate::catalogue::Catalogue;
 
-const SCHEMA: &str =
-    "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
+const SCHEMA: &str = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
 
 /// The schema wants a name under a domain. `.internal` is reserved for private use, so this one claims nobody's domain
 /// until there is one to publish under.

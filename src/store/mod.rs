@@ -23,6 +23,7 @@ mod commit;
 mod conformance;
 mod envelope;
 mod error;
+mod examine;
 mod folder;
 mod key_check;
 mod master_key;
@@ -43,6 +44,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use error::{OpenError, StoreError, WriteError};
+pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};

@@ -5,6 +5,7 @@ mod callback;
 mod canary;
 mod catalogue;
 mod connect;
+mod doctor;
 mod end_to_end;
 mod floors;
 mod manifest;
