@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::backend::{KeyRange, Order};
 use super::envelope::Envelope;
 use super::{
-    INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, folder, key_check, sled, sweep,
+    INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, folder, key_check, sweep,
 };
 use crate::base::Random;
 
@@ -77,7 +77,7 @@ impl Store {
             return Ok(Condition::Absent);
         }
         let from = settings.store_dir();
-        let Some(lock) = lock(&from)? else {
+        let Some(lock) = lock(settings.log_file())? else {
             return Ok(Condition::InUse);
         };
         let name = format!("attache-{}", HEXLOWER.encode(&random.bytes::<8>()));
@@ -101,18 +101,13 @@ impl Drop for Copy {
 }
 
 /// Keeps others from opening the store; none when somebody has. sled takes the same lock for itself alone.
-fn lock(store: &Path) -> Result<Option<File>, OpenError> {
-    let path = store.join(sled::LOG);
-    let cannot_use = |source| OpenError::Folder {
-        path: path.clone(),
-        source,
-    };
-    let log = File::open(&path).map_err(cannot_use)?;
-    match log.try_lock_shared() {
+fn lock(path: PathBuf) -> Result<Option<File>, OpenError> {
+    let locked = File::open(&path).and_then(|log| match log.try_lock_shared() {
         Ok(()) => Ok(Some(log)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(source)) => Err(cannot_use(source)),
-    }
+        Err(TryLockError::Error(source)) => Err(source),
+    });
+    locked.map_err(|source| OpenError::Folder { path, source })
 }
 
 async fn open_copy(
@@ -312,7 +307,7 @@ mod tests {
     async fn damage_is_told_with_the_place_of_the_store() {
         let place = Place::new();
         place.open().await.close().await;
-        let log = place.settings.store_dir().join(sled::LOG);
+        let log = place.settings.log_file();
         let length = fs::metadata(&log).unwrap().len();
         fs::write(&log, vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
         let error = place.look(&place.key).await.unwrap_err();

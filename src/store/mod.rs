@@ -88,7 +88,12 @@ impl Settings {
     /// Whether a store was ever made here, be it whole or not.
     #[must_use]
     pub fn store_exists(&self) -> bool {
-        self.store_dir().join(sled::LOG).exists()
+        self.log_file().exists()
+    }
+
+    /// The file that is there once a store was made, and that its holder locks.
+    fn log_file(&self) -> PathBuf {
+        self.store_dir().join(sled::LOG)
     }
 }
 

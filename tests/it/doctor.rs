@@ -162,11 +162,13 @@ fn nothing_is_wrong_before_the_first_start_and_nothing_is_made() {
 #[tokio::test]
 async fn a_running_gateway_is_recognised_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let demo = Program::demo(folder.path()).await;
+    // Made by the program itself, for its owner alone.
+    let data = folder.path().join("data");
+    let demo = Program::demo(&data).await;
     let origin = demo.text("/mcp_url").trim_end_matches("/mcp").to_owned();
     let address = origin.trim_start_matches("http://").to_owned();
     // Its store may be written to meanwhile, by itself: the folder is not compared.
-    let data_dir = folder.path().to_str().unwrap();
+    let data_dir = data.to_str().unwrap();
     let ended = run(&["doctor", "--data-dir", data_dir, "--bind", &address]);
     assert_eq!(ended.status, Some(0), "{}{}", ended.stdout, ended.stderr);
     for line in [
@@ -188,7 +190,7 @@ async fn a_running_gateway_is_recognised_and_left_alone() {
     found.assert_only_problem("port", &[&address, "does not use this data folder"]);
 
     assert_eq!(demo.terminate().await.1, 0);
-    let found = Findings::of(folder.path(), &address, &[]);
+    let found = Findings::of(&data, &address, &[]);
     assert_says(found.check("store"), "ok", "opens, and so do its records");
     assert_says(found.check("port"), "ok", "is free");
     let key = found.check("master_key");
@@ -197,7 +199,7 @@ async fn a_running_gateway_is_recognised_and_left_alone() {
         key["what_to_do"].as_str().unwrap().contains("keep a copy"),
         "{key:#}"
     );
-    assert_eq!(Program::demo(folder.path()).await.terminate().await.1, 0);
+    assert_eq!(Program::demo(&data).await.terminate().await.1, 0);
 }
 
 #[tokio::test]
