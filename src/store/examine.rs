@@ -81,7 +81,7 @@ impl Store {
             return Ok(Condition::InUse);
         };
         let name = format!("attache-{}", HEXLOWER.encode(&random.bytes::<8>()));
-        let copy = Copy(scratch.join(name));
+        let copy = ScratchFolder(scratch.join(name));
         match open_copy(lock, &from, &copy, settings, master_key, random).await {
             Ok(condition) => Ok(condition),
             Err(Unanswered::Scratch(reason)) => Ok(Condition::NotTried { reason }),
@@ -91,9 +91,9 @@ impl Store {
 }
 
 /// A data folder that is gone when this is.
-struct Copy(PathBuf);
+struct ScratchFolder(PathBuf);
 
-impl Drop for Copy {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // What cannot be removed is sealed, and its owner's alone.
         let _ = fs::remove_dir_all(&self.0);
@@ -113,7 +113,7 @@ fn lock(path: PathBuf) -> Result<Option<File>, OpenError> {
 async fn open_copy(
     lock: File,
     from: &Path,
-    copy: &Copy,
+    copy: &ScratchFolder,
     settings: &Settings,
     master_key: MasterKey,
     random: Random,

@@ -126,7 +126,7 @@ fn nothing_is_wrong_before_the_first_start_and_nothing_is_made() {
     );
     assert!(!data.exists(), "the doctor made the data folder");
     for (check, part) in [
-        ("configuration", "is right"),
+        ("configuration", "is understood"),
         ("clock", "the clock says 20"),
         ("data_folder", "the first start makes"),
         ("master_key", "the first start makes it"),
@@ -272,11 +272,29 @@ fn a_public_url_that_cannot_be_used_is_a_problem() {
         ("attache", "not a web address"),
     ] {
         let found = Findings::of(folder.path(), FREE, &["--public-url", url]);
-        found.assert_only_problem("configuration", &["--public-url", url, part]);
+        found.assert_only_problem("public_url", &["--public-url", url, part]);
+        assert_says(found.check("store"), "ok", "there is no store yet");
     }
+    let found = Findings::of(folder.path(), "0.0.0.0:0", &[]);
+    found.assert_only_problem("public_url", &["listening on 0.0.0.0:0"]);
     let elsewhere = ["--public-url", "http://127.0.0.1:1"];
     let found = Findings::of(folder.path(), "127.0.0.1:0", &elsewhere);
     assert_says(found.check("public_url"), "warning", "http://127.0.0.1:1");
+}
+
+#[test]
+fn a_setting_that_is_not_understood_is_a_problem_and_ends_the_examination() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("attache.toml");
+    fs::write(&file, "publc_url = 'https://attache.example.com'\n").unwrap();
+    let found = Findings::of(folder.path(), FREE, &["--config", file.to_str().unwrap()]);
+    let problem = found.problems().next().unwrap();
+    assert_says(problem, "problem", "unknown field `publc_url`");
+    let rest = found
+        .all
+        .iter()
+        .find(|finding| finding["status"] == "warning");
+    assert_says(rest.unwrap(), "warning", "was not examined");
 }
 
 #[test]
@@ -322,7 +340,8 @@ fn half_a_registration_is_a_problem_of_that_service_alone() {
 #[test]
 fn the_summary_counts_and_goes_to_stderr() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
     let ended = run(&["doctor", "--data-dir", data, "--public-url", "attache"]);
     assert_eq!(ended.status, Some(1));
     assert!(
@@ -331,7 +350,7 @@ fn the_summary_counts_and_goes_to_stderr() {
         ended.stderr
     );
     assert!(
-        ended.stdout.starts_with("problem  --public-url: `attache`"),
+        ended.stdout.contains("\nproblem  --public-url: `attache`"),
         "{}",
         ended.stdout
     );

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
 use super::Gravity;
-use crate::config::Config;
+use crate::config::{Config, ConfigProblem, Environment, Options};
 use crate::gateway::Links;
 
-/// How the public URL stands. Its form is right: a wrong one is a problem of the configuration.
+/// How the public URL stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressFinding {
+    /// It has no usable form, or is missing where there must be one.
+    Wrong(ConfigProblem),
     /// None is set: it is the address that the gateway listens on.
     ListeningAddress {
         /// It.
@@ -63,8 +65,23 @@ impl AddressFinding {
             | Self::ExposedBesideProxy { .. }
             | Self::LocalForOthers { .. }
             | Self::Elsewhere { .. } => Gravity::Warning,
+            Self::Wrong(_) => Gravity::Problem,
         }
     }
+}
+
+/// Settings of which nothing is wrong but the public URL, without it. None when something else is wrong, too.
+pub(super) fn settings_without(options: &Options, environment: &Environment) -> Option<Config> {
+    // An option beats what is wrong in the environment or in the file.
+    let options = Options {
+        public_url: Some("http://localhost".to_owned()),
+        ..options.clone()
+    };
+    let config = Config::resolve(&options, environment).ok()?;
+    Some(Config {
+        public_url: None,
+        ..config
+    })
 }
 
 /// The addresses that will be handed out; none when they are known only once the gateway listens.

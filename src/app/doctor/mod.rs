@@ -21,6 +21,7 @@ pub use services::{ServiceFinding, Standing};
 
 use crate::base::{Clock, Random};
 use crate::config::{Config, ConfigProblem, Environment, Options};
+use crate::gateway::Links;
 use crate::store::{Condition, MasterKey, OpenError, Store};
 
 /// How a finding is to be taken.
@@ -58,7 +59,7 @@ pub enum Finding {
 /// How the settings stand.
 #[derive(Debug)]
 pub enum ConfigurationFinding {
-    /// They can be used.
+    /// They can be used; the public URL is a finding of its own.
     Right {
         /// The file that was read, if there is one.
         file: Option<PathBuf>,
@@ -147,14 +148,32 @@ pub async fn examine(
     clock: &Clock,
     random: &Random,
 ) -> Vec<Finding> {
-    let config = match Config::resolve(options, environment) {
-        Ok(config) => config,
-        Err(problems) => return wrong_configuration(problems, clock),
+    let problems = match Config::resolve(options, environment) {
+        Ok(config) => {
+            let links = address::links(&config);
+            let address = vec![address::examine(&config)];
+            return examine_all(&config, links.as_ref(), address, clock, random).await;
+        }
+        Err(problems) => problems,
     };
-    let (key, key_finding) = key::examine(&config);
-    let store = examine_store(&config, key, &key_finding, random).await;
-    let links = address::links(&config);
-    let port = port::examine(config.bind, links.as_ref(), store.is_in_use()).await;
+    // Whoever has only the public URL wrong is told the rest as well.
+    let Some(config) = address::settings_without(options, environment) else {
+        return wrong_configuration(problems, clock);
+    };
+    let address = problems.into_iter().map(AddressFinding::Wrong).collect();
+    examine_all(&config, None, address, clock, random).await
+}
+
+async fn examine_all(
+    config: &Config,
+    links: Option<&Links>,
+    address: Vec<AddressFinding>,
+    clock: &Clock,
+    random: &Random,
+) -> Vec<Finding> {
+    let (key, key_finding) = key::examine(config);
+    let store = examine_store(config, key, &key_finding, random).await;
+    let port = port::examine(config.bind, links, store.is_in_use()).await;
     let file = config.file.clone();
     let mut findings = vec![
         Finding::Configuration(ConfigurationFinding::Right { file }),
@@ -162,10 +181,10 @@ pub async fn examine(
         Finding::DataFolder(data_folder::examine(&config.data_dir)),
         Finding::MasterKey(key_finding),
         Finding::Store(store),
-        Finding::PublicUrl(address::examine(&config)),
         Finding::Port(port),
     ];
-    let services = services::examine(&config, links.as_ref());
+    findings.extend(address.into_iter().map(Finding::PublicUrl));
+    let services = services::examine(config, links);
     findings.extend(services.into_iter().map(Finding::Services));
     findings
 }

@@ -85,11 +85,11 @@ fn about(finding: &Finding) -> Option<&str> {
 fn configuration(finding: &ConfigurationFinding) -> Words {
     match finding {
         ConfigurationFinding::Right { file: Some(file) } => Words::new(format!(
-            "the configuration is right; it was read from {}",
+            "the configuration is understood; it was read from {}",
             file.display()
         )),
         ConfigurationFinding::Right { file: None } => {
-            Words::new("the configuration is right; there is no configuration file")
+            Words::new("the configuration is understood; there is no configuration file")
         }
         ConfigurationFinding::Wrong(problem) => {
             Words::new(format!("{}: {}", problem.place, problem.message))
@@ -179,6 +179,12 @@ fn clock(finding: ClockFinding) -> Words {
 
 fn public_url(finding: &AddressFinding) -> Words {
     match finding {
+        AddressFinding::Wrong(problem) => Words::new(format!(
+            "{}: {}",
+            problem.place, problem.message
+        ))
+        .since("every link and every redirect URL is built from the public URL, so nothing starts")
+        .so("set it to scheme, host and port of what people type into a browser"),
         AddressFinding::ListeningAddress { url } => {
             Words::new(format!("browsers and clients find the gateway at {url}"))
         }
