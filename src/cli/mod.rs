@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod manifest;
 mod run;
+mod signals;
 mod steps;
 
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::Signals;
 use super::{Failure, steps};
 use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox};
 use crate::base::{Clock, Random};
@@ -26,6 +26,7 @@ pub(super) fn serve(
     let config = resolve(options, environment)?;
     let person = local_person(environment);
     in_runtime(async move {
+        let mut signals = Signals::listen()?;
         let data_dir = config.data_dir.clone();
         let app = App::start(config, Clock::System, Random::System).await?;
         let (principal, _, agent_token) = app
@@ -43,7 +44,7 @@ pub(super) fn serve(
             people: Vec::new(),
         };
         announce(&ready, json, steps::serve)?;
-        until_told_to_end(app.gateway(), json).await?;
+        until_told_to_end(&mut signals, app.gateway(), json).await;
         app.stop().await;
         Ok(())
     })
@@ -61,9 +62,10 @@ pub(super) fn demo(
         config = config.in_folder("demo");
     }
     in_runtime(async move {
+        let mut signals = Signals::listen()?;
         let demo = Demo::start(DemoSettings { config }, Clock::System, Random::System).await?;
         announce(&demo.ready().await?, json, steps::demo)?;
-        until_told_to_end(demo.app().gateway(), json).await?;
+        until_told_to_end(&mut signals, demo.app().gateway(), json).await;
         demo.stop().await;
         Ok(())
     })
@@ -74,6 +76,7 @@ pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), 
     let config = resolve(options, environment)?;
     let person = local_person(environment);
     in_runtime(async move {
+        let mut signals = Signals::listen()?;
         let app = App::start(config, Clock::System, Random::System).await?;
         let (principal, caller, _) = app
             .person(LOCAL_ISSUER, "owner", &person, "Your agent")
@@ -82,7 +85,7 @@ pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), 
         eprintln!("attache: ready on stdin and stdout; sign in to the pages once with {sign_in}");
         let served = tokio::select! {
             served = mcp::serve_stdio(app.server_for(caller)) => served.map_err(Failure::from),
-            ended = until_told_to_end(app.gateway(), false) => ended,
+            () = until_told_to_end(&mut signals, app.gateway(), false) => Ok(()),
         };
         app.stop().await;
         served
@@ -109,6 +112,7 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
         state_file: options.state.clone(),
     };
     in_runtime(async {
+        let mut signals = Signals::listen()?;
         let sandbox = sandbox::start(settings, Clock::System, Random::System).await?;
         let client = sandbox
             .register_client("Attache", &options.redirect_url)
@@ -119,7 +123,7 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
             client_secret: client.client_secret,
         };
         println!("{}", serde_json::to_string(&ready)?);
-        told_to_end().await?;
+        signals.told_to_end().await;
         sandbox.stop().await;
         Ok(())
     })
@@ -162,13 +166,11 @@ fn announce(ready: &Ready, json: bool, steps: fn(&Ready) -> String) -> Result<()
 
 /// Waits for SIGTERM or SIGINT. Meanwhile, at a terminal, every used sign-in link is followed by a new one, so that a
 /// person is never locked out.
-async fn until_told_to_end(gateway: &Gateway, json: bool) -> Result<(), Failure> {
+async fn until_told_to_end(signals: &mut Signals, gateway: &Gateway, json: bool) {
     let mut used = gateway.used_sign_in_links();
-    let told = told_to_end();
-    tokio::pin!(told);
     loop {
         let principal = tokio::select! {
-            ended = &mut told => return ended,
+            () = signals.told_to_end() => return,
             Ok(principal) = used.recv(), if !json => Arc::clone(&principal),
         };
         match gateway.create_sign_in_link(&principal).await {
@@ -179,14 +181,4 @@ async fn until_told_to_end(gateway: &Gateway, json: bool) -> Result<(), Failure>
             Err(fault) => tracing::error!(%fault, "no new sign-in link could be made"),
         }
     }
-}
-
-async fn told_to_end() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

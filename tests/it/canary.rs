@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::support::gateway::{TestGateway, clock};
+use crate::support::gateway::{TestGateway, gateway_with_acme};
 use crate::support::person::Person;
 use crate::support::provider::{INBOUND_TOKEN, Provider};
 
@@ -87,9 +87,7 @@ async fn run_everything(gateway: &TestGateway, acme: &Provider, ana: &Person) ->
 #[tokio::test]
 async fn no_secret_is_seen_logged_or_stored_in_clear() {
     let log = Log::start();
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let seen = run_everything(&gateway, &acme, &ana).await;
     let (log, stored) = (log.text(), raw(gateway.folder()));

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
-use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect};
+use crate::support::clients::{Era, OnLink, PythonSdk, Session, inspect, inspect_program};
 use crate::support::program::Program;
 
 /// Signs a person in at the gateway.
@@ -253,7 +253,7 @@ async fn the_inspector_lists_and_calls() {
     );
 }
 
-/// Over stdio, in both eras: the same server in one process, the Sandbox as another.
+/// Over stdio, in both eras and with both clients: the server in one process, the Sandbox as another.
 #[tokio::test]
 async fn the_same_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,54 +261,94 @@ async fn the_same_over_stdio() {
         return;
     };
     let port = free_port();
-    let origin = format!("http://127.0.0.1:{port}");
-    let callback = format!("{origin}/oauth/callback/sandbox");
+    let callback = format!("http://127.0.0.1:{port}/oauth/callback/sandbox");
     let sandbox = Program::start(&["sandbox", "--redirect-url", &callback]).await;
-    let config = folder.path().join("attache.toml");
-    std::fs::write(&config, stdio_config(&sandbox, port, folder.path())).unwrap();
-    let binary = crate::support::environment::binary();
-    let server = [
-        binary.to_str().unwrap(),
-        "stdio",
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let links = folder.path().join("sign-in");
-    let with_stderr = stderr_to(&links, &server);
+    let server = StdioServer::new(folder.path(), &sandbox, port);
+    let sdk = |era| {
+        Some(
+            PythonSdk::over_stdio(&[&server.command], &[])?
+                .era(era)
+                .on_link(OnLink::Accept),
+        )
+    };
+    let text = |version: &str| json!({ "text": version });
 
-    let mut connected = false;
-    for (era, version) in [(Era::Modern, "2026-07-28"), (Era::Legacy, "2025-11-25")] {
-        let command: Vec<&str> = with_stderr.iter().map(String::as_str).collect();
-        let Some(client) = PythonSdk::over_stdio(&command, &[]) else {
-            return;
-        };
-        let session = client
-            .era(era)
-            .on_link(OnLink::Accept)
-            .call("sandbox_create_note", &json!({ "text": version }));
-        let seen = if connected {
-            session.finished().await
-        } else {
-            let mut session = session;
-            let link = session.shown_link().await;
-            browser.goto(&sign_in_link(&links)).await;
-            browser.wait_for("#who").await;
-            connect(&browser, &link, "ana").await;
-            connected = true;
-            session.link_was_used();
-            session.finished().await
-        };
-        assert_eq!(seen["protocol_version"], version);
-        assert_eq!(note(&seen)["text"], version);
+    let Some(client) = sdk(Era::Modern) else {
+        return;
+    };
+    let mut session = client.call("sandbox_create_note", &text("2026-07-28"));
+    let link = session.shown_link().await;
+    browser.goto(&server.sign_in_link()).await;
+    browser.wait_for("#who").await;
+    connect(&browser, &link, "ana").await;
+    session.link_was_used();
+    let seen = session.finished().await;
+    assert_eq!(seen["protocol_version"], "2026-07-28");
+    assert_eq!(note(&seen)["text"], "2026-07-28");
+
+    let client = sdk(Era::Legacy).unwrap();
+    let seen = client
+        .call("sandbox_create_note", &text("2025-11-25"))
+        .finished()
+        .await;
+    assert_eq!(seen["protocol_version"], "2025-11-25");
+    assert_eq!(note(&seen)["text"], "2025-11-25");
+
+    let call = [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "sandbox_list_notes",
+    ];
+    let listed = inspect_program(&server.command, &call).await.unwrap();
+    assert_eq!(listed.status, 0, "{:?}", listed.output);
+    assert!(listed.output.unwrap().to_string().contains("2025-11-25"));
+}
+
+/// `attache stdio` as one command without arguments, for clients that start it themselves.
+struct StdioServer {
+    command: String,
+    stderr: std::path::PathBuf,
+}
+
+impl StdioServer {
+    fn new(folder: &std::path::Path, sandbox: &Program, port: u16) -> Self {
+        let (config, command, stderr) = (
+            folder.join("attache.toml"),
+            folder.join("attache"),
+            folder.join("stderr"),
+        );
+        std::fs::write(&config, stdio_config(sandbox, port, folder)).unwrap();
+        let binary = crate::support::environment::binary();
+        let script = format!(
+            "#!/bin/sh\nexec '{}' stdio --config '{}' 2>'{}'\n",
+            binary.display(),
+            config.display(),
+            stderr.display(),
+        );
+        std::fs::write(&command, script).unwrap();
+        std::fs::set_permissions(
+            &command,
+            std::os::unix::fs::PermissionsExt::from_mode(0o700),
+        )
+        .unwrap();
+        let command = command.to_str().unwrap().to_owned();
+        Self { command, stderr }
+    }
+
+    /// What it printed for the person beside the protocol.
+    fn sign_in_link(&self) -> String {
+        let text = std::fs::read_to_string(&self.stderr).unwrap();
+        let start = text
+            .find("http://")
+            .unwrap_or_else(|| panic!("no sign-in link in {text}"));
+        text[start..].split_whitespace().next().unwrap().to_owned()
     }
 }
 
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> String {
@@ -321,22 +361,4 @@ fn stdio_config(sandbox: &Program, port: u16, folder: &std::path::Path) -> Strin
         sandbox.text("/client_id"),
         sandbox.text("/client_secret"),
     )
-}
-
-/// The command with its stderr in a file, where the sign-in link stands.
-fn stderr_to(file: &std::path::Path, command: &[&str]) -> Vec<String> {
-    let quoted: Vec<_> = command.iter().map(|word| format!("'{word}'")).collect();
-    vec![
-        "sh".into(),
-        "-c".into(),
-        format!("exec {} 2>'{}'", quoted.join(" "), file.display()),
-    ]
-}
-
-fn sign_in_link(stderr: &std::path::Path) -> String {
-    let text = std::fs::read_to_string(stderr).unwrap();
-    let start = text
-        .find("http://")
-        .unwrap_or_else(|| panic!("no sign-in link in {text}"));
-    text[start..].split_whitespace().next().unwrap().to_owned()
 }

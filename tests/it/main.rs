@@ -1,14 +1,18 @@
 //! The integration tests: one binary, real parts.
 
+mod attacks;
 mod black_box;
 mod callback;
 mod canary;
 mod catalogue;
 mod connect;
+mod docs;
 mod doctor;
 mod end_to_end;
 mod floors;
+mod full_disk;
 mod manifest;
 mod mcp;
+mod sessions;
 mod support;
 mod tickets;

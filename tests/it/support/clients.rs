@@ -165,12 +165,26 @@ pub(crate) struct Inspection {
 /// `None` when the clients are not installed: see [`environment::clients`]. It hangs on links (error -32042): ask it for
 /// what needs none.
 pub(crate) async fn inspect(url: &str, bearer: &str, arguments: &[&str]) -> Option<Inspection> {
+    let header = format!("Authorization: Bearer {bearer}");
+    inspect_target(
+        &[url, "--transport", "http", "--header", &header],
+        arguments,
+    )
+    .await
+}
+
+/// As [`inspect`], over the standard streams of a program that the Inspector starts itself.
+pub(crate) async fn inspect_program(program: &str, arguments: &[&str]) -> Option<Inspection> {
+    inspect_target(&[program, "--transport", "stdio"], arguments).await
+}
+
+async fn inspect_target(target: &[&str], arguments: &[&str]) -> Option<Inspection> {
     let clients = environment::clients()?;
     let mut command = Command::new(clients.join("node"));
     command
         .arg(clients.join("node_modules/.bin/mcp-inspector"))
-        .args(["--cli", url, "--transport", "http"])
-        .args(["--header", &format!("Authorization: Bearer {bearer}")])
+        .arg("--cli")
+        .args(target)
         .args(arguments);
     let mut process = Process::start(command);
     let mut printed = String::new();

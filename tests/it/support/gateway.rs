@@ -20,6 +20,14 @@ pub(crate) fn clock() -> Clock {
     Clock::manual(START)
 }
 
+/// What most tests begin with: the provider `acme`, and a gateway on which it is set up.
+pub(crate) async fn gateway_with_acme() -> (Provider, TestGateway) {
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    (acme, gateway)
+}
+
 /// A running gateway. Its folder goes with it.
 pub(crate) struct TestGateway {
     app: App,
@@ -70,6 +78,11 @@ impl TestGateway {
         let person = Person::new(name, &self.origin(), token.expose());
         person.sign_in(&link).await;
         person
+    }
+
+    /// The clock that it goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Scheme, host and port.
