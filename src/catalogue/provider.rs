@@ -19,9 +19,9 @@ use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
-    ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable, VariableProblem,
-    Variables,
+    ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
+    RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable,
+    VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -131,6 +131,12 @@ impl Provider {
     #[must_use]
     pub fn variables(&self) -> &BTreeMap<String, Variable> {
         &self.file.variables
+    }
+
+    /// How a client proves itself there; [`ClientAuth::None`] needs no secret.
+    #[must_use]
+    pub fn client_auth(&self) -> ClientAuth {
+        self.file.oauth.client_auth
     }
 
     /// Which scopes cover others.

@@ -226,6 +226,14 @@ impl Person {
         !refusal.contains("not known here")
     }
 
+    /// What the gateway says of itself to a client of revision 2026-07-28.
+    pub(crate) async fn discover(&self) -> Value {
+        let answer = self
+            .request("server/discover", None, json!({}), json!({}))
+            .await;
+        answer.body["result"].clone()
+    }
+
     async fn request(
         &self,
         method: &str,
