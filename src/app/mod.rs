@@ -13,7 +13,7 @@ mod logging;
 mod offline;
 mod ready;
 
-pub use bridge::{BridgeError, bridge};
+pub use bridge::{BridgeError, bridge, bridge_to};
 pub use demo::{Demo, DemoError, DemoSettings};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;

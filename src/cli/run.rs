@@ -10,9 +10,9 @@ use clap::Args;
 use super::signals::Signals;
 use super::{Failure, local, steps};
 use crate::app::control::{GatewayLock, Started};
-use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge};
+use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge, bridge_to};
 use crate::base::{Clock, Random, Secret};
-use crate::config::{Config, Environment, Options};
+use crate::config::{Config, Environment, Options, Remote};
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::sandbox;
@@ -149,8 +149,14 @@ pub(super) fn demo(
     served
 }
 
-/// `attache stdio`: MCP on stdin and stdout, through the gateway of the data folder.
+/// `attache stdio`: MCP on stdin and stdout, through the gateway of the data folder, or one elsewhere.
 pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let remote =
+        Remote::resolve(environment).map_err(|problem| Failure::new(problem.to_string()))?;
+    if let Some(remote) = remote {
+        let input = io::BufReader::new(io::stdin());
+        return in_runtime(async { Ok(bridge_to(remote, input, io::stdout()).await?) });
+    }
     let config = resolve(options, environment)?;
     let launch = local::launch(&config, options, environment)?;
     let input = io::BufReader::new(io::stdin());

@@ -5,8 +5,10 @@
 
 mod control_socket;
 mod file;
+mod remote;
 mod resolve;
 mod source;
 
+pub use remote::Remote;
 pub use resolve::{Config, ConfigProblem, Options};
 pub use source::Environment;

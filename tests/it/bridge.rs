@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::machine::{Bridge, Machine, legacy, modern};
 use crate::support::other_version::{Behaviour, OtherVersion};
+use crate::support::program::Program;
 
 fn tool_names(answer: &Value) -> Vec<&str> {
     let tools = answer["result"]["tools"].as_array();
@@ -171,4 +172,65 @@ async fn requests_in_a_pipe_are_answered() {
     bridge.send(&modern(1, "tools/list"));
     let (lines, status) = bridge.close().await;
     assert_eq!((lines.len(), status), (1, 0), "{lines:?}");
+}
+
+/// A machine whose clients use a gateway elsewhere.
+fn remote_bridge(machine: &Machine, demo: &Program, token: &str) -> Bridge {
+    let mut command = machine.command(&["stdio"]);
+    let url = demo.text("/mcp_url");
+    command.env("ATTACHE_URL", url).env("ATTACHE_TOKEN", token);
+    Bridge::start(command)
+}
+
+#[tokio::test]
+async fn a_gateway_elsewhere_serves_both_eras() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Program::demo(folder.path()).await;
+    let token = demo.text("/agent_token").to_owned();
+    let machine = Machine::new();
+
+    let mut bridge = remote_bridge(&machine, &demo, &token);
+    let answer = bridge.ask(&modern(1, "tools/list")).await;
+    assert!(tool_names(&answer).contains(&"sandbox_whoami"));
+    let mut call = modern(2, "tools/call");
+    call["params"]["name"] = json!("sandbox_whoami");
+    let answer = bridge.ask(&call).await;
+    assert_eq!(answer["result"]["isError"], json!(true), "{answer:#}");
+    assert_eq!(bridge.close().await, (Vec::new(), 0));
+
+    let mut bridge = remote_bridge(&machine, &demo, &token);
+    bridge.initialize().await;
+    let answer = bridge.ask(&legacy(1, "tools/list")).await;
+    assert!(tool_names(&answer).contains(&"sandbox_whoami"));
+    assert_eq!(machine.gateways(), 0);
+
+    // Its session is gone with the gateway; the client does not notice.
+    let port = demo.text("/mcp_url").to_owned();
+    let authority = port.trim_start_matches("http://").trim_end_matches("/mcp");
+    let data = folder.path().to_str().unwrap();
+    demo.terminate().await;
+    let arguments = ["demo", "--json", "--bind", authority, "--data-dir", data];
+    let again = Program::start(&arguments).await;
+    let answer = bridge.ask(&legacy(2, "tools/list")).await;
+    assert!(tool_names(&answer).contains(&"sandbox_whoami"));
+    assert_eq!(bridge.close().await, (Vec::new(), 0));
+    drop(again);
+}
+
+#[tokio::test]
+async fn a_gateway_elsewhere_that_says_no_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Program::demo(folder.path()).await;
+    let machine = Machine::new();
+    let mut bridge = remote_bridge(&machine, &demo, "att_wrong");
+    let answer = bridge.ask(&modern(1, "tools/list")).await;
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("status 401") && message.contains("not known here"),
+        "{message}"
+    );
+    demo.kill();
+    let answer = bridge.ask(&modern(2, "tools/list")).await;
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("could not be reached"), "{message}");
 }

@@ -109,6 +109,7 @@ const EXPOSING: &[&str] = &[
     "web/cookies.rs",
     "web/sign_in.rs",
     "web/pages/layout.rs",
+    "app/bridge/remote.rs",
     "app/control/answer.rs",
     "app/ready.rs",
     "cli/ask.rs",

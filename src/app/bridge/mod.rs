@@ -6,6 +6,7 @@
 //! It runs on plain threads, one for each side that is read: a client waits for the first answer of a process that has
 //! just been started.
 
+mod remote;
 mod session;
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -15,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::control::{Launch, StartFailure};
+pub use remote::bridge_to;
 use session::Session;
 
 /// How long answers are still passed on once the client has said all it had to say.
@@ -124,8 +126,11 @@ impl<W: Write> Bridge<'_, W> {
     fn handle(&mut self, event: Event) -> Result<(), BridgeError> {
         match event {
             Event::Client(line) => {
-                self.session.sent(&line);
-                self.forward(&line)
+                let is_request = self.session.sent(&line);
+                if self.write(&line) || !is_request {
+                    return Ok(());
+                }
+                self.begin_anew_with(&line)
             }
             Event::Gateway(connection, line) if connection == self.connections => {
                 if self.session.received(&line) {
@@ -142,11 +147,8 @@ impl<W: Write> Bridge<'_, W> {
         }
     }
 
-    /// Passes a message of the client on. When nobody takes it, it has had no effect, so that a new gateway gets it.
-    fn forward(&mut self, line: &str) -> Result<(), BridgeError> {
-        if self.gateway.is_some() && self.write(line) {
-            return Ok(());
-        }
+    /// Finds or starts a gateway for a request that nobody has taken yet, and that so has had no effect.
+    fn begin_anew_with(&mut self, line: &str) -> Result<(), BridgeError> {
         if let Err(failure) = self.connect() {
             tracing::error!(%failure, "there is no gateway");
             let answers = self.session.nobody_there(&failure.to_string());
@@ -168,7 +170,9 @@ impl<W: Write> Bridge<'_, W> {
         let lost = self.session.interrupted();
         self.tell_all(&lost.answers)?;
         for line in lost.again {
-            self.forward(&line)?;
+            if !self.write(&line) {
+                self.begin_anew_with(&line)?;
+            }
         }
         Ok(())
     }

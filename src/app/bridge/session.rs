@@ -60,11 +60,13 @@ struct Message<'a> {
 }
 
 impl Session {
-    /// Notes a message of the client.
-    pub(super) fn sent(&mut self, line: &str) {
+    /// Notes a message of the client; says whether it is a request. Anything else concerns only the gateway that is
+    /// there: a new one has nothing to cancel, and is not started for it.
+    pub(super) fn sent(&mut self, line: &str) -> bool {
         let Some((id, method)) = read(line) else {
-            return;
+            return false;
         };
+        let is_request = id.is_some() && method.is_some();
         match (id, method.as_deref()) {
             (None, Some("notifications/initialized")) => self.initialized = Some(line.to_owned()),
             (None, Some("notifications/cancelled")) => {
@@ -90,6 +92,7 @@ impl Session {
             }
             _ => {}
         }
+        is_request
     }
 
     /// Notes a message of the gateway; says whether the client is to have it.
@@ -172,7 +175,8 @@ fn cancelled(line: &str) -> Option<String> {
     (!id.is_null()).then(|| id.to_string())
 }
 
-fn error(id: &str, sentence: &str) -> String {
+/// An error for the request `id` (as JSON), in words.
+pub(super) fn error(id: &str, sentence: &str) -> String {
     let id: Value = serde_json::from_str(id).unwrap_or_default();
     json!({
         "jsonrpc": "2.0",
@@ -193,9 +197,9 @@ mod tests {
 
     fn begun() -> Session {
         let mut session = Session::default();
-        session.sent(INITIALIZE);
+        assert!(session.sent(INITIALIZE));
         assert!(session.received(r#"{"jsonrpc":"2.0","id":0,"result":{}}"#));
-        session.sent(INITIALIZED);
+        assert!(!session.sent(INITIALIZED));
         session
     }
 
@@ -264,8 +268,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_passed_on_unread() {
         let mut session = Session::default();
-        session.sent("not json");
-        session.sent("[]");
+        assert!(!session.sent("not json") && !session.sent("[]"));
         assert!(session.received("not json") && !session.waits_for_answers());
         assert!(session.received(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#));
     }

@@ -7,7 +7,7 @@ use super::{Label, Layout};
 /// Where the one-time link is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInMode {
-    /// Attache runs on this person's own computer: it prints a link at its start, and the next one whenever one is used.
+    /// Attache runs on this person's own computer: `attache open` makes a link whenever one is wanted.
     Local,
     /// A demonstration with fixed people: it printed a link for each when it started.
     Demo,
@@ -54,10 +54,10 @@ mod tests {
     #[test]
     fn each_mode_says_where_the_link_is() {
         let local = SignInPage::sample().render().unwrap();
-        assert!(local.contains("attache serve"));
+        assert!(local.contains("attache open"));
         assert!(local.contains("connect Courier for Claude Code"));
         let demo = SignInPage::sample_demo().render().unwrap();
-        assert!(demo.contains("attache demo") && !demo.contains("attache serve"));
+        assert!(demo.contains("attache demo") && !demo.contains("attache open"));
         assert!(!local.contains("<form") && !demo.contains("<form"));
     }
 }

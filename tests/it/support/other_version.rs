@@ -54,27 +54,19 @@ fn serve(
         let hello = read(&mut reader).expect("a hello");
         wanted.push(hello["wants"].as_str().expect("a wish").to_owned());
         say(&stream, &json!({"attache": version, "pid": 1}));
-        match hello["wants"].as_str() {
-            Some("end") => {
-                fs::remove_file(&socket).expect("its socket");
-                return wanted;
-            }
-            _ => {
-                let Some(request) = read(&mut reader) else {
-                    continue;
-                };
-                if behaviour == Behaviour::Dies {
-                    fs::remove_file(&socket).expect("its socket");
-                    return wanted;
-                }
+        if hello["wants"] == "mcp" {
+            let Some(request) = read(&mut reader) else {
+                continue;
+            };
+            if behaviour == Behaviour::Answers {
                 answer(&stream, &request);
                 while let Some(request) = read(&mut reader) {
                     answer(&stream, &request);
                 }
-                fs::remove_file(&socket).expect("its socket");
-                return wanted;
             }
         }
+        fs::remove_file(&socket).expect("its socket");
+        return wanted;
     }
 }
 
