@@ -9,7 +9,9 @@ use attache::config::{Config, Environment, Options};
 use attache::gateway::ServiceSettings;
 use tempfile::TempDir;
 
+use super::machine::Bridge;
 use super::person::Person;
+use super::program;
 use super::provider::Provider;
 
 /// When every test begins: 2026-11-23T06:00:00Z.
@@ -78,6 +80,19 @@ impl TestGateway {
         let person = Person::new(name, &self.origin(), token.expose());
         person.sign_in(&link).await;
         person
+    }
+
+    /// A client's process, `attache stdio`, which reaches this gateway through its control socket and acts for the person
+    /// whom [`TestGateway::person`] knows by the same name.
+    pub(crate) async fn bridge_for(&mut self, name: &str) -> Bridge {
+        let agent = format!("{name}'s agent");
+        let person = self.app.person("attache:test", name, name, &agent).await;
+        let (_, caller, _) = person.expect("the store works");
+        self.app.open_control(caller).expect("a socket");
+        let data = self.folder().join("data");
+        let mut command = program::command(&["stdio", "--data-dir"]);
+        command.arg(data);
+        Bridge::start(command)
     }
 
     /// The clock that it goes by.
