@@ -6,6 +6,7 @@ mod activity;
 mod bridge;
 pub mod control;
 mod demo;
+pub mod doctor;
 mod gateway;
 mod listen;
 mod logging;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
+use super::inputs::Inputs;
 use super::placeholder::Leaf;
 
 /// A JSON tree with places for arguments.
@@ -62,6 +63,25 @@ impl BodyTemplate {
         }
     }
 
+    /// Whether something is rendered whatever the arguments of a call are.
+    pub(super) fn is_always_there(&self, inputs: &Inputs) -> bool {
+        match self {
+            Self::Argument(name) => inputs
+                .get(name)
+                .is_some_and(|input| input.required || input.default.is_some()),
+            Self::Constant(_) => true,
+            Self::Object(fields) => {
+                fields.is_empty()
+                    || fields
+                        .iter()
+                        .any(|(_, field)| field.is_always_there(inputs))
+            }
+            Self::Array(items) => {
+                items.is_empty() || items.iter().any(|item| item.is_always_there(inputs))
+            }
+        }
+    }
+
     /// The body. A leaf whose argument is absent is left out, and so is an object or array of which nothing else is left.
     pub(super) fn render(&self, arguments: Arguments<'_>) -> Option<Value> {
         match self {
@@ -90,7 +110,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalogue::inputs::Inputs;
 
     fn render(template: Value, given: &Value) -> Option<Value> {
         let inputs = json!({

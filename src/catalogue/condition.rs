@@ -126,6 +126,19 @@ impl Condition {
         self.status.as_ref().is_none_or(|test| test.fits(status))
     }
 
+    /// The field of the body that is looked at.
+    pub(super) fn body_path(&self) -> Option<&FieldPath> {
+        self.body.as_ref().map(|(path, _)| path)
+    }
+
+    /// Whether a success can fit, by what is below `key` in its body.
+    pub(super) fn looks_into_successes(&self, key: &str) -> bool {
+        self.may_fit(200)
+            && self
+                .body_path()
+                .is_some_and(|path| path.keys().first().is_some_and(|first| first == key))
+    }
+
     pub(super) fn fits(&self, status: u16, headers: &HeaderMap, body: &Value) -> bool {
         let header_fits = self.header.as_ref().is_none_or(|(name, test)| {
             test.fits(headers.get(name).and_then(|value| value.to_str().ok()))

@@ -13,6 +13,7 @@ use super::condition::{Condition, parse_header_name};
 use super::field_path::FieldPath;
 use super::plain_text::plain_text;
 use super::reply::Refusal;
+use super::wanted::Wanted;
 
 /// How much of a provider's own words is passed on.
 const LONGEST_MESSAGE: usize = 500;
@@ -45,9 +46,11 @@ pub enum RefusalKind {
 /// The rules of a provider, in order, and where its own words stand.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ErrorRules {
-    pub(super) rules: Vec<ErrorRule>,
+    rules: Vec<ErrorRule>,
     /// Where the provider says what is wrong.
-    pub(super) text: Vec<FieldPath>,
+    text: Vec<FieldPath>,
+    /// All of a body that is ever looked at: a success with a megabyte of data costs little.
+    wanted: Wanted,
 }
 
 /// One rule.
@@ -77,6 +80,8 @@ enum RetryUnit {
     S,
     /// A point in time in seconds since 1970, by the provider's clock.
     EpochS,
+    /// The same in milliseconds.
+    EpochMs,
 }
 
 fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
@@ -97,6 +102,11 @@ impl RetryAfter {
         let seconds = match self.unit {
             RetryUnit::S => number,
             RetryUnit::EpochS => number.saturating_sub(date(headers)?.as_second()),
+            // A part of a second counts as a whole one: whoever comes too early is refused again.
+            RetryUnit::EpochMs => number
+                .saturating_sub(date(headers)?.as_millisecond())
+                .saturating_add(999)
+                .div_euclid(1000),
         };
         let seconds = u64::try_from(seconds).unwrap_or(0);
         Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
@@ -112,6 +122,19 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 }
 
 impl ErrorRules {
+    pub(super) fn new(rules: Vec<ErrorRule>, text: Vec<FieldPath>) -> Self {
+        let mut wanted = Wanted::default();
+        let tested = rules.iter().filter_map(|rule| rule.when.body_path());
+        for path in tested.chain(&text) {
+            wanted.at(path).want_whole();
+        }
+        Self {
+            rules,
+            text,
+            wanted,
+        }
+    }
+
     /// What a reply means, if it is a refusal. The body of a success is not even parsed unless a rule may fit it.
     pub(super) fn refusal(&self, response: &Response<Vec<u8>>) -> Option<Refusal> {
         let status = response.status();
@@ -119,7 +142,7 @@ impl ErrorRules {
         if status.is_success() && !self.rules.iter().any(|rule| may_fit(&rule)) {
             return None;
         }
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let body = self.wanted.read(response.body()).unwrap_or(Value::Null);
         let rule = self
             .rules
             .iter()
@@ -171,13 +194,13 @@ mod tests {
              "is": "scope_missing", "message": "Not allowed."},
             {"when": {"status": "5xx"}, "is": "retryable"},
         ]);
-        ErrorRules {
-            rules: serde_json::from_value(rules).unwrap(),
-            text: vec![
+        ErrorRules::new(
+            serde_json::from_value(rules).unwrap(),
+            vec![
                 FieldPath::try_from("message".to_owned()).unwrap(),
                 FieldPath::try_from("errors".to_owned()).unwrap(),
             ],
-        }
+        )
     }
 
     fn refusal(
@@ -245,6 +268,21 @@ mod tests {
     }
 
     #[test]
+    fn a_point_in_time_in_milliseconds_is_never_too_early() {
+        let rule = json!([{"when": {"status": 400}, "is": "rate_limited", "retry_after": {"header": "X-Reset", "unit": "epoch_ms"}}]);
+        let rules = ErrorRules::new(serde_json::from_value(rule).unwrap(), Vec::new());
+        let date = ("date", "Thu, 01 Jan 1970 00:01:40 GMT");
+        for (reset, seconds) in [("160000", 60), ("160001", 61), ("99000", 0), ("-1", 0)] {
+            let refusal = refusal(&rules, 400, &[date, ("x-reset", reset)], "{}").unwrap();
+            assert_eq!(
+                refusal.retry_after,
+                Some(Duration::from_secs(seconds)),
+                "{reset}"
+            );
+        }
+    }
+
+    #[test]
     fn messages_are_the_providers_words_made_harmless() {
         let rules = rules();
         let message = |status, body: &str| refusal(&rules, status, &[], body).unwrap().message;
@@ -269,14 +307,14 @@ mod tests {
 
     #[test]
     fn a_refusal_inside_a_200_is_found_by_a_rule_without_status() {
-        let rules = ErrorRules {
-            rules: serde_json::from_value(json!([
+        let rules = ErrorRules::new(
+            serde_json::from_value(json!([
                 {"when": {"body": {"path": "error", "in": ["invalid_auth", "token_revoked"]}}, "is": "token_invalid"},
                 {"when": {"body": {"path": "ok", "equals": "false"}}, "is": "invalid"},
             ]))
             .unwrap(),
-            text: Vec::new(),
-        };
+            Vec::new(),
+        );
         let kind = |body: &str| refusal(&rules, 200, &[], body).map(|refusal| refusal.kind);
         assert_eq!(kind(r#"{"ok": true}"#), None);
         assert_eq!(

@@ -1,9 +1,10 @@
-//! Where a field stands in a JSON reply: `user.login`; `.` is the whole value.
+//! Where a field stands in a JSON reply: `user.login`; `errors.0.message` in the first item of a list; `.` is the whole
+//! value.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A dotted path into a JSON object.
+/// A dotted path into a JSON value; in a list a key is a position, counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct FieldPath(Vec<String>);
@@ -26,6 +27,16 @@ impl TryFrom<String> for FieldPath {
 }
 
 impl FieldPath {
+    /// The path of the whole value.
+    pub(super) fn whole() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The same path, in the field `key` of an outer object.
+    pub(super) fn below(self, key: &str) -> Self {
+        Self(std::iter::once(key.to_owned()).chain(self.0).collect())
+    }
+
     /// The keys from the outside in.
     pub(super) fn keys(&self) -> &[String] {
         &self.0
@@ -35,7 +46,10 @@ impl FieldPath {
     pub(super) fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.0
             .iter()
-            .try_fold(value, |value, key| value.get(key))
+            .try_fold(value, |value, key| match value {
+                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+                other => other.get(key),
+            })
             .filter(|value| !value.is_null())
     }
 
@@ -66,6 +80,11 @@ mod tests {
         assert_eq!(path("user.name").find(&value), None);
         assert_eq!(path("user.login.x").find(&value), None);
         assert_eq!(path(".").find(&value), Some(&value));
+        let list = json!({"errors": [{"code": "A"}, {"code": "B"}]});
+        assert_eq!(path("errors.1.code").find(&list), Some(&json!("B")));
+        assert_eq!(path("errors.2.code").find(&list), None);
+        assert_eq!(path("errors.code").find(&list), None);
+        assert_eq!(path("code").below("user").keys(), ["user", "code"]);
         assert!(FieldPath::try_from("a..b".to_owned()).is_err());
         assert!(FieldPath::try_from(String::new()).is_err());
     }

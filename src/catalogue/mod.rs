@@ -14,7 +14,10 @@ mod condition;
 mod constant_headers;
 mod error_rules;
 mod field_path;
+mod field_text;
 mod file;
+mod graphql;
+mod graphql_document;
 mod index;
 mod inputs;
 mod load;
@@ -44,6 +47,7 @@ pub use file::{Confidence, Effect, Hints, Setup};
 pub use index::Catalogue;
 pub use inputs::{ArgumentProblem, InvalidArguments};
 pub use load::{embedded, read_directory};
+pub(crate) use nearest::nearest;
 pub use oauth::{
     ClientAuth, OAuthProfile, Pkce, Revocation, RevocationAuth, RevocationRequest,
     RevocationTokens, TokenEncoding, TokenEndpoint, TokenReplyRules,

@@ -18,7 +18,7 @@ pub struct OAuthProfile {
     pub authorization_endpoint: Url,
     /// Fixed extra parameters of the authorization request.
     pub authorization_params: Vec<(String, String)>,
-    /// The parameter that carries the scopes: `scope` nearly everywhere, `user_scope` at Slack.
+    /// The parameter that carries the scopes: `scope` nearly everywhere, `user_scope` where `scope` is for a bot.
     pub scope_param: String,
     /// What stands between two scopes in a request.
     pub scope_separator: String,
@@ -97,6 +97,8 @@ pub struct TokenReplyRules {
     pub ok: Option<String>,
     /// Path of the error code.
     pub error: String,
+    /// Error codes that say of a refresh what RFC 6749 section 5.2 calls `invalid_grant`: the refresh token is dead.
+    pub dead_grant: Vec<String>,
 }
 
 /// How access is taken back at the provider.
@@ -130,6 +132,10 @@ pub struct RevocationRequest {
     pub tokens: RevocationTokens,
     /// Statuses that mean the token is dead, besides 200 and 204.
     pub success_statuses: Vec<u16>,
+    /// Path of a boolean in the reply that must be true before the token counts as dead. `None`: the status says enough.
+    pub confirmed_by: Option<String>,
+    /// Error codes that mean that the token was dead before, besides `invalid_token`.
+    pub already_dead: Vec<String>,
 }
 
 /// How a revocation request is authorized.

@@ -134,13 +134,22 @@ impl Node {
 }
 
 impl Pick {
+    /// Notes which parts are needed of the value that stands at `wanted`.
+    pub(super) fn want(&self, wanted: &mut Wanted) {
+        self.node.want(wanted);
+    }
+
+    /// Puts the wanted fields of a value where the model is to find them.
+    pub(super) fn of(&self, value: &Value) -> Value {
+        self.node
+            .pick(value)
+            .unwrap_or_else(|| Value::Object(Map::new()))
+    }
+
     /// Reads the wanted fields of a JSON reply and puts them where the model is to find them.
     pub(super) fn read(&self, body: &[u8]) -> Result<Value, serde_json::Error> {
         let pruned = self.wanted.read(body)?;
-        Ok(self
-            .node
-            .pick(&pruned)
-            .unwrap_or_else(|| Value::Object(Map::new())))
+        Ok(self.of(&pruned))
     }
 }
 

@@ -15,13 +15,13 @@ use super::inputs::Inputs;
 use super::plain_text::plain_text;
 use super::problem::ParsedFile;
 use super::query_template::QueryTemplate;
-use super::request::RequestTemplate;
+use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
-    ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable, VariableProblem,
-    Variables,
+    ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
+    RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable,
+    VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -54,10 +54,10 @@ impl Provider {
     pub(super) fn new(parsed: ParsedFile) -> Self {
         let mut file = parsed.provider;
         let id: Arc<str> = parsed.id.into();
-        let errors = Arc::new(ErrorRules {
-            rules: std::mem::take(&mut file.errors),
-            text: std::mem::take(&mut file.error_text),
-        });
+        let errors = Arc::new(ErrorRules::new(
+            std::mem::take(&mut file.errors),
+            std::mem::take(&mut file.error_text),
+        ));
         let tools = std::mem::take(&mut file.tools)
             .into_iter()
             .map(|mut tool| {
@@ -70,7 +70,11 @@ impl Provider {
             path: file.account.path.clone(),
             query: QueryTemplate::default(),
             headers: file.headers.clone(),
-            body: None,
+            body: file
+                .account
+                .graphql
+                .as_ref()
+                .map(|graphql| RequestBody::Json(graphql.body())),
         };
         Self {
             id,
@@ -127,6 +131,12 @@ impl Provider {
     #[must_use]
     pub fn variables(&self) -> &BTreeMap<String, Variable> {
         &self.file.variables
+    }
+
+    /// How a client proves itself there; [`ClientAuth::None`] needs no secret.
+    #[must_use]
+    pub fn client_auth(&self) -> ClientAuth {
+        self.file.oauth.client_auth
     }
 
     /// Which scopes cover others.
@@ -234,14 +244,16 @@ impl Provider {
         }
         let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         let file = &self.file.account;
-        let account = file
-            .id
-            .find_text(&body)
-            .filter(|id| !id.is_empty())
-            .map(|id| Account {
+        let body = match &file.graphql {
+            Some(graphql) => graphql.data.find(&body),
+            None => Some(&body),
+        };
+        let account = body
+            .and_then(|body| Some((body, file.id.read(body)?)))
+            .map(|(body, id)| Account {
                 label: file
                     .label
-                    .read(&body)
+                    .read(body)
                     .map(|label| plain_text(&label, LONGEST_LABEL))
                     .filter(|label| !label.is_empty())
                     .unwrap_or_else(|| plain_text(&id, LONGEST_LABEL)),
@@ -282,29 +294,23 @@ fn revocation(
         RevokeFile::Unsupported { manual_url } => Revocation::Unsupported {
             manual_url: manual_url.clone(),
         },
-        RevokeFile::Request {
-            method,
-            url,
-            auth,
-            encoding,
-            token_param,
-            send_hint,
-            tokens,
-            success,
-        } => {
+        RevokeFile::Request(request) => {
             let mut values = values.clone();
             values.insert("client_id".to_owned(), CLIENT_ID_MARK.to_owned());
             Revocation::Request(RevocationRequest {
-                method: method.clone(),
-                url: url
+                method: request.method.clone(),
+                url: request
+                    .url
                     .render_text(&values, hosts)?
                     .replace(CLIENT_ID_MARK, "{client_id}"),
-                auth: *auth,
-                encoding: *encoding,
-                token_param: token_param.clone(),
-                send_hint: *send_hint,
-                tokens: *tokens,
-                success_statuses: success.clone(),
+                auth: request.auth,
+                encoding: request.encoding,
+                token_param: request.token_param.clone(),
+                send_hint: request.send_hint,
+                tokens: request.tokens,
+                success_statuses: request.success.clone(),
+                confirmed_by: request.confirmed_by.clone(),
+                already_dead: request.already_dead.clone(),
             })
         }
     })

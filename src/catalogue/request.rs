@@ -21,7 +21,42 @@ pub(super) struct RequestTemplate {
     pub(super) path: PathTemplate,
     pub(super) query: QueryTemplate,
     pub(super) headers: ConstantHeaders,
-    pub(super) body: Option<BodyTemplate>,
+    pub(super) body: Option<RequestBody>,
+}
+
+/// The body of a request, by its encoding.
+#[derive(Clone, Debug)]
+pub(super) enum RequestBody {
+    /// `application/json`.
+    Json(BodyTemplate),
+    /// `application/x-www-form-urlencoded`: written as a query is.
+    Form(QueryTemplate),
+}
+
+impl RequestBody {
+    fn arguments(&self) -> Vec<&str> {
+        match self {
+            Self::Json(template) => template.arguments(),
+            Self::Form(template) => template.arguments().collect(),
+        }
+    }
+
+    /// The media type and the bytes.
+    fn render(&self, arguments: Arguments<'_>) -> Result<(HeaderValue, Vec<u8>), RenderError> {
+        Ok(match self {
+            Self::Json(template) => {
+                let body = template
+                    .render(arguments)
+                    .unwrap_or_else(|| serde_json::json!({}));
+                let media_type = HeaderValue::from_static("application/json");
+                (media_type, body.to_string().into_bytes())
+            }
+            Self::Form(template) => {
+                let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+                (media_type, template.render(arguments)?.into_bytes())
+            }
+        })
+    }
 }
 
 impl RequestTemplate {
@@ -31,7 +66,7 @@ impl RequestTemplate {
             .places()
             .map(|place| place.name.as_str())
             .chain(self.query.arguments())
-            .chain(self.body.iter().flat_map(BodyTemplate::arguments))
+            .chain(self.body.iter().flat_map(RequestBody::arguments))
             .collect()
     }
 
@@ -56,15 +91,12 @@ impl RequestTemplate {
             .body(Vec::new())
             .map_err(|_| RenderError::TooLong)?;
         request.headers_mut().clone_from(self.headers.map());
-        if let Some(template) = &self.body {
-            let body = template
-                .render(arguments)
-                .unwrap_or_else(|| serde_json::json!({}));
-            *request.body_mut() = body.to_string().into_bytes();
-            request.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
+        if let Some(body) = &self.body {
+            let (media_type, body) = body.render(arguments)?;
+            *request.body_mut() = body;
+            request
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, media_type);
         }
         Ok(request)
     }

@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(super) enum Transform {
     /// Text that was sent in base64, line breaks and all (RFC 4648 section 4; RFC 2045 allows the breaks).
     Base64DecodeText,
+    /// A text as it is, unless it is empty: some providers say "no next page" with an empty cursor.
+    NonEmptyText,
 }
 
 impl Transform {
@@ -17,6 +19,10 @@ impl Transform {
     pub(super) fn apply(self, value: &Value) -> Option<Value> {
         match self {
             Self::Base64DecodeText => base64_decode_text(value.as_str()?).map(Value::String),
+            Self::NonEmptyText => value
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .map(Value::from),
         }
     }
 }
@@ -37,6 +43,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_empty_text_is_left_out() {
+        let non_empty = |value: Value| Transform::NonEmptyText.apply(&value);
+        assert_eq!(non_empty(json!("dXNlcjo=")), Some(json!("dXNlcjo=")));
+        assert_eq!(non_empty(json!("")), None);
+        assert_eq!(non_empty(json!(7)), None);
+    }
 
     #[test]
     fn base64_text_is_decoded_and_anything_else_left_out() {

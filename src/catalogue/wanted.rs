@@ -22,6 +22,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    fn whole() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
     /// What is wanted at the end of `path`.
     pub(super) fn at(&mut self, path: &FieldPath) -> &mut Self {
         path.keys().iter().fold(self, |wanted, key| {
@@ -81,9 +88,15 @@ impl<'de> Visitor<'de> for &Wanted {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let Some(wanted) = self.items.as_deref() else {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(Value::Null);
+        let whole = Wanted::whole();
+        let wanted = match self.items.as_deref() {
+            Some(wanted) if self.fields.is_empty() => wanted,
+            None if self.fields.is_empty() => {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(Value::Null);
+            }
+            // Single items are wanted by their position. That is rare and in short lists: they are kept as they are.
+            _ => &whole,
         };
         let mut kept = Vec::new();
         while let Some(item) = items.next_element_seed(wanted)? {
@@ -173,6 +186,18 @@ mod tests {
         assert!(wanted.read(br#"{"a": 1} trailing"#).is_err());
         assert!(wanted.read(b"").is_err());
         assert!(wanted.read("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_item_is_found_by_its_position() {
+        let mut wanted = Wanted::default();
+        let path = FieldPath::try_from("errors.0.code".to_owned()).unwrap();
+        wanted.at(&path).want_whole();
+        let read = wanted
+            .read(br#"{"data": [1], "errors": [{"code": "A"}, {"code": "B"}]}"#)
+            .unwrap();
+        assert_eq!(path.find(&read), Some(&json!("A")));
+        assert_eq!(read.get("data"), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn run(options: &CheckOptions) -> Result<(), Failure> {
     Err(report(&problems))
 }
 
-fn report(problems: &[catalogue::Problem]) -> Failure {
+pub(super) fn report(problems: &[catalogue::Problem]) -> Failure {
     let blocks: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let count = match problems.len() {
         1 => "1 problem".to_owned(),

@@ -7,9 +7,12 @@
 mod arguments;
 mod ask;
 mod check;
+mod doctor;
 mod failure;
 mod local;
+mod manifest;
 mod run;
+mod signals;
 mod steps;
 
 use std::path::PathBuf;
@@ -55,6 +58,10 @@ enum Command {
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
     Check(check::CheckOptions),
+    /// Look at everything that a start depends on, change nothing, and say what to do.
+    Doctor(doctor::DoctorOptions),
+    /// Print what this version of Attache is and offers, as JSON.
+    Manifest(manifest::ManifestOptions),
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) if serve.background => {
             run::in_the_background(&serve.places.into(), &environment)
         }
+        Command::Doctor(options) => doctor::run(options, &environment),
+        Command::Manifest(options) => manifest::run(&options),
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
         Command::Stdio(places) => run::stdio(&places.into(), &environment),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::Signals;
 use super::{Failure, local, steps};
 use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
 use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge, bridge_to};
@@ -33,6 +33,7 @@ pub(super) fn serve(
     // Whoever has it has the store too, and opening that says so in a sentence.
     let lock = GatewayLock::try_take(&config.data_dir)?;
     let served = in_runtime(async {
+        let mut signals = Signals::listen()?;
         let data_dir = config.data_dir.clone();
         let (app, owner, agent_token) = start_local(config, environment).await?;
         let links = app.gateway().links();
@@ -47,7 +48,7 @@ pub(super) fn serve(
             people: Vec::new(),
         };
         announce(&ready, json, steps::serve)?;
-        until_told_to_end(&app, json).await?;
+        until_told_to_end(&mut signals, &app, json).await;
         app.stop().await;
         Ok(())
     });
@@ -79,6 +80,7 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
         return tell(&Started::Ready);
     };
     let served = in_runtime(async {
+        let mut signals = Signals::listen()?;
         let (app, ..) = start_local(config, environment).await?;
         tell(&Started::Ready)?;
         let idle = async {
@@ -88,7 +90,7 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
             }
         };
         tokio::select! {
-            ended = until_told_to_end(&app, true) => ended?,
+            () = until_told_to_end(&mut signals, &app, true) => {}
             () = idle => tracing::info!("nobody has used this gateway for a while: it ends"),
         }
         app.stop().await;
@@ -140,9 +142,10 @@ pub(super) fn demo(
     }
     let lock = GatewayLock::try_take(&config.data_dir)?;
     let served = in_runtime(async move {
+        let mut signals = Signals::listen()?;
         let demo = Demo::start(DemoSettings { config }, Clock::System, Random::System).await?;
         announce(&demo.ready().await?, json, steps::demo)?;
-        until_told_to_end(demo.app(), json).await?;
+        until_told_to_end(&mut signals, demo.app(), json).await;
         demo.stop().await;
         Ok(())
     });
@@ -184,6 +187,7 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
         state_file: options.state.clone(),
     };
     in_runtime(async {
+        let mut signals = Signals::listen()?;
         let sandbox = sandbox::start(settings, Clock::System, Random::System).await?;
         let client = sandbox
             .register_client("Attache", &options.redirect_url)
@@ -194,7 +198,7 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
             client_secret: client.client_secret,
         };
         println!("{}", serde_json::to_string(&ready)?);
-        told_to_end().await?;
+        signals.told_to_end().await;
         sandbox.stop().await;
         Ok(())
     })
@@ -235,17 +239,15 @@ fn announce(ready: &Ready, json: bool, steps: fn(&Ready) -> String) -> Result<()
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT, or for a newer version that takes over. Meanwhile, at a terminal, every used sign-in link is followed by a new one, so that a
-/// person is never locked out.
-async fn until_told_to_end(app: &App, json: bool) -> Result<(), Failure> {
+/// Waits for SIGTERM or SIGINT, or for a newer version that takes over. Meanwhile, at a terminal, every used sign-in link
+/// is followed by a new one, so that a person is never locked out.
+async fn until_told_to_end(signals: &mut Signals, app: &App, json: bool) {
     let gateway = app.gateway();
     let mut used = gateway.used_sign_in_links();
-    let told = told_to_end();
-    tokio::pin!(told);
     loop {
         let principal = tokio::select! {
-            ended = &mut told => return ended,
-            () = app.asked_to_end() => return Ok(()),
+            () = signals.told_to_end() => return,
+            () = app.asked_to_end() => return,
             Ok(principal) = used.recv(), if !json => Arc::clone(&principal),
         };
         match gateway.create_sign_in_link(&principal).await {
@@ -256,14 +258,4 @@ async fn until_told_to_end(app: &App, json: bool) -> Result<(), Failure> {
             Err(fault) => tracing::error!(%fault, "no new sign-in link could be made"),
         }
     }
-}
-
-async fn told_to_end() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -42,6 +42,8 @@ pub struct Options {
 /// Everything that the program needs to know before it starts.
 #[derive(Debug)]
 pub struct Config {
+    /// The file that settings were read from; none when there is none.
+    pub file: Option<PathBuf>,
     /// Address and port to listen on.
     pub bind: SocketAddr,
     /// Where browsers and clients find this gateway; none: the address it listens on.
@@ -97,8 +99,9 @@ impl Config {
         environment: &Environment,
     ) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Problems::default();
+        let path = config_file(options, environment);
         let file = problems
-            .keep(read_file(options, environment))
+            .keep(read_file(path.as_deref()))
             .unwrap_or_default();
         let data_dir = problems
             .keep(data_dir(options, environment, &file))
@@ -131,6 +134,7 @@ impl Config {
         let Problems(problems) = problems;
         match (bind, problems.is_empty()) {
             (Some(bind), true) => Ok(Self {
+                file: path,
                 bind,
                 public_url: public_url.map(|found| found.value),
                 providers: pick_path(
@@ -191,23 +195,24 @@ fn store_settings(data_dir: &Path, cache_bytes: Option<u64>) -> store::Settings 
     }
 }
 
-fn read_file(options: &Options, environment: &Environment) -> Result<File, ConfigProblem> {
+/// The file that is named, or the one in the usual place if it is there.
+fn config_file(options: &Options, environment: &Environment) -> Option<PathBuf> {
     let named = options
         .config
         .clone()
         .or_else(|| environment.find("ATTACHE_CONFIG").map(PathBuf::from));
-    let path = match named {
-        Some(path) => path,
-        None => match default_config_file().filter(|path| path.exists()) {
-            Some(path) => path,
-            None => return Ok(File::default()),
-        },
+    named.or_else(|| default_config_file().filter(|path| path.exists()))
+}
+
+fn read_file(path: Option<&Path>) -> Result<File, ConfigProblem> {
+    let Some(path) = path else {
+        return Ok(File::default());
     };
     let problem = |message: String| ConfigProblem {
         place: path.display().to_string(),
         message,
     };
-    let text = std::fs::read_to_string(&path)
+    let text = std::fs::read_to_string(path)
         .map_err(|error| problem(format!("cannot be read: {error}")))?;
     toml::from_str(&text).map_err(|error| {
         // Only the message: the parser's own rendering repeats the line, and the line may hold a secret.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::credentials::Usable;
 use super::{ConnectLink, Fault, Gateway, MissingReason, Service};
-use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput};
+use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest};
 use crate::connection::ExpiredReason;
 use crate::identity::Caller;
 use crate::upstream::{self, UpstreamError};
@@ -209,29 +209,5 @@ fn unreachable(service: &Service, tool: &Tool, error: &UpstreamError) -> CallErr
         service: service.provider.name().to_owned(),
         message: error.to_string(),
         may_have_happened: error.request_was_sent() && !tool.hints().read_only,
-    }
-}
-
-/// The known name that is closest to `name`, if any is close.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.9)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn a_misspelt_tool_is_recognised_and_a_strange_one_is_not() {
-        let known = ["acme_list_things", "acme_whoami"];
-        assert_eq!(
-            nearest("acme_list_thing", known.into_iter()),
-            Some("acme_list_things")
-        );
-        assert_eq!(nearest("drop_tables", known.into_iter()), None);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{ConnectError, Fault, Gateway, MissingReason, Service, SignedIn};
+use url::Url;
+
 use crate::base::{AgentId, PersonId, Secret, Timestamp};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::ConnectTicket;
@@ -39,7 +41,9 @@ pub struct TicketView {
     /// What will be asked for.
     pub scopes: ScopeSet,
     /// Where the browser goes next.
-    pub host: String,
+    pub authorization_endpoint: Url,
+    /// The account that is connected now, or was last.
+    pub previous_account: Option<String>,
 }
 
 /// The tickets that this process has handed out and that still work, so that a caller who asks again gets the same
@@ -66,9 +70,9 @@ impl OpenTickets {
     /// A ticket is handed out again only while a person still has time to use it.
     const WORTH_REUSING: Duration = Duration::from_mins(2);
 
-    fn find(&self, asker: &Asker, tool: &str, now: Timestamp) -> Option<OpenTicket> {
+    fn find(&self, asker: &Asker, now: Timestamp) -> Option<OpenTicket> {
         let open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = open.get(asker).filter(|open| open.ticket.tool == tool)?;
+        let found = open.get(asker)?;
         (now + Self::WORTH_REUSING < found.ticket.expires).then(|| found.clone())
     }
 
@@ -165,7 +169,7 @@ impl Gateway {
             agent: caller.agent.clone(),
             service: service.id().to_owned(),
         };
-        if let Some(open) = self.parts.open_tickets.find(&asker, tool, now) {
+        if let Some(open) = self.parts.open_tickets.find(&asker, now) {
             return Ok(open);
         }
         let ticket = ConnectTicket {
@@ -210,21 +214,16 @@ impl Gateway {
             .parts
             .services
             .find(&ticket.service)
-            .ok_or(ConnectError::UnknownService)?
-            .clone();
+            .ok_or(ConnectError::UnknownService)?;
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
-        let host = ready
-            .oauth
-            .authorization_endpoint
-            .host_str()
-            .unwrap_or_default()
-            .to_owned();
-        let scopes = ready.oauth.scopes.clone();
+        let known = self.connections_to(&ticket.person, service.id()).await?;
+        let previous = known.into_iter().max_by_key(|record| record.value.since);
         Ok(TicketView {
-            service,
+            scopes: ready.oauth.scopes.clone(),
+            authorization_endpoint: ready.oauth.authorization_endpoint.clone(),
+            previous_account: previous.map(|record| record.value.account.label),
+            service: service.clone(),
             ticket,
-            scopes,
-            host,
         })
     }
 

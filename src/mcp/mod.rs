@@ -5,6 +5,7 @@
 
 mod convert;
 mod http;
+mod manifest;
 mod missing_connection;
 mod server;
 mod stream;
@@ -12,6 +13,7 @@ mod stream;
 use serde::Deserialize;
 
 pub use http::router;
+pub use manifest::{Manifest, ServerJson};
 pub use server::Server;
 pub use stream::{StreamError, serve_stream};
 

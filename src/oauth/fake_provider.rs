@@ -173,6 +173,7 @@ pub(crate) fn standard_rules() -> TokenReplyRules {
         scope_separators: ",".to_owned(),
         ok: None,
         error: "error".to_owned(),
+        dead_grant: Vec::new(),
     }
 }
 

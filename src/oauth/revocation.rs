@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -237,15 +238,23 @@ fn judge(
     match token_reply::refusal(status, &fields, &profile.token_reply, secrets) {
         Some(TokenError::Refused {
             error: Some(code), ..
-        }) if code == "invalid_token" => Ok(()),
+        }) if code == "invalid_token" || request.already_dead.contains(&code) => Ok(()),
         Some(refusal) => Err(refusal.into()),
-        None if matches!(status.as_u16(), 200 | 204) => Ok(()),
+        None if matches!(status.as_u16(), 200 | 204) && is_confirmed(&fields, request) => Ok(()),
         None => Err(RevokeError::NotConfirmed(TokenError::Refused {
             status: status.as_u16(),
             error: None,
             description: None,
         })),
     }
+}
+
+/// Some providers answer with success whether or not the token was revoked, and say which in the body.
+fn is_confirmed(fields: &Map<String, Value>, request: &RevocationRequest) -> bool {
+    request
+        .confirmed_by
+        .as_deref()
+        .is_none_or(|path| token_reply::is_true(fields, path))
 }
 
 #[cfg(test)]

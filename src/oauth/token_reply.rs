@@ -48,7 +48,10 @@ pub(super) fn standardise(
         Ok(fields) => fields,
     };
     if let Some(refusal) = refusal(status, &fields, rules, secrets) {
-        return Err(refusal);
+        return Err(match grant {
+            Grant::Exchange => refusal,
+            Grant::Refresh => in_words_of_the_rfc(refusal, rules),
+        });
     }
     if status.is_client_error() {
         return Err(TokenError::Refused {
@@ -106,6 +109,28 @@ pub(super) fn refusal(
         error,
         description: description(fields, rules, secrets),
     })
+}
+
+/// A provider's own word for a dead refresh token becomes `invalid_grant` (RFC 6749 section 5.2); the word stays in the
+/// description.
+fn in_words_of_the_rfc(refusal: TokenError, rules: &TokenReplyRules) -> TokenError {
+    match refusal {
+        TokenError::Refused {
+            status,
+            error: Some(code),
+            description,
+        } if rules.dead_grant.contains(&code) => TokenError::Refused {
+            status,
+            error: Some("invalid_grant".to_owned()),
+            description: description.or(Some(code)),
+        },
+        other => other,
+    }
+}
+
+/// Whether the field at `path` is there and true.
+pub(super) fn is_true(fields: &Map<String, Value>, path: &str) -> bool {
+    find(fields, path).is_some_and(|value| *value == Value::Bool(true) || *value == "true")
 }
 
 /// The fields of a reply: a JSON object, or form-encoded pairs as an object of texts. An empty body has none.

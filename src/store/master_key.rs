@@ -101,15 +101,21 @@ impl MasterKey {
         random: &Random,
     ) -> Result<Self, MasterKeyError> {
         match source {
-            KeySource::Value(text) => Self::parse(text.expose(), || "the environment".to_owned()),
-            KeySource::NamedFile(path) => {
-                let key = read(path, Exposure::Logged).map_err(Unread::at(path))?;
-                key.ok_or_else(|| MasterKeyError::File {
-                    path: path.clone(),
-                    source: ErrorKind::NotFound.into(),
-                })
-            }
             KeySource::File(path) => Self::load_or_make(path, settings, random),
+            KeySource::NamedFile(path) => Self::read_named(path),
+            KeySource::Value(text) => Self::parse_value(text),
+        }
+    }
+
+    /// Reads the key from `source` and never makes one: `None` while it is still to be made, on the first start.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`], each with what to do.
+    pub fn find(source: &KeySource, settings: &Settings) -> Result<Option<Self>, MasterKeyError> {
+        match source {
+            KeySource::File(path) => Self::find_own(path, settings),
+            KeySource::NamedFile(path) => Self::read_named(path).map(Some),
+            KeySource::Value(text) => Self::parse_value(text).map(Some),
         }
     }
 
@@ -118,32 +124,40 @@ impl MasterKey {
         settings: &Settings,
         random: &Random,
     ) -> Result<Self, MasterKeyError> {
-        // The store is looked for before the key is: a key is always made before its store, so a store that is seen
-        // without a key seen later has lost it.
-        let store_exists = settings.store_exists();
-        if let Some(key) = read(path, Exposure::Refused).map_err(Unread::at(path))? {
+        if let Some(key) = Self::find_own(path, settings)? {
             return Ok(key);
-        }
-        if store_exists {
-            return Err(MasterKeyError::Missing {
-                key: path.to_owned(),
-                store: settings.store_dir(),
-            });
         }
         make(path, random).map_err(|source| MasterKeyError::File {
             path: path.to_owned(),
             source,
         })?;
         // Read back, since another process may have been first.
-        let key = read(path, Exposure::Refused).map_err(Unread::at(path))?;
-        key.ok_or_else(|| MasterKeyError::File {
-            path: path.to_owned(),
-            source: ErrorKind::NotFound.into(),
-        })
+        Self::find_own(path, settings)?.ok_or_else(|| absent(path))
     }
 
-    fn parse(text: &str, origin: impl FnOnce() -> String) -> Result<Self, MasterKeyError> {
-        decode(text).ok_or_else(|| MasterKeyError::Malformed { origin: origin() })
+    fn find_own(path: &Path, settings: &Settings) -> Result<Option<Self>, MasterKeyError> {
+        // The store is looked for before the key is: a key is always made before its store, so a store that is seen
+        // without a key seen later has lost it.
+        let store_exists = settings.store_exists();
+        let key = read(path, Exposure::Refused).map_err(Unread::at(path))?;
+        if key.is_none() && store_exists {
+            return Err(MasterKeyError::Missing {
+                key: path.to_owned(),
+                store: settings.store_dir(),
+            });
+        }
+        Ok(key)
+    }
+
+    fn read_named(path: &Path) -> Result<Self, MasterKeyError> {
+        let key = read(path, Exposure::Logged).map_err(Unread::at(path))?;
+        key.ok_or_else(|| absent(path))
+    }
+
+    fn parse_value(text: &Secret) -> Result<Self, MasterKeyError> {
+        decode(text.expose()).ok_or_else(|| MasterKeyError::Malformed {
+            origin: "the environment".to_owned(),
+        })
     }
 
     /// The key for one purpose inside the store. Their names cannot meet those of [`MasterKey::sub_key`].
@@ -186,6 +200,13 @@ impl Unread {
                 origin: path.display().to_string(),
             },
         }
+    }
+}
+
+fn absent(path: &Path) -> MasterKeyError {
+    MasterKeyError::File {
+        path: path.to_owned(),
+        source: ErrorKind::NotFound.into(),
     }
 }
 

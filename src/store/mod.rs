@@ -23,6 +23,7 @@ mod commit;
 mod conformance;
 mod envelope;
 mod error;
+mod examine;
 mod folder;
 mod key_check;
 mod master_key;
@@ -43,6 +44,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use error::{OpenError, StoreError, WriteError};
+pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
@@ -86,7 +88,12 @@ impl Settings {
     /// Whether a store was ever made here, be it whole or not.
     #[must_use]
     pub fn store_exists(&self) -> bool {
-        self.store_dir().join(sled::LOG).exists()
+        self.log_file().exists()
+    }
+
+    /// The file that is there once a store was made, and that its holder locks.
+    fn log_file(&self) -> PathBuf {
+        self.store_dir().join(sled::LOG)
     }
 }
 

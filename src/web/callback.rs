@@ -4,22 +4,19 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::{ConnectedPage, HOME_PATH};
-use super::visitor::layout;
-use super::{Web, connections, cookies, problem};
+use super::pages::ConnectedPage;
+use super::visitor::{Viewer, layout};
+use super::{Web, connections, cookies, problem, render};
 use crate::gateway::{CallbackParameters, Completed, SignedIn};
 
 /// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
 pub(super) async fn complete(
     State(web): State<Web>,
+    Viewer(signed_in): Viewer,
     headers: HeaderMap,
     Path(service): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
     let parameters = parameters(query.as_deref().unwrap_or_default());
     let cookie_name = parameters.flow_cookie_name();
     let flow_cookie = cookie_name
@@ -32,7 +29,7 @@ pub(super) async fn complete(
     {
         Ok(completed) => {
             let page = connected_page(&web, &signed_in, completed);
-            let mut response = problem::html(&web, StatusCode::OK, &page);
+            let mut response = render::html(&web, StatusCode::OK, &page);
             let clear = cookie_name.and_then(|name| cookies::clear(&name));
             response
                 .headers_mut()

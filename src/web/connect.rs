@@ -1,14 +1,12 @@
 //! Connect links, and the beginning of every connection.
 
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use super::form::{self, Confirmation};
-use super::pages::{ConnectPage, ContinuePage, HOME_PATH, Problem, ToolLine, WebAddress, When};
-use super::visitor::layout;
-use super::{Web, connections, cookies, problem};
+use super::pages::{ConnectPage, ContinuePage, Problem, ToolLine, WebAddress, When};
+use super::visitor::{Submitter, Viewer, layout};
+use super::{Web, connections, cookies, problem, render};
 use crate::base::Secret;
 use crate::connection::AuthorizationRequest;
 use crate::gateway::{Begun, SignedIn, TicketView};
@@ -16,20 +14,16 @@ use crate::gateway::{Begun, SignedIn, TicketView};
 /// `GET /connect/{ticket}`: who asks for what. Shows, and changes nothing: chat programs open links to preview them.
 pub(super) async fn page(
     State(web): State<Web>,
-    headers: HeaderMap,
+    Viewer(signed_in): Viewer,
     Path(ticket): Path<String>,
 ) -> Response {
     let path = format!("/connect/{ticket}");
-    let signed_in = match web.signed_in(&headers, &path).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
     match web
         .gateway
         .view_ticket(&Secret::new(ticket), &signed_in)
         .await
     {
-        Ok(view) => problem::html(
+        Ok(view) => render::html(
             &web,
             StatusCode::OK,
             &connect_page(&web, &signed_in, &view, path),
@@ -41,17 +35,9 @@ pub(super) async fn page(
 /// `POST /connect/{ticket}`: begins.
 pub(super) async fn begin_with_ticket(
     State(web): State<Web>,
-    headers: HeaderMap,
     Path(ticket): Path<String>,
-    Form(confirmation): Form<Confirmation>,
+    Submitter(signed_in): Submitter,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, &format!("/connect/{ticket}")).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
-    if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
-        return problem::stale_form(&web, &signed_in);
-    }
     match web
         .gateway
         .begin_with_ticket(&Secret::new(ticket), &signed_in)
@@ -65,17 +51,9 @@ pub(super) async fn begin_with_ticket(
 /// `POST /services/{service}/connect`: begins from the Connections page.
 pub(super) async fn begin_with_service(
     State(web): State<Web>,
-    headers: HeaderMap,
     Path(service): Path<String>,
-    Form(confirmation): Form<Confirmation>,
+    Submitter(signed_in): Submitter,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
-    if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
-        return problem::stale_form(&web, &signed_in);
-    }
     match web.gateway.begin_with_service(&service, &signed_in).await {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, &service, error),
@@ -99,7 +77,7 @@ fn go_on(web: &Web, signed_in: &SignedIn, begun: Begun) -> Response {
         service: begun.service_name.into(),
         destination,
     };
-    let mut response = problem::html(web, StatusCode::OK, &page);
+    let mut response = render::html(web, StatusCode::OK, &page);
     let cookie = cookies::set(
         &begun.flow_cookie_name,
         &begun.flow_cookie,
@@ -128,11 +106,16 @@ fn connect_page(web: &Web, signed_in: &SignedIn, view: &TicketView, action: Stri
         }),
         asked: When::new(view.ticket.created, now),
         service: provider.name().into(),
-        host: view.host.as_str().into(),
+        host: host(&view.authorization_endpoint).into(),
         permissions: connections::permissions(&view.service, &view.scopes),
         tools,
-        previous_account: None,
+        previous_account: view.previous_account.as_deref().map(Into::into),
         valid_until: When::new(view.ticket.expires, now),
         action,
     }
+}
+
+/// The host as a person should find it in the address bar, with the port where it is not the usual one.
+fn host(endpoint: &url::Url) -> String {
+    WebAddress::parse(endpoint.as_str()).map_or_else(|_| String::new(), |address| address.host())
 }

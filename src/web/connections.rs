@@ -1,7 +1,7 @@
 //! The Connections page.
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -9,8 +9,8 @@ use super::pages::{
     Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp,
     Status as CardStatus, ToolLine, WebAddress, When,
 };
-use super::visitor::layout;
-use super::{Web, problem};
+use super::visitor::{Viewer, layout};
+use super::{Web, problem, render};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
 use crate::connection::{AtProvider, ExpiredReason, Status};
@@ -31,13 +31,9 @@ pub(super) async fn home() -> Response {
 /// `GET /connections`.
 pub(super) async fn page(
     State(web): State<Web>,
-    headers: HeaderMap,
+    Viewer(signed_in): Viewer,
     Query(filter): Query<Filter>,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
     let views = match web.gateway.connections(&signed_in.principal).await {
         Ok(views) => views,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
@@ -56,7 +52,7 @@ pub(super) async fn page(
             .collect(),
         query: query.into(),
     };
-    problem::html(&web, StatusCode::OK, &page)
+    render::html(&web, StatusCode::OK, &page)
 }
 
 fn is_active(view: &ServiceView) -> bool {

@@ -1,16 +1,14 @@
 //! Disconnecting: the question, and the receipt.
 
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::form::{self, Confirmation};
 use super::pages::{
-    AtProvider as Shown, DisconnectPage, DisconnectedPage, HOME_PATH, Problem, WebAddress, When,
+    AtProvider as Shown, DisconnectPage, DisconnectedPage, Problem, WebAddress, When,
 };
-use super::visitor::layout;
-use super::{Web, problem};
+use super::visitor::{Submitter, Viewer, layout};
+use super::{Web, problem, render};
 use crate::base::ConnectionId;
 use crate::catalogue::Revocation;
 use crate::connection::AtProvider;
@@ -19,13 +17,9 @@ use crate::gateway::{DisconnectError, Receipt, SignedIn};
 /// `GET /connections/{connection}/disconnect`: names the effect and asks.
 pub(super) async fn page(
     State(web): State<Web>,
-    headers: HeaderMap,
+    Viewer(signed_in): Viewer,
     Path(connection): Path<String>,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
     let Ok(id) = ConnectionId::parse(&connection) else {
         return unknown(&web, &signed_in);
     };
@@ -49,28 +43,20 @@ pub(super) async fn page(
         },
         action: format!("/connections/{id}/disconnect"),
     };
-    problem::html(&web, StatusCode::OK, &page)
+    render::html(&web, StatusCode::OK, &page)
 }
 
 /// `POST /connections/{connection}/disconnect`: does it, and tries again where the provider has not confirmed.
 pub(super) async fn disconnect(
     State(web): State<Web>,
-    headers: HeaderMap,
     Path(connection): Path<String>,
-    Form(confirmation): Form<Confirmation>,
+    Submitter(signed_in): Submitter,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
-    if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
-        return problem::stale_form(&web, &signed_in);
-    }
     let Ok(id) = ConnectionId::parse(&connection) else {
         return unknown(&web, &signed_in);
     };
     match web.gateway.disconnect(&signed_in.principal, &id).await {
-        Ok(receipt) => problem::html(
+        Ok(receipt) => render::html(
             &web,
             StatusCode::OK,
             &receipt_page(&web, &signed_in, receipt),

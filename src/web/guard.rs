@@ -51,8 +51,7 @@ pub(super) async fn known_host(
         );
         return (StatusCode::MISDIRECTED_REQUEST, sentence).into_response();
     }
-    let browses = request.method() == Method::GET && request.uri().path() != "/healthz";
-    if !browses {
+    if request.method() != Method::GET {
         return next.run(request).await;
     }
     let path = request

@@ -13,6 +13,7 @@ mod form;
 mod guard;
 pub mod pages;
 mod problem;
+mod render;
 mod sign_in;
 mod visitor;
 
@@ -36,7 +37,7 @@ struct Web {
 pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -> Router {
     let links = gateway.links().clone();
     let web = Web { gateway, sign_in };
-    Router::new()
+    let pages = Router::new()
         .route("/", get(connections::home))
         .route("/connections", get(connections::page))
         .route(
@@ -56,12 +57,15 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .route("/sign-in/{token}", get(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{file}", get(assets::file))
-        .route("/healthz", get(|| async { "ok" }))
         .fallback(problem::not_found)
         .with_state(web)
         .layer(from_fn(guard::security_headers))
         .layer(from_fn_with_state(
             guard::Hosts::new(links, authorities),
             guard::known_host,
-        ))
+        ));
+    // Asked by supervisors under whatever name they know.
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .merge(pages)
 }

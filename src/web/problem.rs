@@ -1,25 +1,14 @@
 //! The pages for when something did not work, each with its status and a number to quote.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use super::Web;
-use super::pages::{ErrorPage, Label, Problem, Template, WayOut};
-use super::visitor::layout;
+use super::pages::{ErrorPage, Label, Problem, WayOut};
+use super::visitor::{Visitor, layout};
+use super::{Web, render};
 use crate::connection::{CallbackRefusal, TicketRefusal};
 use crate::gateway::{ConnectError, Fault, SignedIn};
-
-/// A page, rendered.
-pub(super) fn html(web: &Web, status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, host = web.gateway.links().authority(), "a page could not be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
 
 /// An error page.
 pub(super) fn page(
@@ -42,7 +31,7 @@ pub(super) fn page(
         way_out,
         request_id: request_id.into(),
     };
-    html(web, status, &page)
+    render::html(web, status, &page)
 }
 
 /// A fault on our side: the cause goes to the log.
@@ -58,17 +47,14 @@ pub(super) fn fault(web: &Web, visitor: Option<&SignedIn>, fault: &Fault) -> Res
 }
 
 /// No such address.
-pub(super) async fn not_found(State(web): State<Web>, headers: HeaderMap) -> Response {
-    match web.visitor(&headers).await {
-        Ok(visitor) => page(
-            &web,
-            visitor.as_ref(),
-            StatusCode::NOT_FOUND,
-            Problem::NotFound,
-            None,
-        ),
-        Err(response) => response,
-    }
+pub(super) async fn not_found(State(web): State<Web>, Visitor(visitor): Visitor) -> Response {
+    page(
+        &web,
+        visitor.as_ref(),
+        StatusCode::NOT_FOUND,
+        Problem::NotFound,
+        None,
+    )
 }
 
 /// A form that did not come from our own page in this session.

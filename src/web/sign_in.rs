@@ -1,23 +1,24 @@
 //! Signing in by a one-time link, and out again.
 
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::form::{self, Confirmation};
 use super::pages::{HOME_PATH, Problem, SignInPage};
-use super::visitor::layout;
-use super::{Web, cookies, problem};
+use super::visitor::{Submitter, Visitor, layout};
+use super::{Web, cookies, problem, render};
 use crate::base::Secret;
+use crate::gateway::SignedIn;
 use crate::identity::Session;
 
 /// `GET /sign-in`: how to sign in.
-pub(super) async fn page(State(web): State<Web>, headers: HeaderMap) -> Response {
-    match web.visitor(&headers).await {
-        Ok(Some(_)) => return Redirect::to(&return_path(&headers)).into_response(),
-        Ok(None) => {}
-        Err(response) => return response,
+pub(super) async fn page(
+    State(web): State<Web>,
+    Visitor(visitor): Visitor,
+    headers: HeaderMap,
+) -> Response {
+    if visitor.is_some() {
+        return Redirect::to(&return_path(&headers)).into_response();
     }
     let purpose = return_path(&headers)
         .starts_with("/connect/")
@@ -27,12 +28,13 @@ pub(super) async fn page(State(web): State<Web>, headers: HeaderMap) -> Response
         mode: web.sign_in,
         purpose,
     };
-    problem::html(&web, StatusCode::OK, &page)
+    render::html(&web, StatusCode::OK, &page)
 }
 
 /// `GET /sign-in/{token}`: spends the link and begins a session. Looking ahead (HEAD, prefetch) spends nothing.
 pub(super) async fn sign_in(
     State(web): State<Web>,
+    Visitor(visitor): Visitor,
     method: Method,
     headers: HeaderMap,
     Path(token): Path<String>,
@@ -42,7 +44,7 @@ pub(super) async fn sign_in(
     }
     let (cookie, _) = match web.gateway.sign_in(&Secret::new(token)).await {
         Ok(Some(signed_in)) => signed_in,
-        Ok(None) => return used_link(&web, &headers).await,
+        Ok(None) => return used_link(&web, visitor.as_ref(), &headers),
         Err(fault) => return problem::fault(&web, None, &fault),
     };
     if let Some(old) = cookies::read(&headers, cookies::SESSION)
@@ -62,27 +64,19 @@ pub(super) async fn sign_in(
 }
 
 /// A link that was used already. Someone who is signed in meant to come in, and may.
-async fn used_link(web: &Web, headers: &HeaderMap) -> Response {
-    match web.visitor(headers).await {
-        Ok(Some(_)) => Redirect::to(&return_path(headers)).into_response(),
-        Ok(None) => problem::page(web, None, StatusCode::GONE, Problem::LinkUsed, None),
-        Err(response) => response,
+fn used_link(web: &Web, visitor: Option<&SignedIn>, headers: &HeaderMap) -> Response {
+    if visitor.is_some() {
+        return Redirect::to(&return_path(headers)).into_response();
     }
+    problem::page(web, None, StatusCode::GONE, Problem::LinkUsed, None)
 }
 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(
     State(web): State<Web>,
     headers: HeaderMap,
-    Form(confirmation): Form<Confirmation>,
+    Submitter(signed_in): Submitter,
 ) -> Response {
-    let signed_in = match web.signed_in(&headers, HOME_PATH).await {
-        Ok(signed_in) => signed_in,
-        Err(response) => return response,
-    };
-    if !form::is_genuine(&confirmation, &signed_in, &headers, web.gateway.links()) {
-        return problem::stale_form(&web, &signed_in);
-    }
     if let Some(cookie) = cookies::read(&headers, cookies::SESSION)
         && let Err(fault) = web.gateway.sign_out(&cookie).await
     {
@@ -105,7 +99,8 @@ fn return_path(headers: &HeaderMap) -> String {
     wanted.unwrap_or(HOME_PATH).to_owned()
 }
 
-fn is_own_page(path: &str) -> bool {
+/// Whether a path is one of the pages that a person is sent back to after signing in.
+pub(super) fn is_own_page(path: &str) -> bool {
     let ticket = path.strip_prefix("/connect/");
     let plain = |text: &str| {
         !text.is_empty()

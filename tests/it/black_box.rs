@@ -224,6 +224,21 @@ async fn without_the_right_master_key_nothing_starts_and_nothing_changes() {
     assert_eq!(Program::demo(folder.path()).await.terminate().await.1, 0);
 }
 
+/// S-49: nobody else on the machine can read the data folder.
+#[tokio::test]
+async fn the_data_folder_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Program::demo(&data).await.terminate().await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("store")), 0o700);
+    for file in files(&data) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_store_is_a_sentence_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,6 +287,65 @@ fn the_provider_files_pass_their_checks_and_bad_ones_are_explained() {
             bad.stderr
         );
     }
+}
+
+/// The master key can come from the environment or from a file that something else provides.
+#[tokio::test]
+async fn the_master_key_comes_from_where_it_is_said_to() {
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = [
+        "serve",
+        "--json",
+        "--bind",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let first = Program::start_with(&serve, &[("ATTACHE_MASTER_KEY", KEY)]).await;
+    let token = first.text("/agent_token").to_owned();
+    first.terminate().await;
+    assert!(
+        !data.join("master.key").exists(),
+        "no key is made beside one that is given"
+    );
+    let file = folder.path().join("key");
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    let second = Program::start_with(
+        &serve,
+        &[("ATTACHE_MASTER_KEY_FILE", file.to_str().unwrap())],
+    )
+    .await;
+    assert_eq!(second.text("/agent_token"), token);
+}
+
+#[test]
+fn settings_for_a_service_that_does_not_exist_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("attache.toml");
+    std::fs::write(
+        &config,
+        "[services.gihtub]\nclient_id = 'x'\nclient_secret = 'y'\n",
+    )
+    .unwrap();
+    let data = folder.path().join("data");
+    let (config, data) = (config.to_str().unwrap(), data.to_str().unwrap());
+    let ended = run(&[
+        "serve",
+        "--bind",
+        "127.0.0.1:0",
+        "--config",
+        config,
+        "--data-dir",
+        data,
+    ]);
+    assert_eq!(ended.status, Some(1));
+    assert!(
+        ended.stderr.contains("services.gihtub") && ended.stderr.contains("github"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

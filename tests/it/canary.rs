@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::support::gateway::{TestGateway, clock};
+use crate::support::gateway::{TestGateway, gateway_with_acme};
+use crate::support::machine::modern;
 use crate::support::person::Person;
 use crate::support::provider::{INBOUND_TOKEN, Provider};
 
@@ -87,9 +88,7 @@ async fn run_everything(gateway: &TestGateway, acme: &Provider, ana: &Person) ->
 #[tokio::test]
 async fn no_secret_is_seen_logged_or_stored_in_clear() {
     let log = Log::start();
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let seen = run_everything(&gateway, &acme, &ana).await;
     let (log, stored) = (log.text(), raw(gateway.folder()));
@@ -114,6 +113,48 @@ async fn no_secret_is_seen_logged_or_stored_in_clear() {
         !contains(&stored, INBOUND_TOKEN),
         "an agent token is stored in clear"
     );
+}
+
+/// The same over stdio: whatever the client's process is told, by the bridge and through it.
+#[tokio::test]
+async fn no_secret_passes_the_bridge() {
+    let (acme, mut gateway) = gateway_with_acme().await;
+    let ana = gateway.person("ana").await;
+    let mut bridge = gateway.bridge_for("ana").await;
+    let mut heard = bridge.ask(&modern(1, "tools/list")).await.to_string();
+    let call = |id: u64, tool: &str| {
+        let mut request = modern(id, "tools/call");
+        request["params"]["name"] = json!(tool);
+        request["params"]["arguments"] = json!({});
+        request
+    };
+    let asked = bridge.ask(&call(2, "acme_whoami")).await;
+    let link = asked["result"]["structuredContent"]["connect_url"]
+        .as_str()
+        .unwrap();
+    ana.connect(link, &acme).await.assert_connected();
+    for (id, tool) in [
+        (3, "acme_whoami"),
+        (4, "acme_list_things"),
+        (5, "acme_nothing"),
+    ] {
+        heard += &bridge.ask(&call(id, tool)).await.to_string();
+    }
+    acme.access_is_removed_by("ana");
+    heard += &bridge.ask(&call(6, "acme_whoami")).await.to_string();
+    assert!(
+        heard.contains("no longer accepts") && heard.contains("ana"),
+        "{heard}"
+    );
+    for secret in acme
+        .canaries()
+        .iter()
+        .map(String::as_str)
+        .chain([ana.token()])
+    {
+        assert!(!heard.contains(secret), "{secret:.16}… passed the bridge");
+    }
+    bridge.close().await;
 }
 
 /// All bytes of all files of the data folder but the provider files, which are the operator's.

@@ -70,6 +70,36 @@ fn fixture(provider: &str, name: &str) -> Response<Vec<u8>> {
         .expect("a fixture is a reply")
 }
 
+fn is_form(request: &Request<Vec<u8>>) -> bool {
+    let media_type = request.headers().get("content-type");
+    media_type.is_some_and(|media_type| media_type == "application/x-www-form-urlencoded")
+}
+
+fn is_graphql(request: &Request<Vec<u8>>) -> bool {
+    request.uri().path().ends_with("/graphql")
+}
+
+/// A JSON body with every value taken out, or the names of a form: what no argument may change.
+fn shape(request: &Request<Vec<u8>>) -> Value {
+    fn without_values(value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(key, field)| (key.clone(), without_values(field)))
+                .collect::<Map<_, _>>()
+                .into(),
+            Value::Array(items) => items.iter().map(without_values).collect(),
+            _ => Value::Null,
+        }
+    }
+    if is_form(request) {
+        return url::form_urlencoded::parse(request.body())
+            .map(|(name, _)| name.into_owned())
+            .collect();
+    }
+    serde_json::from_slice(request.body()).map_or(Value::Null, |body| without_values(&body))
+}
+
 fn show(request: &Request<Vec<u8>>) -> String {
     let mut shown = format!("{} {}\n", request.method(), request.uri());
     let headers: BTreeSet<String> = request
@@ -80,9 +110,20 @@ fn show(request: &Request<Vec<u8>>) -> String {
     for header in headers {
         writeln!(shown, "{header}").unwrap();
     }
-    if !request.body().is_empty() {
-        let body: Value = serde_json::from_slice(request.body()).unwrap();
+    if is_form(request) {
+        for (name, value) in url::form_urlencoded::parse(request.body()) {
+            write!(shown, "\n{name}={value}").unwrap();
+        }
+    } else if !request.body().is_empty() {
+        let mut body: Value = serde_json::from_slice(request.body()).unwrap();
+        let document = match body.as_object_mut().filter(|_| is_graphql(request)) {
+            Some(body) => body.shift_remove("query"),
+            None => None,
+        };
         write!(shown, "\n{body:#}").unwrap();
+        if let Some(document) = document {
+            write!(shown, "\n\n{}", document.as_str().unwrap()).unwrap();
+        }
     }
     shown
 }
@@ -101,7 +142,7 @@ fn every_provider_of_this_release_is_sound() {
         .iter()
         .map(|provider| provider.id())
         .collect();
-    assert_eq!(ids, ["github", "sandbox"]);
+    assert_eq!(ids, ["github", "linear", "sandbox", "slack"]);
     for (provider, tool) in tools(&catalogue) {
         let (found_provider, found_tool) = catalogue
             .tool(tool.name())
@@ -301,6 +342,143 @@ fn each_refusal_of_github_is_understood() {
         (RefusalKind::Invalid, None)
     );
     assert_eq!(read(503, &[], "Unicorn"), (RefusalKind::Retryable, None));
+}
+
+#[test]
+fn each_refusal_of_slack_is_understood() {
+    let catalogue = catalogue();
+    let (_, tool) = catalogue.tool("slack_read_channel").unwrap();
+    let refused = |status: u16, body: &Value| {
+        let response = Response::builder()
+            .status(status)
+            .header("retry-after", "30");
+        let response = response.body(body.to_string().into_bytes()).unwrap();
+        match tool.read(&response) {
+            Reply::Refused(refusal) => refusal,
+            Reply::Success(output) => panic!("{output:?}"),
+        }
+    };
+    for (error, kind) in [
+        ("invalid_auth", RefusalKind::TokenInvalid),
+        ("token_revoked", RefusalKind::TokenInvalid),
+        ("token_expired", RefusalKind::TokenInvalid),
+        ("account_inactive", RefusalKind::TokenInvalid),
+        ("not_authed", RefusalKind::TokenInvalid),
+        ("user_removed_from_team", RefusalKind::TokenInvalid),
+        ("missing_scope", RefusalKind::ScopeMissing),
+        ("ratelimited", RefusalKind::RateLimited),
+        ("channel_not_found", RefusalKind::NotFound),
+        ("is_archived", RefusalKind::Conflict),
+        ("internal_error", RefusalKind::Retryable),
+        ("not_in_channel", RefusalKind::Invalid),
+        ("something_new", RefusalKind::Invalid),
+    ] {
+        let refusal = refused(200, &json!({"ok": false, "error": error}));
+        assert_eq!(refusal.kind, kind, "{error}");
+        assert!(refusal.message.contains(error), "{refusal}");
+    }
+    let missing = json!({"ok": false, "error": "missing_scope", "needed": "im:history", "provided": "im:read"});
+    assert_eq!(refused(200, &missing).message, "missing_scope: im:history");
+    let limited = refused(429, &json!({"ok": false, "error": "ratelimited"}));
+    assert_eq!(limited.kind, RefusalKind::RateLimited);
+    assert_eq!(limited.retry_after.map(|pause| pause.as_secs()), Some(30));
+    assert_eq!(refused(503, &json!(null)).kind, RefusalKind::Retryable);
+}
+
+#[test]
+fn a_reaction_that_is_there_already_is_a_success() {
+    let catalogue = catalogue();
+    let (_, tool) = catalogue.tool("slack_add_reaction").unwrap();
+    let read = |error: &str| {
+        let body = json!({"ok": false, "error": error}).to_string();
+        tool.read(&Response::new(body.into_bytes()))
+    };
+    let Reply::Success(output) = read("already_reacted") else {
+        panic!("nothing was left to do")
+    };
+    assert_eq!(output.text, r#"{"ok":true,"already_there":true}"#);
+    assert!(matches!(read("no_reaction"), Reply::Refused(_)));
+    let (_, other) = catalogue.tool("slack_delete_message").unwrap();
+    let body = json!({"ok": false, "error": "already_reacted"}).to_string();
+    assert!(matches!(
+        other.read(&Response::new(body.into_bytes())),
+        Reply::Refused(_)
+    ));
+}
+
+#[test]
+fn each_refusal_of_linear_is_understood() {
+    let catalogue = catalogue();
+    let (_, tool) = catalogue.tool("linear_create_issue").unwrap();
+    let refused = |status: u16, body: &Value| {
+        let response = Response::builder()
+            .status(status)
+            .header("date", "Tue, 14 Nov 2023 22:13:20 GMT")
+            .header("x-ratelimit-requests-reset", "1700000060000");
+        let response = response.body(body.to_string().into_bytes()).unwrap();
+        match tool.read(&response) {
+            Reply::Refused(refusal) => refusal,
+            Reply::Success(output) => panic!("{output:?}"),
+        }
+    };
+    for (status, code, kind) in [
+        (200, "AUTHENTICATION_ERROR", RefusalKind::TokenInvalid),
+        (400, "AUTHENTICATION_ERROR", RefusalKind::TokenInvalid),
+        (401, "ANYTHING", RefusalKind::TokenInvalid),
+        (200, "FORBIDDEN", RefusalKind::ScopeMissing),
+        (403, "FORBIDDEN", RefusalKind::ScopeMissing),
+        (400, "RATELIMITED", RefusalKind::RateLimited),
+        (200, "INTERNAL_SERVER_ERROR", RefusalKind::Retryable),
+        (502, "ANYTHING", RefusalKind::Retryable),
+        (200, "INPUT_ERROR", RefusalKind::Invalid),
+        (400, "GRAPHQL_VALIDATION_FAILED", RefusalKind::Invalid),
+    ] {
+        let error = json!({"message": "Refused", "extensions": {"code": code, "userPresentableMessage": "Not so."}});
+        let refusal = refused(status, &json!({"errors": [error], "data": null}));
+        assert_eq!(refusal.kind, kind, "{status} {code}");
+        assert_eq!(refusal.message, "Refused: Not so.");
+    }
+    let limited =
+        json!({"errors": [{"message": "Rate limit", "extensions": {"code": "RATELIMITED"}}]});
+    let pause = refused(400, &limited).retry_after;
+    assert_eq!(pause.map(|pause| pause.as_secs()), Some(60));
+    let missing = json!({"errors": [{"message": "Entity not found: Team"}], "data": null});
+    assert_eq!(refused(200, &missing).kind, RefusalKind::NotFound);
+
+    let half =
+        json!({"errors": [{"message": "Timeout"}], "data": {"issueCreate": {"success": true}}});
+    assert_eq!(refused(200, &half).kind, RefusalKind::Invalid);
+    for silent in [
+        json!({"data": {"issueCreate": {"success": false}}}),
+        json!({"data": null}),
+        json!({"data": {"issueCreate": null}}),
+    ] {
+        assert_eq!(refused(200, &silent).kind, RefusalKind::Other, "{silent}");
+    }
+}
+
+/// A null would clear a field, so what is absent or null never becomes one.
+#[test]
+fn linear_is_sent_no_null() {
+    let catalogue = catalogue();
+    let (provider, tool) = catalogue.tool("linear_update_issue").unwrap();
+    let arguments = json!({"id": "ENG-1", "title": "A", "assignee_id": null});
+    let arguments = arguments.as_object().unwrap();
+    tool.check(arguments).unwrap();
+    let request = tool.render(&variables(provider), arguments).unwrap();
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
+    assert_eq!(body["variables"], json!({"id": "ENG-1", "title": "A"}));
+}
+
+#[test]
+fn the_last_page_has_no_cursor() {
+    let catalogue = catalogue();
+    let (_, tool) = catalogue.tool("slack_list_users").unwrap();
+    let body = json!({"ok": true, "members": [], "response_metadata": {"next_cursor": ""}});
+    let Reply::Success(output) = tool.read(&Response::new(body.to_string().into_bytes())) else {
+        panic!("an empty page is a success")
+    };
+    assert_eq!(output.text, r#"{"users":[]}"#);
 }
 
 #[test]
@@ -507,6 +685,15 @@ proptest! {
                 url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect()
             };
             prop_assert_eq!(names(request.uri()), names(example.uri()));
+            prop_assert_eq!(shape(&request), shape(&example));
+            if is_graphql(&example) {
+                let document = |request: &Request<Vec<u8>>| -> Value {
+                    let body: Value = serde_json::from_slice(request.body()).unwrap();
+                    body["query"].clone()
+                };
+                prop_assert!(document(&example).is_string());
+                prop_assert_eq!(document(&request), document(&example));
+            }
             Ok(())
         })?;
     }

@@ -2,14 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::gateway::{TestGateway, clock};
+use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
 use crate::support::provider::Provider;
 
 #[tokio::test]
 async fn a_call_without_a_connection_gives_a_link_and_with_it_the_call_runs() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
@@ -22,9 +20,7 @@ async fn a_call_without_a_connection_gives_a_link_and_with_it_the_call_runs() {
 
 #[tokio::test]
 async fn two_people_each_reach_only_their_own_account() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     for name in ["ana", "ben"] {
         let person = gateway.person(name).await;
         let link = person
@@ -57,9 +53,7 @@ async fn two_people_each_reach_only_their_own_account() {
 
 #[tokio::test]
 async fn a_connection_survives_a_restart() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
@@ -77,9 +71,7 @@ async fn a_connection_survives_a_restart() {
 
 #[tokio::test]
 async fn connecting_from_the_connections_page_needs_no_agent() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     assert_eq!(ana.open("/connections").await.card("acme"), "not_connected");
     let destination = ana.leave_from_connections("acme").await;
@@ -90,9 +82,7 @@ async fn connecting_from_the_connections_page_needs_no_agent() {
 
 #[tokio::test]
 async fn a_token_that_the_provider_refuses_expires_the_connection_and_a_new_one_mends_it() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
@@ -130,9 +120,7 @@ async fn a_tool_that_needs_more_than_was_granted_says_so() {
 
 #[tokio::test]
 async fn disconnecting_revokes_at_the_provider_and_ends_the_use_here() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
@@ -151,9 +139,7 @@ async fn disconnecting_revokes_at_the_provider_and_ends_the_use_here() {
 
 #[tokio::test]
 async fn a_disconnect_that_the_provider_misses_is_told_and_can_be_repeated() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();

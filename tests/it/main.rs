@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real parts.
 
+mod attacks;
 mod black_box;
 mod bridge;
 mod callback;
@@ -7,8 +8,13 @@ mod canary;
 mod catalogue;
 mod connect;
 mod control;
+mod docs;
+mod doctor;
 mod end_to_end;
 mod floors;
+mod full_disk;
+mod manifest;
 mod mcp;
+mod sessions;
 mod support;
 mod tickets;

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{TestGateway, clock};
-use crate::support::provider::Provider;
+use crate::support::gateway::gateway_with_acme;
 
 const OPENS_LINKS: &str = r#"{"elicitation":{"form":{},"url":{}}}"#;
 
@@ -13,9 +12,7 @@ fn opens_links() -> Value {
 
 #[tokio::test]
 async fn only_services_that_are_set_up_are_advertised_in_a_fixed_order() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let names: Vec<_> = ana
         .tools()
@@ -38,9 +35,7 @@ async fn only_services_that_are_set_up_are_advertised_in_a_fixed_order() {
 
 #[tokio::test]
 async fn a_caller_without_a_good_token_is_told_so_in_a_sentence() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/mcp", gateway.origin());
@@ -84,9 +79,7 @@ async fn a_caller_without_a_good_token_is_told_so_in_a_sentence() {
 
 #[tokio::test]
 async fn an_unknown_tool_is_a_protocol_error_that_helps() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let answer = ana.call("acme_who_am_i", json!({})).await;
     assert_eq!(answer.body["error"]["code"], -32602);
@@ -99,9 +92,7 @@ async fn an_unknown_tool_is_a_protocol_error_that_helps() {
 
 #[tokio::test]
 async fn arguments_that_break_the_schema_are_a_result_that_the_model_can_read() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     ana.call("acme_create_thing", json!({}))
         .await
@@ -117,9 +108,7 @@ async fn arguments_that_break_the_schema_are_a_result_that_the_model_can_read() 
 
 #[tokio::test]
 async fn a_client_that_opens_links_is_asked_and_its_retry_runs_the_tool() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let asked = ana
         .call_with("acme_whoami", json!({}), opens_links(), json!({}))
@@ -150,9 +139,7 @@ async fn a_client_that_opens_links_is_asked_and_its_retry_runs_the_tool() {
 
 #[tokio::test]
 async fn a_client_that_says_no_gets_the_link_in_words() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     for action in ["decline", "cancel"] {
         let asked = ana
@@ -174,9 +161,7 @@ async fn a_client_that_says_no_gets_the_link_in_words() {
 /// A client that always accepts and never connects is asked three times, then told in words.
 #[tokio::test]
 async fn a_client_that_only_claims_to_have_connected_is_not_asked_for_ever() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let mut more = json!({});
     for _ in 0..3 {
@@ -195,9 +180,7 @@ async fn a_client_that_only_claims_to_have_connected_is_not_asked_for_ever() {
 /// Request state that was changed, or belongs to another person, tool or argument, counts as none.
 #[tokio::test]
 async fn foreign_request_state_counts_as_none() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let asked = ana
         .call_with(
@@ -252,9 +235,7 @@ async fn foreign_request_state_counts_as_none() {
 
 #[tokio::test]
 async fn a_foreign_origin_or_host_is_refused() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let post = |name: &'static str, value: &'static str| {

@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::gateway::{TestGateway, clock};
-use crate::support::provider::Provider;
+use crate::support::gateway::gateway_with_acme;
 
 /// S-01: a link made for Ana is opened by Ben.
 #[tokio::test]
 async fn a_link_opened_by_someone_else_is_refused_and_nothing_happens() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let link = ana.call("acme_whoami", json!({})).await.link();
     ben.open(&link).await.assert_error(403, "for someone else");
@@ -35,9 +32,7 @@ async fn a_link_opened_by_someone_else_is_refused_and_nothing_happens() {
 /// S-02: a link opened without a session leads to sign-in and signs nobody in.
 #[tokio::test]
 async fn a_link_signs_nobody_in() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.loses_cookies("__Host-attache_session");
@@ -60,9 +55,7 @@ async fn a_link_signs_nobody_in() {
 /// After signing in, the person is where they wanted to go.
 #[tokio::test]
 async fn signing_in_leads_back_to_the_link() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.loses_cookies("__Host-attache_session");
@@ -88,9 +81,7 @@ async fn signing_in_leads_back_to_the_link() {
 /// S-03: every edited link is unknown. The provider hears of none.
 #[tokio::test]
 async fn an_edited_link_leads_nowhere() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     let (start, ticket) = link.rsplit_once('/').unwrap();
@@ -115,9 +106,7 @@ async fn an_edited_link_leads_nowhere() {
 
 #[tokio::test]
 async fn a_link_works_once_and_for_ten_minutes() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     let link = ana.call("acme_whoami", json!({})).await.link();
     assert_eq!(
@@ -125,9 +114,9 @@ async fn a_link_works_once_and_for_ten_minutes() {
         link,
         "who asks again gets the same link"
     );
-    clock.advance(Duration::from_secs(599));
+    gateway.clock().advance(Duration::from_secs(599));
     let destination = ana.leave_for_provider(&link).await;
-    clock.advance(Duration::from_secs(1));
+    gateway.clock().advance(Duration::from_secs(1));
     ana.open(&link).await.assert_error(410, "has expired");
     let callback = acme.has_account("ana").consent(&destination).await;
     ana.open(callback.as_str()).await.assert_connected();
@@ -141,9 +130,7 @@ async fn a_link_works_once_and_for_ten_minutes() {
 /// S-05: a form that another site submits does nothing.
 #[tokio::test]
 async fn a_forged_form_is_refused() {
-    let clock = clock();
-    let acme = Provider::start(&clock);
-    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let (_acme, gateway) = gateway_with_acme().await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let link = ana.call("acme_whoami", json!({})).await.link();
     let bens_form = ben.open("/connections").await;
@@ -154,4 +141,50 @@ async fn a_forged_form_is_refused() {
     ana.press(&bens_form, "/services/acme/connect")
         .await
         .assert_error(403, "too old");
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_exist_is_a_page_and_not_a_fault() {
+    let (_acme, gateway) = gateway_with_acme().await;
+    let ana = gateway.person("ana").await;
+    let page = ana.open("/connections").await;
+    for service in ["nope", "github", "..%2facme"] {
+        let answer = ana
+            .press(&page, &format!("/services/{service}/connect"))
+            .await;
+        answer.assert_error(404, "nothing here");
+        ana.open(&format!("/oauth/callback/{service}?state=x&code=y"))
+            .await
+            .assert_error(404, "nothing here");
+    }
+    for path in [
+        "/connections/con_nope/disconnect",
+        "/connections/con_00000000000000000000000000/disconnect",
+    ] {
+        ana.open(path).await.assert_error(404, "nothing here");
+        ana.press(&page, path)
+            .await
+            .assert_error(404, "nothing here");
+    }
+}
+
+/// Somebody else's connection is answered like one that does not exist, and is not touched.
+#[tokio::test]
+async fn a_connection_of_somebody_else_does_not_exist() {
+    let (acme, gateway) = gateway_with_acme().await;
+    let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    ana.connect(&link, &acme).await.assert_connected();
+    let page = ana.open("/connections").await;
+    let start = page.text.find("/connections/con_").unwrap();
+    let path = page.text[start..].split('"').next().unwrap();
+    ben.open(path).await.assert_error(404, "nothing here");
+    ben.press(&ben.open("/connections").await, path)
+        .await
+        .assert_error(404, "nothing here");
+    assert_eq!(acme.live_grants_of("ana"), 1);
+    assert_eq!(
+        ana.call("acme_whoami", json!({})).await.json()["name"],
+        "ana"
+    );
 }

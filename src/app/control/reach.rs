@@ -3,6 +3,7 @@
 //! Everything here blocks: it is for commands, and for a bridge before it has anything else to do.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,6 +42,12 @@ pub enum ReachError {
     /// It does not want to.
     #[error("the running gateway refused: {0}")]
     Refused(String),
+    /// Another user made the socket: whatever listens there must not hear what we have to say.
+    #[error(
+        "the control socket {} belongs to another user of this machine; have it removed, or choose another data folder",
+        .0.display()
+    )]
+    OfAnotherUser(PathBuf),
     /// It went away in the middle of a command.
     #[error(
         "the gateway went away before it had answered; it is not known whether the command took effect: look before you \
@@ -58,6 +65,9 @@ pub(super) fn reach(
         path: path.to_owned(),
         source,
     };
+    if is_of_another_user(path) {
+        return Err(ReachError::OfAnotherUser(path.to_owned()));
+    }
     let stream = match UnixStream::connect(path) {
         Ok(stream) => stream,
         Err(error) if is_nobody(error.kind()) => return Ok(None),
@@ -115,6 +125,12 @@ fn greet(mut stream: &UnixStream, hello: Hello) -> io::Result<String> {
     }
 }
 
+fn is_of_another_user(path: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    path.symlink_metadata()
+        .is_ok_and(|known| known.uid() != own)
+}
+
 fn is_nobody(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -164,6 +180,23 @@ mod tests {
         assert!(reach(&path, hello()).unwrap().is_none());
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists() && reach(&path, hello()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_socket_of_another_user_is_not_spoken_to() {
+        const NOBODY: u32 = 65_534;
+        if rustix::process::geteuid().as_raw() != 0 {
+            eprintln!("SKIPPED: only root can make a socket of another user");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        std::os::unix::fs::chown(&path, Some(NOBODY), None).unwrap();
+        let error = reach(&path, hello()).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user"), "{error}");
+        assert!(listener.accept().is_err(), "nobody connected");
     }
 
     #[test]

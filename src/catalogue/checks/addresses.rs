@@ -29,8 +29,8 @@ fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
             .as_ref()
             .map(|issuer| ("oauth.issuer", issuer)),
     );
-    if let RevokeFile::Request { url, .. } = &provider.oauth.revoke {
-        addresses.push(("oauth.revoke", url));
+    if let RevokeFile::Request(request) = &provider.oauth.revoke {
+        addresses.push(("oauth.revoke", &request.url));
     }
     addresses
 }

@@ -4,6 +4,7 @@
 //! pattern, an unknown transform, a hint that is missing) is already refused while the file is read.
 
 mod addresses;
+mod graphql;
 mod inputs;
 mod scopes;
 mod tools;
@@ -87,6 +88,18 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "hints_are_consistent",
         run: tools::hints_are_consistent,
+    },
+    Check {
+        name: "already_done_is_idempotent",
+        run: tools::already_done_is_idempotent,
+    },
+    Check {
+        name: "graphql_variables_match",
+        run: graphql::graphql_variables_match,
+    },
+    Check {
+        name: "graphql_errors_are_recognised",
+        run: graphql::graphql_errors_are_recognised,
     },
     Check {
         name: "every_placeholder_is_declared",

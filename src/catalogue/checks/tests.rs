@@ -50,6 +50,10 @@ label = "name"
 when = { status = 401 }
 is = "token_invalid"
 
+[[error]]
+when = { body = { path = "errors.0.message", exists = true } }
+is = "invalid"
+
 [[tool]]
 name = "notes_list"
 title = "List notes"
@@ -89,6 +93,29 @@ example = { id = 7 }
 [tool.input.id]
 type = "integer"
 description = "The number of the note."
+
+[[tool]]
+name = "notes_pin"
+title = "Pin a note"
+description = "Pin a note to the top."
+read_only = false
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["write"]
+post = "/graphql"
+graphql = { document = "mutation Pin($note: ID!, $note_color: String) { pin(note: $note, color: $note_color) { success } }", variables = { note = "$note", note_color = "$color" }, data = "pin", success = "success" }
+treat_as_success = { when = { body = { path = "error", equals = "already_pinned" } }, output = { ok = true } }
+example = { note = "n7" }
+
+[tool.input.note]
+type = "string"
+description = "The id of the note."
+
+[tool.input.color]
+type = "string"
+required = false
+description = "The color of the pin."
 "#;
 
 /// Which check fires when the first text is replaced by the second.
@@ -201,6 +228,11 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "get = \"/users/{user}\"",
     ),
     (
+        "account_call_is_read_only",
+        "get = \"/me\"",
+        "post = \"/graphql\"\nread_only = true\ngraphql = { document = \"mutation { a }\" }",
+    ),
+    (
         "dead_tokens_are_recognised",
         "is = \"token_invalid\"",
         "is = \"invalid\"",
@@ -271,6 +303,34 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "hints_are_consistent",
         "scopes = [\"read\"]\nget = \"/f",
         "effects = [\"shares_data\"]\nscopes = [\"read\"]\nget = \"/f",
+    ),
+    (
+        "hints_are_consistent",
+        "read_only = false\ndestructive = false",
+        "read_only = true\ndestructive = false",
+    ),
+    (
+        "already_done_is_idempotent",
+        "destructive = false\nidempotent = true\nopen_world = false\nscopes = [\"write\"]",
+        "destructive = false\nidempotent = false\nopen_world = false\nscopes = [\"write\"]",
+    ),
+    ("graphql_variables_match", "note = \"$note\", ", ""),
+    ("graphql_variables_match", "($note: ID!, ", "("),
+    ("graphql_variables_match", "pin(note: $note, ", "pin("),
+    (
+        "graphql_variables_match",
+        "type = \"string\"\ndescription = \"The id",
+        "type = \"string\"\nrequired = false\ndescription = \"The id",
+    ),
+    (
+        "graphql_variables_match",
+        "note_color = \"$color\"",
+        "colour = \"$color\"",
+    ),
+    (
+        "graphql_errors_are_recognised",
+        "when = { body = { path = \"errors",
+        "when = { status = 400, body = { path = \"errors",
     ),
     ("every_placeholder_is_declared", "\"$limit\"", "\"$limits\""),
     (
@@ -409,6 +469,24 @@ fn what_one_key_can_tell_is_refused_while_reading() {
         ),
         ("get = \"/folders", "get = \"/../folders", "`..` segment"),
         ("query = {", "body = { a = 1 }\nquery = {", "has no `body`"),
+        (
+            "query = {",
+            "form = { a = 1 }\nbody = { a = 1 }\nquery = {",
+            "exclude each other",
+        ),
+        (
+            "get = \"/folders",
+            "graphql = { document = \"{ a }\" }\nget = \"/folders",
+            "needs a `post`",
+        ),
+        ("data = \"pin\"", "text = \"pin\"", "unknown field `text`"),
+        ("mutation Pin", "subscription Pin", "neither `query` nor"),
+        ("{ success } }", "{ success }", "never closes"),
+        (
+            "get = \"/me\"",
+            "get = \"/me\"\ngraphql = { document = \"{ a }\" }",
+            "needs a `post`",
+        ),
         (
             "query = {",
             "text = true\npick = { a = \"b\" }\nquery = {",

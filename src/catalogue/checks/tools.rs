@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Report;
+use super::graphql::may_write;
+use crate::catalogue::graphql_document::Operation;
 use crate::catalogue::plain_text::plain_text;
 use crate::catalogue::problem::ParsedFile;
 use crate::catalogue::{Effect, RefusalKind};
@@ -15,7 +17,11 @@ const LONGEST_DESCRIPTION: usize = 1024;
 pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let account = &file.provider.account;
-        if !account.read_only {
+        let sends_mutation = account
+            .graphql
+            .as_ref()
+            .is_some_and(|graphql| graphql.document.operation() == Operation::Mutation);
+        if !account.read_only || sends_mutation {
             report.add(
                 file,
                 "account",
@@ -191,6 +197,10 @@ pub(super) fn hints_are_consistent(files: &[ParsedFile], report: &mut Report) {
                     "a tool that deletes is destructive",
                 ),
                 (
+                    hints.read_only && may_write(tool),
+                    "a tool that only reads sends no mutation",
+                ),
+                (
                     *method == http::Method::DELETE && !deletes,
                     "a `delete` deletes: say so in `effects`",
                 ),
@@ -201,6 +211,22 @@ pub(super) fn hints_are_consistent(files: &[ParsedFile], report: &mut Report) {
                     format!("tool {}", tool.name),
                     *message,
                     "correct the hints or the effects: policies and clients rely on them",
+                );
+            }
+        }
+    }
+}
+
+/// A tool for which a repetition is no failure can be called again: clients rely on the hint to know it.
+pub(super) fn already_done_is_idempotent(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        for tool in &file.provider.tools {
+            if tool.reply.treat_as_success.is_some() && !tool.hints.idempotent {
+                report.add(
+                    file,
+                    format!("tool {}.treat_as_success", tool.name),
+                    "a refusal stands for a success, but the tool is not idempotent",
+                    "say `idempotent = true`, or let the refusal be one",
                 );
             }
         }

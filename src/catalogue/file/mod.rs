@@ -20,6 +20,8 @@ use super::ScopeRequirement;
 use super::constant_headers::ConstantHeaders;
 use super::error_rules::ErrorRule;
 use super::field_path::FieldPath;
+use super::field_text::FieldText;
+use super::graphql::Graphql;
 use super::path_template::PathTemplate;
 use super::url_template::{HostTemplate, UrlTemplate};
 use super::variables::Variable;
@@ -84,8 +86,10 @@ pub(super) struct AccountFile {
     /// A POST says so itself: the method cannot.
     pub(super) read_only: bool,
     pub(super) scopes: ScopeRequirement,
-    pub(super) id: FieldPath,
-    pub(super) label: Label,
+    /// The operation, when the account is found by GraphQL; `id` and `label` are then read in its data.
+    pub(super) graphql: Option<Graphql>,
+    pub(super) id: FieldText,
+    pub(super) label: FieldText,
 }
 
 #[derive(Deserialize)]
@@ -96,8 +100,9 @@ struct AccountKeys {
     read_only: Option<bool>,
     #[serde(default)]
     scopes: ScopeRequirement,
-    id: FieldPath,
-    label: Label,
+    graphql: Option<Graphql>,
+    id: FieldText,
+    label: FieldText,
 }
 
 impl TryFrom<AccountKeys> for AccountFile {
@@ -109,57 +114,17 @@ impl TryFrom<AccountKeys> for AccountFile {
             (None, Some(path)) => (http::Method::POST, path),
             _ => return Err("`[account]` has exactly one of `get` and `post`".to_owned()),
         };
+        if keys.graphql.is_some() && method != http::Method::POST {
+            return Err("`graphql` of `[account]` needs a `post`".to_owned());
+        }
         Ok(Self {
             read_only: keys.read_only.unwrap_or(method == http::Method::GET),
             path: PathTemplate::parse(&path)?,
             method,
             scopes: keys.scopes,
+            graphql: keys.graphql,
             id: keys.id,
             label: keys.label,
         })
-    }
-}
-
-/// How an account is called: a path (`login`), or text with paths in it (`{user.name} ({user.email})`).
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Label(Vec<LabelPiece>);
-
-#[derive(Clone, Debug)]
-enum LabelPiece {
-    Text(String),
-    Field(FieldPath),
-}
-
-impl TryFrom<String> for Label {
-    type Error = String;
-
-    fn try_from(source: String) -> Result<Self, String> {
-        use super::placeholder::{Piece, pieces};
-
-        if !source.contains('{') {
-            return Ok(Self(vec![LabelPiece::Field(FieldPath::try_from(source)?)]));
-        }
-        pieces(&source)?
-            .into_iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => Ok(LabelPiece::Text(text)),
-                Piece::Braces(path) => FieldPath::try_from(path).map(LabelPiece::Field),
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
-impl Label {
-    /// The label; nothing when one of its fields is absent.
-    pub(super) fn read(&self, value: &serde_json::Value) -> Option<String> {
-        self.0
-            .iter()
-            .map(|piece| match piece {
-                LabelPiece::Text(text) => Some(text.clone()),
-                LabelPiece::Field(path) => path.find_text(value),
-            })
-            .collect()
     }
 }

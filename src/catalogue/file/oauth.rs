@@ -76,6 +76,7 @@ pub(crate) struct TokenReplyFile {
     scope_separators: String,
     ok: Option<String>,
     error: String,
+    dead_grant: Vec<String>,
 }
 
 impl Default for TokenReplyFile {
@@ -88,6 +89,7 @@ impl Default for TokenReplyFile {
             scope_separators: String::new(),
             ok: None,
             error: "error".to_owned(),
+            dead_grant: Vec::new(),
         }
     }
 }
@@ -102,6 +104,7 @@ impl TokenReplyFile {
             scope_separators,
             ok,
             error,
+            dead_grant,
         } = self.clone();
         TokenReplyRules {
             access_token,
@@ -111,6 +114,7 @@ impl TokenReplyFile {
             scope_separators,
             ok,
             error,
+            dead_grant,
         }
     }
 }
@@ -119,19 +123,23 @@ impl TokenReplyFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RevokeKeys")]
 pub(crate) enum RevokeFile {
-    Unsupported {
-        manual_url: Option<Url>,
-    },
-    Request {
-        method: Method,
-        url: UrlTemplate,
-        auth: RevocationAuth,
-        encoding: TokenEncoding,
-        token_param: Option<String>,
-        send_hint: bool,
-        tokens: RevocationTokens,
-        success: Vec<u16>,
-    },
+    Unsupported { manual_url: Option<Url> },
+    Request(Box<RevokeRequestFile>),
+}
+
+/// The request of `[oauth.revoke]`.
+#[derive(Clone, Debug)]
+pub(crate) struct RevokeRequestFile {
+    pub(crate) method: Method,
+    pub(crate) url: UrlTemplate,
+    pub(crate) auth: RevocationAuth,
+    pub(crate) encoding: TokenEncoding,
+    pub(crate) token_param: Option<String>,
+    pub(crate) send_hint: bool,
+    pub(crate) tokens: RevocationTokens,
+    pub(crate) success: Vec<u16>,
+    pub(crate) confirmed_by: Option<String>,
+    pub(crate) already_dead: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +159,9 @@ struct RevokeKeys {
     tokens: Option<RevocationTokensFile>,
     #[serde(default)]
     success: Vec<u16>,
+    confirmed_by: Option<String>,
+    #[serde(default)]
+    already_dead: Vec<String>,
 }
 
 impl TryFrom<RevokeKeys> for RevokeFile {
@@ -174,7 +185,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
         if keys.manual_url.is_some() {
             return Err("`manual_url` belongs to `unsupported = true`");
         }
-        Ok(Self::Request {
+        Ok(Self::Request(Box::new(RevokeRequestFile {
             method,
             url,
             auth: match keys
@@ -196,7 +207,9 @@ impl TryFrom<RevokeKeys> for RevokeFile {
                 RevocationTokensFile::Access => RevocationTokens::Access,
             },
             success: keys.success,
-        })
+            confirmed_by: keys.confirmed_by,
+            already_dead: keys.already_dead,
+        })))
     }
 }
 

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use crate::catalogue::ScopeRequirement;
 use crate::catalogue::body_template::BodyTemplate;
 use crate::catalogue::constant_headers::ConstantHeaders;
+use crate::catalogue::graphql::Graphql;
 use crate::catalogue::inputs::Inputs;
 use crate::catalogue::path_template::PathTemplate;
 use crate::catalogue::pick::Pick;
 use crate::catalogue::query_template::QueryTemplate;
-use crate::catalogue::reply::{BodyShape, ReplyShape};
-use crate::catalogue::request::RequestTemplate;
+use crate::catalogue::reply::{AlreadyDone, BodyShape, GraphqlData, ReplyShape};
+use crate::catalogue::request::{RequestBody, RequestTemplate};
 
 /// One `[[tool]]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,8 @@ pub(crate) struct ToolFile {
     pub(crate) effects: Vec<Effect>,
     pub(crate) scopes: ScopeRequirement,
     pub(crate) request: RequestTemplate,
+    /// The operation that the body of the request was made of.
+    pub(crate) graphql: Option<Graphql>,
     pub(crate) reply: ReplyShape,
     pub(crate) inputs: Inputs,
     pub(crate) example: Map<String, Value>,
@@ -84,10 +87,13 @@ struct ToolKeys {
     #[serde(default)]
     headers: ConstantHeaders,
     body: Option<BodyTemplate>,
+    form: Option<QueryTemplate>,
+    graphql: Option<Graphql>,
     pick: Option<Pick>,
     #[serde(default)]
     text: bool,
     empty: Option<Map<String, Value>>,
+    treat_as_success: Option<AlreadyDone>,
     #[serde(default)]
     input: Inputs,
     example: Map<String, Value>,
@@ -112,7 +118,17 @@ impl TryFrom<ToolKeys> for ToolFile {
                 "it has exactly one of `get`, `post`, `put`, `patch` and `delete`",
             ));
         };
-        if method == Method::GET && keys.body.is_some() {
+        let body = match (keys.body, keys.form, &keys.graphql) {
+            (None, None, None) => None,
+            (Some(body), None, None) => Some(RequestBody::Json(body)),
+            (None, Some(form), None) => Some(RequestBody::Form(form)),
+            (None, None, Some(graphql)) if method == Method::POST => {
+                Some(RequestBody::Json(graphql.body()))
+            }
+            (None, None, Some(_)) => return Err(of_tool("`graphql` needs a `post`")),
+            _ => return Err(of_tool("`body`, `form` and `graphql` exclude each other")),
+        };
+        if method == Method::GET && body.is_some() {
             return Err(of_tool("a `get` has no `body`"));
         }
         let hint = |name: &str, hint: Option<bool>| {
@@ -128,11 +144,17 @@ impl TryFrom<ToolKeys> for ToolFile {
             idempotent: hint("idempotent", keys.idempotent)?,
             open_world: hint("open_world", keys.open_world)?,
         };
-        let body = match (keys.pick, keys.text) {
-            (Some(_), true) => return Err(of_tool("`pick` and `text` exclude each other")),
-            (Some(pick), false) => BodyShape::Pick(Box::new(pick)),
-            (None, true) => BodyShape::Text,
-            (None, false) => BodyShape::Json,
+        let shape = match (&keys.graphql, keys.pick, keys.text) {
+            (_, Some(_), true) => return Err(of_tool("`pick` and `text` exclude each other")),
+            (Some(_), None, true) => {
+                return Err(of_tool("`graphql` and `text` exclude each other"));
+            }
+            (Some(graphql), pick, false) => {
+                BodyShape::Graphql(Box::new(GraphqlData::new(graphql, pick)))
+            }
+            (None, Some(pick), false) => BodyShape::Pick(Box::new(pick)),
+            (None, None, true) => BodyShape::Text,
+            (None, None, false) => BodyShape::Json,
         };
         Ok(Self {
             request: RequestTemplate {
@@ -140,12 +162,14 @@ impl TryFrom<ToolKeys> for ToolFile {
                 path: PathTemplate::parse(&path).map_err(|error| of_tool(&error))?,
                 query: keys.query,
                 headers: keys.headers,
-                body: keys.body,
+                body,
             },
             reply: ReplyShape {
-                body,
+                body: shape,
                 empty: keys.empty.map(Value::Object),
+                treat_as_success: keys.treat_as_success,
             },
+            graphql: keys.graphql,
             name: keys.name,
             title: keys.title,
             description: keys.description,

@@ -18,6 +18,8 @@ fn standard(provider: &FakeProvider) -> RevocationRequest {
         send_hint: true,
         tokens: RevocationTokens::RefreshThenAccess,
         success_statuses: Vec::new(),
+        confirmed_by: None,
+        already_dead: Vec::new(),
     }
 }
 
@@ -180,6 +182,41 @@ async fn revoked_is_never_claimed_without_a_confirmation() {
                 "{status} {body}: {error:?}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_success_with_a_flag_is_believed_by_its_flag() {
+    for (status, body, confirmed) in [
+        (200, r#"{"ok":true,"revoked":true}"#, true),
+        (200, r#"{"ok":true,"revoked":false}"#, false),
+        (200, r#"{"ok":true,"revoked":"yes"}"#, false),
+        (200, r#"{"ok":true}"#, false),
+        (200, "", false),
+        (204, "", false),
+        (200, r#"{"ok":false,"revoked":true}"#, false),
+        (200, r#"{"ok":false,"error":"token_revoked"}"#, true),
+        (200, r#"{"ok":false,"error":"invalid_auth"}"#, false),
+        (500, r#"{"ok":false,"error":"token_revoked"}"#, false),
+    ] {
+        let provider = FakeProvider::start().await;
+        provider.answers(status, "application/json", body);
+        let mut profile = with(
+            &provider,
+            RevocationRequest {
+                auth: RevocationAuth::Bearer,
+                token_param: None,
+                send_hint: false,
+                tokens: RevocationTokens::Access,
+                confirmed_by: Some("revoked".to_owned()),
+                already_dead: vec!["token_revoked".to_owned()],
+                ..standard(&provider)
+            },
+        );
+        profile.token_reply.ok = Some("ok".to_owned());
+        profile.token_reply.dead_grant = vec!["invalid_auth".to_owned()];
+        let outcome = revoke_at(&provider, &profile).await;
+        assert_eq!(outcome.is_ok(), confirmed, "{status} {body}: {outcome:?}");
     }
 }
 

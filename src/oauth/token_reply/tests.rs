@@ -114,6 +114,25 @@ fn refusals_with_status_200_are_refusals() {
 }
 
 #[test]
+fn a_providers_own_word_for_a_dead_refresh_token_is_understood() {
+    let mut rules = nested_rules();
+    rules.dead_grant = vec!["invalid_refresh_token".to_owned()];
+    let refused = |grant, code: &str| {
+        let body = format!(r#"{{"ok":false,"error":"{code}"}}"#);
+        read_by(&rules, grant, &body).unwrap_err()
+    };
+    let dead = refused(Grant::Refresh, "invalid_refresh_token");
+    assert!(dead.grant_is_dead());
+    assert!(
+        dead.to_string()
+            .ends_with("invalid_grant (invalid_refresh_token)"),
+        "{dead}"
+    );
+    assert!(!refused(Grant::Refresh, "bad_client_secret").grant_is_dead());
+    assert!(!refused(Grant::Exchange, "invalid_refresh_token").grant_is_dead());
+}
+
+#[test]
 fn lifetimes_are_believed_between_zero_and_ten_years() {
     const TEN_YEARS: u64 = 315_360_000;
     for (written, seconds) in [

@@ -9,7 +9,9 @@ use attache::config::{Config, Environment, Options};
 use attache::gateway::ServiceSettings;
 use tempfile::TempDir;
 
+use super::machine::Bridge;
 use super::person::Person;
+use super::program;
 use super::provider::Provider;
 
 /// When every test begins: 2026-11-23T06:00:00Z.
@@ -18,6 +20,14 @@ pub(crate) const START: Timestamp = Timestamp::from_unix(1_795_413_600);
 /// A clock that stands at [`START`].
 pub(crate) fn clock() -> Clock {
     Clock::manual(START)
+}
+
+/// What most tests begin with: the provider `acme`, and a gateway on which it is set up.
+pub(crate) async fn gateway_with_acme() -> (Provider, TestGateway) {
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    (acme, gateway)
 }
 
 /// A running gateway. Its folder goes with it.
@@ -70,6 +80,24 @@ impl TestGateway {
         let person = Person::new(name, &self.origin(), token.expose());
         person.sign_in(&link).await;
         person
+    }
+
+    /// A client's process, `attache stdio`, which reaches this gateway through its control socket and acts for the person
+    /// whom [`TestGateway::person`] knows by the same name.
+    pub(crate) async fn bridge_for(&mut self, name: &str) -> Bridge {
+        let agent = format!("{name}'s agent");
+        let person = self.app.person("attache:test", name, name, &agent).await;
+        let (_, caller, _) = person.expect("the store works");
+        self.app.open_control(caller).expect("a socket");
+        let data = self.folder().join("data");
+        let mut command = program::command(&["stdio", "--data-dir"]);
+        command.arg(data);
+        Bridge::start(command)
+    }
+
+    /// The clock that it goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Scheme, host and port.

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod environment;
 pub(crate) mod gateway;
+pub(crate) mod legacy;
 pub(crate) mod machine;
 pub(crate) mod other_version;
 pub(crate) mod person;

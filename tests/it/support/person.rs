@@ -99,6 +99,22 @@ impl Person {
             .destination()
     }
 
+    /// The page that leaves for the provider, with further headers on the request, as a hostile proxy might add.
+    pub(crate) async fn leave_with_headers(&self, service: &str, headers: &[(&str, &str)]) -> Url {
+        let page = self.open("/connections").await;
+        let form = format!("csrf={}", page.form_token());
+        let path = format!("/services/{service}/connect");
+        let page = self
+            .browse_with(Method::POST, &path, Some(form), headers)
+            .await;
+        page.destination()
+    }
+
+    /// Every cookie that the browser holds, as it would send them.
+    pub(crate) fn cookies(&self) -> String {
+        self.cookie_line().to_str().expect("plain").to_owned()
+    }
+
     /// Forgets a cookie whose name starts with `prefix`.
     pub(crate) fn loses_cookies(&self, prefix: &str) {
         self.cookies
@@ -108,6 +124,16 @@ impl Person {
     }
 
     async fn browse(&self, method: Method, address: &str, form: Option<String>) -> Page {
+        self.browse_with(method, address, form, &[]).await
+    }
+
+    async fn browse_with(
+        &self,
+        method: Method,
+        address: &str,
+        form: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Page {
         let url = self.origin.join(address).expect("an address");
         assert_eq!(
             url.origin(),
@@ -123,6 +149,9 @@ impl Person {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .header("sec-fetch-site", "same-origin")
                 .body(form);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = request.send().await.expect("the gateway answers");
         self.keep_cookies(response.headers());
@@ -195,6 +224,14 @@ impl Person {
         let answer = self.request("tools/list", None, json!({}), json!({})).await;
         let refusal = answer.body.as_str().unwrap_or_default();
         !refusal.contains("not known here")
+    }
+
+    /// What the gateway says of itself to a client of revision 2026-07-28.
+    pub(crate) async fn discover(&self) -> Value {
+        let answer = self
+            .request("server/discover", None, json!({}), json!({}))
+            .await;
+        answer.body["result"].clone()
     }
 
     async fn request(

@@ -31,7 +31,14 @@ impl Program {
 
     /// `attache` with these arguments; waits until it is ready.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let mut process = Process::start(command(arguments));
+        Self::start_with(arguments, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command(arguments);
+        command.envs(environment.iter().copied());
+        let mut process = Process::start(command);
         let line = process.next_line().await.expect("it says that it is ready");
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         Self { process, ready }
