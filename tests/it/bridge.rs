@@ -167,6 +167,29 @@ async fn a_gateway_that_was_still_ending_is_waited_for() {
     assert_eq!(machine.gateways(), 1);
 }
 
+/// The gateway that a client had started is killed before it listens: a sentence, and the next message starts another.
+#[tokio::test]
+async fn a_gateway_that_is_killed_while_it_starts_is_told_and_started_again() {
+    let machine = Machine::new();
+    let mut bridge = machine.bridge();
+    bridge.ask(&modern(1, "tools/list")).await;
+    machine.end_gateway();
+    let held = hold_the_store(&machine);
+    bridge.send(&modern(2, "tools/list"));
+    machine.kill_a_start().await;
+    let answer = bridge.next().await;
+    assert_eq!(answer["id"], 2, "{answer:#}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("ended before it was ready") && message.contains("gateway.log"),
+        "{message}"
+    );
+    drop(held);
+    let answer = bridge.ask(&modern(3, "tools/list")).await;
+    assert!(tool_names(&answer).is_empty());
+    assert_eq!(machine.gateways(), 1);
+}
+
 /// `attache serve` and a client at the same moment: whoever comes first is the gateway, and the client is served.
 #[tokio::test]
 async fn a_client_beside_a_starting_serve_is_served() {

@@ -141,6 +141,20 @@ impl Machine {
         }
     }
 
+    /// Waits until a gateway is being started in the background, and ends it without warning.
+    pub(crate) async fn kill_a_start(&self) {
+        let folder = self.data_dir();
+        let pattern = format!("--background.*{}", folder.to_str().expect("a plain path"));
+        // A process that appears is no event that can be awaited.
+        while !Command::new("pkill")
+            .args(["-KILL", "-f", "--", &pattern])
+            .status()
+            .is_ok_and(|found| found.success())
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Ends the gateway without warning.
     pub(crate) fn kill_gateway(&self) {
         let pid = self.gateway().expect("a gateway runs").to_string();
