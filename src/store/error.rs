@@ -32,7 +32,7 @@ pub enum OpenError {
     },
     /// The store's files are damaged, or some of them are gone.
     #[error(
-        "the store in {} is damaged ({detail}): keep a copy of the folder and bring back the last backup with `attache restore`",
+        "the store in {} is damaged ({detail}): keep a copy of the folder, and put a copy of the whole data folder from a backup in its place",
         folder.display()
     )]
     Damaged {

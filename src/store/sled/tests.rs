@@ -188,7 +188,7 @@ async fn a_panic_while_opening_is_damage() {
     let error = died.await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "the store in /data/store is damaged (the storage engine panicked: page 7 is odd): keep a copy of the folder and bring back the last backup with `attache restore`"
+        "the store in /data/store is damaged (the storage engine panicked: page 7 is odd): keep a copy of the folder, and put a copy of the whole data folder from a backup in its place"
     );
 }
 
@@ -219,7 +219,7 @@ async fn a_damaged_file_is_an_error_that_names_the_remedy() {
             fs::write(folder.join(name), damaged).unwrap();
             if let Err(error) = open_and_read(&folder).await {
                 let text = error.to_string();
-                assert!(text.contains("attache restore"), "{text}");
+                assert!(text.contains("from a backup"), "{text}");
                 assert!(text.contains(folder.to_str().unwrap()), "{text}");
                 refused += 1;
             }
