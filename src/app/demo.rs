@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::gateway::{App, StartError};
+use super::gateway::{App, StartError, links};
 use super::listen;
 use super::ready::{Ready, ReadyPerson};
-use crate::base::{Clock, Random};
+use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::egress::LoopbackAuthority;
-use crate::gateway::{Fault, Links, ServiceSettings};
+use crate::gateway::{Fault, Gateway, Links, ServiceSettings};
+use crate::identity::Caller;
 use crate::sandbox::{self, Sandbox};
 use crate::web::SignInMode;
 
@@ -24,15 +25,13 @@ const ISSUER: &str = "attache:demo";
 /// The people of the demo. Commands and bridges act for the first.
 const PEOPLE: [(&str, &str); 2] = [("ana", "Ana"), ("ben", "Ben")];
 
-fn agent_of(name: &str) -> String {
-    format!("{name}'s agent")
-}
-
-/// Where the demo runs.
-#[derive(Debug)]
-pub struct DemoSettings {
-    /// The gateway's configuration; its address must be on this machine.
-    pub config: Config,
+/// One of the people of the demo as their agent calls, and that agent's token.
+async fn caller(
+    gateway: &Gateway,
+    (subject, name): (&str, &str),
+) -> Result<(Caller, Secret), Fault> {
+    let agent = format!("{name}'s agent");
+    gateway.startup_caller(ISSUER, subject, name, &agent).await
 }
 
 /// A running demo.
@@ -65,25 +64,20 @@ impl From<Fault> for DemoError {
 }
 
 impl Demo {
-    /// Starts both.
+    /// Starts both, from the gateway's configuration, whose address must be on this machine.
     ///
     /// # Errors
     /// [`DemoError`].
     pub async fn start(
-        settings: DemoSettings,
+        mut config: Config,
         clock: Clock,
         random: Random,
     ) -> Result<Self, DemoError> {
-        let mut config = settings.config;
         if !config.bind.ip().is_loopback() {
             return Err(DemoError::NotLoopback);
         }
         let (listener, address) = listen::bind(config.bind).await.map_err(StartError::from)?;
-        let public_url = config
-            .public_url
-            .get_or_insert_with(|| format!("http://{address}"));
-        let links =
-            Links::new(public_url).map_err(|problem| StartError::PublicUrl(problem.to_string()))?;
+        let links = links(&config, address)?;
         let data_dir = config.data_dir.clone();
         let sandbox = start_sandbox(&data_dir, clock.clone(), random.clone()).await?;
         let (service, authority) = set_up(&sandbox, &links).await?;
@@ -91,8 +85,7 @@ impl Demo {
         config.egress.dangerously_allow_loopback.push(authority);
         let mut app =
             App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
-        let (subject, name) = PEOPLE[0];
-        let (_, owner, _) = app.person(ISSUER, subject, name, &agent_of(name)).await?;
+        let (owner, _) = caller(app.gateway(), PEOPLE[0]).await?;
         app.open_control(owner)?;
         Ok(Self {
             app,
@@ -113,19 +106,17 @@ impl Demo {
     /// [`Fault`] when the store fails.
     pub async fn ready(&self) -> Result<Ready, Fault> {
         let mut people = Vec::new();
-        for (subject, name) in PEOPLE {
-            let (principal, _, agent_token) = self
-                .app
-                .person(ISSUER, subject, name, &agent_of(name))
-                .await?;
-            let sign_in_url = self.app.gateway().create_sign_in_link(&principal).await?;
+        let gateway = self.app.gateway();
+        for person in PEOPLE {
+            let (caller, agent_token) = caller(gateway, person).await?;
+            let sign_in_url = gateway.create_sign_in_link(&caller.principal).await?;
             people.push(ReadyPerson {
-                name: subject.to_owned(),
+                name: person.0.to_owned(),
                 sign_in_url,
                 agent_token,
             });
         }
-        let links = self.app.gateway().links();
+        let links = gateway.links();
         Ok(Ready {
             mcp_url: links.mcp(),
             sse_url: None,

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{self, Activity};
 use super::control::{ControlError, ControlSocket, Offered};
 use super::listen::{self, ListenError};
-use crate::base::{Clock, Random, Secret};
+use crate::base::{Clock, Random};
 use crate::catalogue::{Catalogue, Problem};
 use crate::config::{Config, ConfigProblem};
 use crate::egress::{Egress, EgressSetupError};
 use crate::gateway::{Fault, Gateway, Links, Services, ServicesProblem};
-use crate::identity::{Caller, Principal};
+use crate::identity::Caller;
 use crate::mcp;
 use crate::store::{MasterKey, MasterKeyError, OpenError, Store};
 use crate::web::{self, SignInMode};
@@ -75,7 +75,6 @@ pub struct App {
     gateway: Gateway,
     mcp: mcp::Settings,
     store: Store,
-    address: SocketAddr,
     activity: Activity,
     stop: CancellationToken,
     asked_to_end: CancellationToken,
@@ -118,7 +117,6 @@ impl App {
             gateway,
             mcp,
             store,
-            address,
             activity,
             stop,
             asked_to_end: CancellationToken::new(),
@@ -132,12 +130,6 @@ impl App {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Listens on the control socket of the data folder for bridges and commands of `owner`, the person of this machine.
@@ -171,22 +163,6 @@ impl App {
     /// Waits until nobody has used the gateway for `idle`: no request, no bridge, no open stream.
     pub async fn idle_for(&self, idle: Duration) {
         self.activity.quiet_for(idle).await;
-    }
-
-    /// A person with the agent that the gateway adds for them: who, as which caller, with which token.
-    ///
-    /// # Errors
-    /// [`Fault`] when the store fails.
-    pub async fn person(
-        &self,
-        issuer: &str,
-        subject: &str,
-        name: &str,
-        agent: &str,
-    ) -> Result<(Arc<Principal>, Caller, Secret), Fault> {
-        let principal = self.gateway.person(issuer, subject, name).await?;
-        let (caller, token) = self.gateway.startup_agent(&principal, agent).await?;
-        Ok((principal, caller, token))
     }
 
     /// Ends in order: no new requests, those under way finish, the store is closed.
@@ -227,7 +203,8 @@ impl Parts {
     }
 }
 
-fn links(config: &Config, address: SocketAddr) -> Result<Links, StartError> {
+/// The gateway's own addresses: under the public URL, or where it listens when there is none.
+pub(super) fn links(config: &Config, address: SocketAddr) -> Result<Links, StartError> {
     let url = config
         .public_url
         .clone()

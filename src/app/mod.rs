@@ -14,7 +14,7 @@ mod offline;
 mod ready;
 
 pub use bridge::{BridgeError, bridge, bridge_to};
-pub use demo::{Demo, DemoError, DemoSettings};
+pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;
 pub use offline::Offline;

@@ -10,7 +10,7 @@ use clap::Args;
 use super::signals::Signals;
 use super::{Failure, local, steps};
 use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
-use crate::app::{App, Demo, DemoSettings, Ready, ReadySandbox, bridge, bridge_to};
+use crate::app::{App, Demo, Ready, ReadySandbox, bridge, bridge_to};
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
 use crate::gateway::Gateway;
@@ -117,8 +117,8 @@ pub(super) async fn local_owner(
     environment: &Environment,
 ) -> Result<(Caller, Secret), Failure> {
     let name = local_person(environment);
-    let principal = gateway.person(LOCAL_ISSUER, "owner", &name).await?;
-    Ok(gateway.startup_agent(&principal, LOCAL_AGENT).await?)
+    let caller = gateway.startup_caller(LOCAL_ISSUER, "owner", &name, LOCAL_AGENT);
+    Ok(caller.await?)
 }
 
 /// One line to whoever started us in the background. That they are gone is no failure.
@@ -143,7 +143,7 @@ pub(super) fn demo(
     let lock = GatewayLock::try_take(&config.data_dir)?;
     let served = in_runtime(async move {
         let mut signals = Signals::listen()?;
-        let demo = Demo::start(DemoSettings { config }, Clock::System, Random::System).await?;
+        let demo = Demo::start(config, Clock::System, Random::System).await?;
         announce(&demo.ready().await?, json, steps::demo)?;
         until_told_to_end(&mut signals, demo.app(), json).await;
         demo.stop().await;

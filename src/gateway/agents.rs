@@ -31,7 +31,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
-    pub async fn startup_agent(
+    async fn startup_agent(
         &self,
         person: &Principal,
         name: &str,
@@ -50,6 +50,23 @@ impl Gateway {
         }
         let caller = self.authenticate(&token).await?.ok_or(Fault::Contention)?;
         Ok((caller, token.to_secret()))
+    }
+
+    /// The person whom `issuer` calls `subject`, added if new, as the caller that the gateway's own agent for them is, and
+    /// that agent's token. The token is the
+    /// same at every start.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn startup_caller(
+        &self,
+        issuer: &str,
+        subject: &str,
+        name: &str,
+        agent: &str,
+    ) -> Result<(Caller, Secret), Fault> {
+        let principal = self.person(issuer, subject, name).await?;
+        self.startup_agent(&principal, agent).await
     }
 
     /// The agents of `person`, the oldest first.

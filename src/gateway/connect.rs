@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::base::{ConnectionId, PersonId, Secret};
 use crate::catalogue::{Account, ScopeSet};
@@ -356,7 +357,6 @@ impl Gateway {
         granted: ScopeSet,
         credential: &Credential,
     ) -> Result<Connection, Fault> {
-        const ATTEMPTS: usize = 8;
         let connections = self.parts.store.connections();
         let mut new = Connection {
             id: ConnectionId::new(&self.parts.random),

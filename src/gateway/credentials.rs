@@ -2,14 +2,12 @@
 //!
 //! Refresh will live here too, and nowhere else.
 
+use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::{PersonId, Secret};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::{Connection, Credential, ExpiredReason, Status};
 use crate::store::{Record, WriteError};
-
-/// How often a write is tried again after someone else changed the record.
-const ATTEMPTS: usize = 8;
 
 /// A connection and the credential in it, good for one call.
 pub(super) struct Usable {

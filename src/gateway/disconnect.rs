@@ -1,5 +1,6 @@
 //! Disconnecting: unusable here at once, then revoked at the provider, with a receipt.
 
+use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, Timestamp};
 use crate::connection::{AtProvider, Connection, Status};
@@ -104,7 +105,6 @@ impl Gateway {
         principal: &Principal,
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
-        const ATTEMPTS: usize = 8;
         for _ in 0..ATTEMPTS {
             let record = self.own_connection(principal, id).await?;
             let service = self

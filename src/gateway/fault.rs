@@ -2,6 +2,9 @@
 
 use crate::store::{StoreError, WriteError};
 
+/// How often a write is tried again after someone else changed the record; then it is [`Fault::Contention`].
+pub(super) const ATTEMPTS: usize = 8;
+
 /// Something on our side failed. The person or agent is told only that; the cause goes to the log, once, where the
 /// fault is turned into an answer.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::support::folder::files;
 use crate::support::person::Person;
 use crate::support::program::{Program, run};
 
@@ -353,21 +354,6 @@ fn words_that_are_no_command_are_wrong_usage() {
     let ended = run(&["sevre"]);
     assert_eq!(ended.status, Some(2));
     assert!(ended.stderr.contains("serve"), "{}", ended.stderr);
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }
 
 fn digests(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
+use crate::support::folder::files;
 use crate::support::gateway::{TestGateway, gateway_with_acme};
 use crate::support::machine::modern;
 use crate::support::person::Person;
@@ -159,21 +160,12 @@ async fn no_secret_passes_the_bridge() {
 
 /// All bytes of all files of the data folder but the provider files, which are the operator's.
 fn raw(folder: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for entry in std::fs::read_dir(folder.join("data")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            for file in std::fs::read_dir(path).unwrap() {
-                let path = file.unwrap().path();
-                if path.is_file() {
-                    bytes.extend(std::fs::read(path).unwrap());
-                }
-            }
-        } else {
-            bytes.extend(std::fs::read(path).unwrap());
-        }
-    }
-    bytes
+    let files = files(&folder.join("data")).into_iter();
+    // The control socket is no file that can be read.
+    let regular = files.filter(|file| file.is_file());
+    regular
+        .flat_map(|file| std::fs::read(file).expect("a readable file"))
+        .collect()
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use attache::config::{Config, Environment, Options};
 use regex::Regex;
 
+use crate::support::folder::files;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -60,7 +62,11 @@ fn every_environment_variable_is_documented() {
     let variable = Regex::new(r#""(ATTACHE_[A-Z_]*[A-Z])""#).unwrap();
     let configuration = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let mut undocumented = Vec::new();
-    for entry in glob(&root().join("src")) {
+    let sources = files(&root().join("src"));
+    for entry in sources
+        .iter()
+        .filter(|file| file.extension() == Some("rs".as_ref()))
+    {
         let text = std::fs::read_to_string(entry).unwrap();
         let product = text.split("#[cfg(test)]").next().unwrap();
         let names = variable
@@ -103,20 +109,4 @@ fn unindented(text: &str) -> String {
         .map(str::trim_start)
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-fn glob(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                glob(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .filter(|path| path.extension() == Some("rs".as_ref()))
-        .collect()
 }

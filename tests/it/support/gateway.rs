@@ -69,12 +69,16 @@ impl TestGateway {
     /// A person who is signed in, with an agent of their own.
     pub(crate) async fn person(&self, name: &str) -> Person {
         let agent = format!("{name}'s agent");
-        let person = self.app.person("attache:test", name, name, &agent).await;
-        let (principal, _, token) = person.expect("the store works");
+        let person = self
+            .app
+            .gateway()
+            .startup_caller("attache:test", name, name, &agent)
+            .await;
+        let (caller, token) = person.expect("the store works");
         let link = self
             .app
             .gateway()
-            .create_sign_in_link(&principal)
+            .create_sign_in_link(&caller.principal)
             .await
             .expect("the store works");
         let person = Person::new(name, &self.origin(), token.expose());
@@ -86,8 +90,12 @@ impl TestGateway {
     /// whom [`TestGateway::person`] knows by the same name.
     pub(crate) async fn bridge_for(&mut self, name: &str) -> Bridge {
         let agent = format!("{name}'s agent");
-        let person = self.app.person("attache:test", name, name, &agent).await;
-        let (_, caller, _) = person.expect("the store works");
+        let person = self
+            .app
+            .gateway()
+            .startup_caller("attache:test", name, name, &agent)
+            .await;
+        let (caller, _) = person.expect("the store works");
         self.app.open_control(caller).expect("a socket");
         let data = self.folder().join("data");
         let mut command = program::command(&["stdio", "--data-dir"]);

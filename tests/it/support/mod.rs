@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod environment;
+pub(crate) mod folder;
 pub(crate) mod gateway;
 pub(crate) mod legacy;
 pub(crate) mod machine;
