@@ -73,7 +73,7 @@ fn lines<T: std::fmt::Display>(problems: &[T]) -> String {
 /// A running gateway.
 pub struct App {
     gateway: Gateway,
-    mcp: mcp::Settings,
+    mcp: mcp::Surface,
     store: Store,
     activity: Activity,
     stop: CancellationToken,
@@ -106,8 +106,9 @@ impl App {
         let (mcp, control_socket) = (config.mcp, config.control_socket());
         let Parts { gateway, store } = Parts::open(config, links, clock, random).await?;
         let stop = CancellationToken::new();
+        let mcp = mcp::Surface::new(gateway.clone(), mcp, stop.clone());
         let activity = Activity::default();
-        let router = router(&gateway, mcp, sign_in, address, &stop)
+        let router = router(&gateway, &mcp, sign_in, address)
             .layer(from_fn_with_state(activity.clone(), activity::count));
         let tasks = vec![
             listen::serve(listener, router, stop.clone()),
@@ -144,7 +145,7 @@ impl App {
         let socket = ControlSocket::bind(path)?;
         let offered = Offered {
             gateway: self.gateway.clone(),
-            mcp: self.mcp,
+            mcp: self.mcp.clone(),
             owner,
             activity: self.activity.clone(),
             stop: self.stop.clone(),
@@ -214,13 +215,12 @@ pub(super) fn links(config: &Config, address: SocketAddr) -> Result<Links, Start
 
 fn router(
     gateway: &Gateway,
-    mcp: mcp::Settings,
+    mcp: &mcp::Surface,
     sign_in: SignInMode,
     address: SocketAddr,
-    stop: &CancellationToken,
 ) -> Router {
     let authorities = authorities(gateway.links(), address);
-    let mcp = mcp::router(gateway.clone(), mcp, authorities.clone(), stop.clone());
+    let mcp = mcp::router(mcp, authorities.clone());
     web::router(gateway.clone(), sign_in, authorities).merge(mcp)
 }
 

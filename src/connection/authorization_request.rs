@@ -16,8 +16,9 @@ pub struct AuthorizationRequest {
     pub person: PersonId,
     /// The service that is being connected; the callback path must name the same.
     pub service: String,
-    /// Digest of the connect ticket it serves; none when it began on the Connections page.
-    pub ticket: Option<String>,
+    /// The last part of the connect link it serves; none when it began on the Connections page.
+    #[serde(with = "crate::base::secret::for_sealing", default)]
+    pub ticket: Option<Secret>,
     /// Digest of the cookie that the beginning browser was given.
     pub flow_digest: String,
     /// The proof key (RFC 7636), where the provider takes one.

@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{PersonId, Timestamp};
 
-/// What a connect link stands for: one person is asked to connect one service, for an agent. Found by the digest of
-/// the link's last part. It is not a credential: whoever opens it must be signed in as its person.
+/// What a connect link stands for: one person is asked to connect one service or several, for an agent. Found by the
+/// digest of the link's last part. It is not a credential: whoever opens it must be signed in as its person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectTicket {
     /// Who was asked.
     pub person: PersonId,
-    /// The service to connect.
-    pub service: String,
+    /// The services to connect, each a step. Never empty.
+    pub services: Vec<String>,
     /// The agent that asked.
     pub agent_name: String,
-    /// The tool it wanted to run; empty when the person asked without one.
+    /// The tool it wanted to run; empty when it asked without one.
     pub tool: String,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops working.
     pub expires: Timestamp,
-    /// Set by a completed callback: the ticket has done its work.
-    pub spent: bool,
+    /// The services that a completed callback of this very ticket has connected.
+    pub connected: Vec<String>,
 }
 
 /// Why a ticket does not let a person go on.
@@ -49,13 +49,38 @@ impl ConnectTicket {
         if self.person != *person {
             return Err(TicketRefusal::WrongPerson);
         }
-        if self.spent {
+        if self.is_spent() {
             return Err(TicketRefusal::Spent);
         }
         if now >= self.expires {
             return Err(TicketRefusal::Expired);
         }
         Ok(())
+    }
+
+    /// Whether every step is done.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.remaining().next().is_none()
+    }
+
+    /// The services whose step is not done yet.
+    pub fn remaining(&self) -> impl Iterator<Item = &str> {
+        let done = |service: &&String| self.connected.contains(service);
+        self.services
+            .iter()
+            .filter(move |service| !done(service))
+            .map(String::as_str)
+    }
+
+    /// The ticket once `service` has been connected through it.
+    #[must_use]
+    pub fn with_connected(&self, service: &str) -> Self {
+        let mut ticket = self.clone();
+        if !ticket.connected.iter().any(|done| done == service) {
+            ticket.connected.push(service.to_owned());
+        }
+        ticket
     }
 }
 
@@ -64,21 +89,25 @@ mod tests {
     use super::*;
     use crate::base::Random;
 
-    #[test]
-    fn a_ticket_serves_its_person_until_it_is_spent_or_over() {
-        let random = Random::seeded(5);
-        let (ana, ben) = (PersonId::new(&random), PersonId::new(&random));
+    fn ticket(person: &PersonId, services: &[&str]) -> ConnectTicket {
         let made = Timestamp::from_unix(0);
-        let ticket = ConnectTicket {
-            person: ana.clone(),
-            service: "acme".into(),
+        ConnectTicket {
+            person: person.clone(),
+            services: services.iter().map(|&service| service.into()).collect(),
             agent_name: "Codex".into(),
             tool: "acme_list".into(),
             created: made,
             expires: made + ConnectTicket::LIFETIME,
-            spent: false,
-        };
-        assert_eq!(ticket.check(&ana, made), Ok(()));
+            connected: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_ticket_serves_its_person_until_it_is_spent_or_over() {
+        let random = Random::seeded(5);
+        let (ana, ben) = (PersonId::new(&random), PersonId::new(&random));
+        let ticket = ticket(&ana, &["acme"]);
+        assert_eq!(ticket.check(&ana, ticket.created), Ok(()));
         assert_eq!(
             ticket.check(&ben, ticket.expires),
             Err(TicketRefusal::WrongPerson)
@@ -87,10 +116,19 @@ mod tests {
             ticket.check(&ana, ticket.expires),
             Err(TicketRefusal::Expired)
         );
-        let spent = ConnectTicket {
-            spent: true,
-            ..ticket
-        };
-        assert_eq!(spent.check(&ana, made), Err(TicketRefusal::Spent));
+        let spent = ticket.with_connected("acme");
+        assert_eq!(spent.check(&ana, spent.created), Err(TicketRefusal::Spent));
+    }
+
+    #[test]
+    fn a_ticket_of_several_services_is_spent_with_the_last_of_them() {
+        let ana = PersonId::new(&Random::seeded(5));
+        let ticket = ticket(&ana, &["acme", "birch"]);
+        let halfway = ticket.with_connected("birch").with_connected("birch");
+        assert_eq!(halfway.remaining().collect::<Vec<_>>(), ["acme"]);
+        assert_eq!(halfway.check(&ana, halfway.created), Ok(()));
+        assert!(halfway.with_connected("acme").is_spent());
+        // A service that it does not ask for does nothing to it.
+        assert!(!ticket.with_connected("cedar").is_spent());
     }
 }

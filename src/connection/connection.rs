@@ -61,6 +61,18 @@ pub enum Status {
     },
 }
 
+impl Status {
+    /// The status in a word, for commands and tools.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Active => "connected",
+            Self::Expired { .. } => "expired",
+            Self::Revoked { .. } => "disconnected",
+        }
+    }
+}
+
 /// Why a connection must be connected again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,7 @@
 //! One tool call, step by step.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::credentials::Usable;
@@ -90,7 +92,7 @@ impl Gateway {
         name: &str,
         arguments: &Map<String, Value>,
     ) -> Result<ToolOutput, CallError> {
-        let (service, tool) = self.find_tool(name)?;
+        let (service, tool) = &self.find_tool(name)?;
         tool.check(arguments)
             .map_err(|error| CallError::InvalidArguments(error.to_string()))?;
         let ready = service
@@ -126,31 +128,52 @@ impl Gateway {
         caller: &Caller,
         name: &str,
     ) -> Result<Option<ConnectLink>, CallError> {
-        let (service, tool) = self.find_tool(name)?;
-        let ready = service
-            .ready()
-            .ok_or_else(|| self.not_configured(service))?;
-        match self
-            .usable_credential(&caller.principal.id, service, ready, tool)
-            .await?
-        {
-            Ok(_) => Ok(None),
-            Err(reason) => Ok(Some(
+        let (service, tool) = &self.find_tool(name)?;
+        match self.missing(caller, service, tool).await? {
+            None => Ok(None),
+            Some(reason) => Ok(Some(
                 self.connect_link(caller, service, tool, reason).await?,
             )),
         }
     }
 
-    fn find_tool(&self, name: &str) -> Result<(&Service, &std::sync::Arc<Tool>), CallError> {
-        self.parts.services.tool(name).ok_or_else(|| {
-            let known = self.parts.services.advertised().map(|tool| tool.name());
-            let hint = nearest(name, known)
-                .map(|near| format!(" Did you mean {near}?"))
-                .unwrap_or_default();
-            CallError::UnknownTool(format!(
-                "There is no tool named {name:?}.{hint} List the tools to see which there are."
-            ))
-        })
+    /// What `caller` lacks before `name` can run, if anything.
+    pub(super) async fn missing_for(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Option<MissingReason>, CallError> {
+        let (service, tool) = self.find_tool(name)?;
+        self.missing(caller, &service, &tool).await
+    }
+
+    async fn missing(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+    ) -> Result<Option<MissingReason>, CallError> {
+        let ready = service
+            .ready()
+            .ok_or_else(|| self.not_configured(service))?;
+        let usable = self
+            .usable_credential(&caller.principal.id, service, ready, tool)
+            .await?;
+        Ok(usable.err())
+    }
+
+    fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
+        let services = self.services();
+        if let Some((service, tool)) = services.tool(name) {
+            return Ok((service.clone(), Arc::clone(tool)));
+        }
+        let known = services.advertised().map(|tool| tool.name());
+        let hint = nearest(name, known)
+            .map(|near| format!(" Did you mean {near}?"))
+            .unwrap_or_default();
+        Err(CallError::UnknownTool(format!(
+            "There is no tool named {name:?}.{hint} List the tools to see which there are."
+        )))
     }
 
     fn not_configured(&self, service: &Service) -> CallError {

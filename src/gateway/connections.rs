@@ -64,7 +64,7 @@ impl Gateway {
         let person = &principal.id;
         let mine = self.connections_of(person).await?;
         let mut views = Vec::new();
-        for service in self.parts.services.iter() {
+        for service in self.services().iter() {
             let mut connections: Vec<_> = mine
                 .iter()
                 .filter(|record| record.value.service == service.id())

@@ -66,6 +66,26 @@ impl Gateway {
         ready: &Ready,
         tool: &Tool,
     ) -> Result<Result<Usable, MissingReason>, Fault> {
+        let usable = match self.working_credential(person, service, ready).await? {
+            Ok(usable) => usable,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let missing = tool
+            .scopes()
+            .missing(&usable.connection.granted, service.provider.implications());
+        if !missing.is_empty() {
+            return Ok(Err(MissingReason::MissingScopes(missing)));
+        }
+        Ok(Ok(usable))
+    }
+
+    /// The credential of `person` that works at `service` now, whatever it may be used for, or why there is none.
+    pub(super) async fn working_credential(
+        &self,
+        person: &PersonId,
+        service: &Service,
+        ready: &Ready,
+    ) -> Result<Result<Usable, MissingReason>, Fault> {
         let mut connections = self.connections_to(person, service.id()).await?;
         // The connection that was made last is the one that agents use; those that do not work are only explained.
         connections.sort_by_key(|record| (record.value.is_active(), record.value.since));
@@ -87,12 +107,6 @@ impl Gateway {
         if credential.value.is_over(self.parts.clock.now()) {
             self.expire(record, ExpiredReason::LifetimeOver).await?;
             return Ok(Err(MissingReason::Expired(ExpiredReason::LifetimeOver)));
-        }
-        let missing = tool
-            .scopes()
-            .missing(&record.value.granted, service.provider.implications());
-        if !missing.is_empty() {
-            return Ok(Err(MissingReason::MissingScopes(missing)));
         }
         Ok(Ok(Usable {
             connection: record.value,

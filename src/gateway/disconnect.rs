@@ -51,12 +51,8 @@ impl Gateway {
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
         let record = self.own_connection(principal, id).await?;
-        let service = self
-            .parts
-            .services
-            .find(&record.value.service)
-            .ok_or(DisconnectError::UnknownConnection)?;
-        Ok((record.value, service.clone()))
+        let service = self.service_of(&record.value)?;
+        Ok((record.value, service))
     }
 
     /// Disconnects: first the connection becomes unusable here, then its tokens are revoked at the provider, and only
@@ -86,6 +82,11 @@ impl Gateway {
         })
     }
 
+    fn service_of(&self, connection: &Connection) -> Result<Service, DisconnectError> {
+        self.known_service(&connection.service)
+            .map_err(|_| DisconnectError::UnknownConnection)
+    }
+
     async fn own_connection(
         &self,
         principal: &Principal,
@@ -107,13 +108,9 @@ impl Gateway {
     ) -> Result<(Connection, Service), DisconnectError> {
         for _ in 0..ATTEMPTS {
             let record = self.own_connection(principal, id).await?;
-            let service = self
-                .parts
-                .services
-                .find(&record.value.service)
-                .ok_or(DisconnectError::UnknownConnection)?;
+            let service = self.service_of(&record.value)?;
             if matches!(record.value.status, Status::Revoked { .. }) {
-                return Ok((record.value, service.clone()));
+                return Ok((record.value, service));
             }
             let revoked = record.value.clone().disconnect(self.parts.clock.now());
             match self
@@ -123,7 +120,7 @@ impl Gateway {
                 .replace(&record, &revoked)
                 .await
             {
-                Ok(_) => return Ok((revoked, service.clone())),
+                Ok(_) => return Ok((revoked, service)),
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

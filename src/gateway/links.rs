@@ -90,6 +90,12 @@ impl Links {
         format!("{}/connect/{}", self.origin, ticket.expose())
     }
 
+    /// The path of a connect link, for pages of this very gateway.
+    #[must_use]
+    pub fn connect_path(&self, ticket: &Secret) -> String {
+        self.connect(ticket)[self.origin.len()..].to_owned()
+    }
+
     /// A one-time sign-in link.
     #[must_use]
     pub fn sign_in(&self, token: &Secret) -> String {

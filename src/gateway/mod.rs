@@ -4,6 +4,7 @@
 //! its steps what happens; the surfaces (`mcp`, `web`) only translate. Refuses to know rmcp, axum and sled.
 
 mod agents;
+mod arrivals;
 mod call;
 mod connect;
 mod connections;
@@ -20,7 +21,7 @@ mod tickets;
 use std::sync::Arc;
 
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError};
+pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
 pub use disconnect::{DisconnectError, Receipt};
@@ -29,10 +30,10 @@ pub use links::Links;
 pub use request_state::RequestState;
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
-pub use tickets::{ConnectLink, TicketView};
+pub use tickets::{ConnectLink, StepView, TicketView};
 
 use data_encoding::HEXLOWER;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::base::{Clock, Random};
 use crate::egress::Egress;
@@ -48,11 +49,12 @@ pub struct Gateway {
 struct Parts {
     store: Store,
     egress: Egress,
-    services: Services,
+    services: watch::Sender<Arc<Services>>,
     links: Links,
     clock: Clock,
     random: Random,
     open_tickets: tickets::OpenTickets,
+    arrivals: arrivals::Arrivals,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
 }
@@ -72,11 +74,12 @@ impl Gateway {
         let parts = Parts {
             store,
             egress,
-            services,
+            services: watch::Sender::new(Arc::new(services)),
             links,
             clock,
             random,
             open_tickets: tickets::OpenTickets::default(),
+            arrivals: arrivals::Arrivals::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
         };
@@ -85,10 +88,21 @@ impl Gateway {
         }
     }
 
-    /// The services of the catalogue, set up or not.
+    /// The services of the catalogue as it is now, set up or not.
     #[must_use]
-    pub fn services(&self) -> &Services {
-        &self.parts.services
+    pub fn services(&self) -> Arc<Services> {
+        Arc::clone(&self.parts.services.borrow())
+    }
+
+    /// The services as they are now and become later, each time they are replaced.
+    #[must_use]
+    pub fn watch_services(&self) -> watch::Receiver<Arc<Services>> {
+        self.parts.services.subscribe()
+    }
+
+    /// Puts other services in the place of those that were. Calls under way finish with what they began with.
+    pub fn replace_services(&self, services: Services) {
+        self.parts.services.send_replace(Arc::new(services));
     }
 
     /// The gateway's own addresses.

@@ -16,9 +16,12 @@ use crate::identity::Caller;
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestState {
+    /// The call that the rounds belong to: it runs once, however often its last round is repeated.
+    pub call: u128,
     /// How many times the client has been asked already.
     pub rounds: u8,
-    expires: Timestamp,
+    /// When it stops being accepted.
+    pub expires: Timestamp,
 }
 
 impl RequestState {
@@ -26,6 +29,12 @@ impl RequestState {
 }
 
 impl Gateway {
+    /// The name of a call that begins its first round.
+    #[must_use]
+    pub fn new_call(&self) -> u128 {
+        u128::from_be_bytes(self.parts.random.bytes())
+    }
+
     /// Seals how far this call has come, for this caller, tool and arguments alone.
     #[must_use]
     pub fn seal_request_state(
@@ -33,13 +42,20 @@ impl Gateway {
         caller: &Caller,
         tool: &str,
         arguments: &Map<String, Value>,
+        call: u128,
         rounds: u8,
     ) -> String {
         let state = RequestState {
+            call,
             rounds,
             expires: self.parts.clock.now() + RequestState::LIFETIME,
         };
-        let plain = format!("{}:{}", state.rounds, state.expires.as_unix());
+        let plain = format!(
+            "{:x}:{}:{}",
+            state.call,
+            state.rounds,
+            state.expires.as_unix()
+        );
         let sealed = self
             .parts
             .request_state
@@ -62,9 +78,11 @@ impl Gateway {
             .request_state
             .open(&bound_to(caller, tool, arguments), &sealed)
             .ok()?;
-        let (rounds, expires) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
+        let (call, rest) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
+        let (rounds, expires) = rest.split_once(':')?;
         let expires = Timestamp::from_unix(expires.parse().ok()?);
         let state = RequestState {
+            call: u128::from_str_radix(call, 16).ok()?,
             rounds: rounds.parse().ok()?,
             expires,
         };

@@ -15,35 +15,46 @@ use crate::identity::Caller;
 /// A link that an agent hands to its person, and why.
 #[derive(Clone, Debug)]
 pub struct ConnectLink {
-    /// The service's identifier.
-    pub service: String,
-    /// The service's name.
-    pub service_name: String,
+    /// The identifiers of the services that it asks for.
+    pub services: Vec<String>,
     /// Names the request to connect, for clients that are told when it is done. Not a secret, and not the link's.
     pub id: String,
     /// Where to go.
     pub url: String,
     /// When the link stops working.
     pub expires: Timestamp,
-    /// Why the tool could not run, in one sentence.
+    /// The person has opened it and may be about to connect, as far as this process knows.
+    pub opened: bool,
+    /// Why it is needed, in one sentence.
     pub what: String,
     /// One paragraph for whoever reads it: what is missing, for whom, what to do next.
     pub sentence: String,
+    /// Finds the ticket.
+    pub(super) digest: String,
 }
 
 /// What the page of a connect link shows.
 #[derive(Clone, Debug)]
 pub struct TicketView {
-    /// The service to connect.
-    pub service: Service,
     /// Who asked, for what, and until when.
     pub ticket: ConnectTicket,
+    /// The services to connect, in the order in which they were asked for. Never empty.
+    pub steps: Vec<StepView>,
+}
+
+/// One service of a connect link.
+#[derive(Clone, Debug)]
+pub struct StepView {
+    /// The service to connect.
+    pub service: Service,
     /// What will be asked for.
     pub scopes: ScopeSet,
     /// Where the browser goes next.
     pub authorization_endpoint: Url,
     /// The account that is connected now, or was last.
     pub previous_account: Option<String>,
+    /// It has been connected since the link was made.
+    pub done: bool,
 }
 
 /// The tickets that this process has handed out and that still work, so that a caller who asks again gets the same
@@ -57,13 +68,14 @@ pub(super) struct OpenTickets {
 struct Asker {
     person: PersonId,
     agent: AgentId,
-    service: String,
+    services: Vec<String>,
 }
 
 #[derive(Clone)]
 struct OpenTicket {
     token: Secret,
     ticket: ConnectTicket,
+    opened: bool,
 }
 
 impl OpenTickets {
@@ -82,9 +94,26 @@ impl OpenTickets {
         open.insert(asker, open_ticket);
     }
 
-    pub(super) fn forget(&self, person: &PersonId, service: &str) {
+    /// `person` has connected `service`: the tickets that asked for nothing else have done their work.
+    pub(super) fn advance(&self, person: &PersonId, service: &str) {
         let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|asker, _| asker.person != *person || asker.service != service);
+        open.retain(|asker, known| {
+            if asker.person == *person {
+                known.ticket = known.ticket.with_connected(service);
+            }
+            !known.ticket.is_spent()
+        });
+    }
+
+    /// The person has opened the link of this ticket, or has put it down again.
+    pub(super) fn mark(&self, digest: &str, opened: bool) {
+        let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open
+            .values_mut()
+            .find(|known| known.token.digest() == digest)
+        {
+            known.opened = opened;
+        }
     }
 
     /// The ticket that `person` was last handed for `service` and has not used.
@@ -96,10 +125,12 @@ impl OpenTickets {
     ) -> Option<ConnectTicket> {
         let open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter()
-            .filter(|(asker, _)| asker.person == *person && asker.service == service)
-            .map(|(_, known)| known.ticket.clone())
+            .filter(|(asker, _)| asker.person == *person)
+            .map(|(_, known)| &known.ticket)
             .filter(|ticket| now < ticket.expires)
+            .filter(|ticket| ticket.remaining().any(|wanted| wanted == service))
             .max_by_key(|ticket| ticket.created)
+            .cloned()
     }
 }
 
@@ -112,31 +143,53 @@ impl Gateway {
         tool: &Tool,
         reason: MissingReason,
     ) -> Result<ConnectLink, Fault> {
-        let open = self.open_ticket(caller, service, tool.name()).await?;
-        let url = self.parts.links.connect(&open.token);
-        let minutes = open
-            .ticket
-            .expires
-            .since(self.parts.clock.now())
-            .as_secs()
-            .div_ceil(60);
+        let services = vec![service.id().to_owned()];
+        let open = self.open_ticket(caller, services, tool.name()).await?;
         let what = reason.sentence(service.provider.name(), &caller.principal.name);
-        let sentence = format!(
-            "{what} To connect it, open {url} in a browser (valid {minutes} minutes), then run {} again.",
-            tool.name(),
-        );
-        Ok(ConnectLink {
-            service: service.id().to_owned(),
-            service_name: service.provider.name().to_owned(),
-            id: open.token.digest()[..32].to_owned(),
-            url,
-            expires: open.ticket.expires,
-            what,
-            sentence,
-        })
+        let sentence = |url: &str, minutes| {
+            let again = tool.name();
+            format!(
+                "{what} To connect it, open {url} in a browser (valid {minutes} minutes), then run {again} again."
+            )
+        };
+        Ok(self.link(open, what.clone(), sentence))
     }
 
-    /// The link for a person who wants to connect `service` without a tool that asks for it, on behalf of `caller`.
+    /// One link for everything that `caller` needs connected: each of `services` that is set up and has no working
+    /// connection, in the order given; none when nothing is missing.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: one of them is unknown, or not set up.
+    pub async fn link_for_services(
+        &self,
+        caller: &Caller,
+        services: &[String],
+    ) -> Result<Option<ConnectLink>, ConnectError> {
+        for service in services {
+            let service = self.known_service(service)?;
+            service.ready().ok_or(ConnectError::NotConfigured)?;
+        }
+        let missing = self.unconnected(caller, services).await?;
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let names = self.names_of(&missing);
+        let person = &caller.principal.name;
+        let (verb, them) = if missing.len() == 1 {
+            ("is", "it")
+        } else {
+            ("are", "them")
+        };
+        let what = format!("{names} {verb} not connected for {person}.");
+        let open = self.open_ticket(caller, missing, "").await?;
+        let sentence = |url: &str, minutes| {
+            format!("{what} To connect {them}, open {url} in a browser (valid {minutes} minutes).")
+        };
+        Ok(Some(self.link(open, what.clone(), sentence)))
+    }
+
+    /// The link for a person who wants to connect `service` without a tool that asks for it, on behalf of `caller`;
+    /// also when it is connected already.
     ///
     /// # Errors
     /// [`ConnectError`]: no such service, or it is not set up.
@@ -145,41 +198,102 @@ impl Gateway {
         caller: &Caller,
         service: &str,
     ) -> Result<String, ConnectError> {
-        let service = self
-            .parts
-            .services
-            .find(service)
-            .ok_or(ConnectError::UnknownService)?;
-        if service.ready().is_none() {
-            return Err(ConnectError::NotConfigured);
-        }
-        let open = self.open_ticket(caller, service, "").await?;
+        let service = self.known_service(service)?;
+        service.ready().ok_or(ConnectError::NotConfigured)?;
+        let services = vec![service.id().to_owned()];
+        let open = self.open_ticket(caller, services, "").await?;
         Ok(self.parts.links.connect(&open.token))
+    }
+
+    /// Which of `services`, as far as they are set up, have no working connection of `caller`'s person.
+    pub(super) async fn unconnected(
+        &self,
+        caller: &Caller,
+        services: &[String],
+    ) -> Result<Vec<String>, Fault> {
+        let known = self.services();
+        let mut missing = Vec::new();
+        for id in services {
+            let Some((service, ready)) = known
+                .find(id)
+                .and_then(|service| Some((service, service.ready()?)))
+            else {
+                continue;
+            };
+            let person = &caller.principal.id;
+            let working = self.working_credential(person, service, ready).await?;
+            if working.is_err() && !missing.contains(id) {
+                missing.push(id.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// The person has opened `link` and did not connect while a call waited for it: the next call does not wait, unless
+    /// it is opened again.
+    pub fn stop_waiting_for(&self, link: &ConnectLink) {
+        self.parts.open_tickets.mark(&link.digest, false);
+    }
+
+    fn link(
+        &self,
+        open: OpenTicket,
+        what: String,
+        sentence: impl FnOnce(&str, u64) -> String,
+    ) -> ConnectLink {
+        let url = self.parts.links.connect(&open.token);
+        let left = open.ticket.expires.since(self.parts.clock.now());
+        let digest = open.token.digest();
+        ConnectLink {
+            services: open.ticket.services,
+            id: digest[..32].to_owned(),
+            expires: open.ticket.expires,
+            opened: open.opened,
+            sentence: sentence(&url, left.as_secs().div_ceil(60)),
+            what,
+            url,
+            digest,
+        }
+    }
+
+    /// "Slack", "Slack and GitHub", "Slack, GitHub and Linear".
+    fn names_of(&self, services: &[String]) -> String {
+        let known = self.services();
+        let name = |id: &String| {
+            let service = known.find(id);
+            service.map_or_else(|| id.clone(), |service| service.provider.name().to_owned())
+        };
+        let names: Vec<_> = services.iter().map(name).collect();
+        match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        }
     }
 
     async fn open_ticket(
         &self,
         caller: &Caller,
-        service: &Service,
+        services: Vec<String>,
         tool: &str,
     ) -> Result<OpenTicket, Fault> {
         let now = self.parts.clock.now();
         let asker = Asker {
             person: caller.principal.id.clone(),
             agent: caller.agent.clone(),
-            service: service.id().to_owned(),
+            services: services.clone(),
         };
         if let Some(open) = self.parts.open_tickets.find(&asker, now) {
             return Ok(open);
         }
         let ticket = ConnectTicket {
             person: caller.principal.id.clone(),
-            service: service.id().to_owned(),
+            services,
             agent_name: caller.agent_name.clone(),
             tool: tool.to_owned(),
             created: now,
             expires: now + ConnectTicket::LIFETIME,
-            spent: false,
+            connected: Vec::new(),
         };
         let token = self.parts.random.token();
         self.parts
@@ -187,12 +301,17 @@ impl Gateway {
             .tickets()
             .create_until(&token.digest(), &ticket, ticket.expires)
             .await?;
-        let open = OpenTicket { token, ticket };
+        let opened = false;
+        let open = OpenTicket {
+            token,
+            ticket,
+            opened,
+        };
         self.parts.open_tickets.remember(asker, open.clone(), now);
         Ok(open)
     }
 
-    /// What the page of a connect link shows to a signed-in person. Changes nothing.
+    /// What the page of a connect link shows to a signed-in person. Changes nothing that lasts.
     ///
     /// # Errors
     /// [`ConnectError`]: unknown, expired or used link, or one that was made for someone else.
@@ -201,43 +320,43 @@ impl Gateway {
         token: &Secret,
         signed_in: &SignedIn,
     ) -> Result<TicketView, ConnectError> {
-        let record = self
-            .parts
-            .store
-            .tickets()
-            .get(&token.digest())
-            .await?
-            .ok_or(ConnectError::UnknownLink)?;
-        let ticket = record.value;
-        ticket.check(&signed_in.principal.id, self.parts.clock.now())?;
-        let service = self
-            .parts
-            .services
-            .find(&ticket.service)
-            .ok_or(ConnectError::UnknownService)?;
+        let ticket = self.ticket(token, signed_in).await?;
+        self.parts.open_tickets.mark(&token.digest(), true);
+        let mut steps = Vec::new();
+        for service in &ticket.services {
+            steps.push(self.step(&ticket, service).await?);
+        }
+        Ok(TicketView { ticket, steps })
+    }
+
+    async fn step(&self, ticket: &ConnectTicket, service: &str) -> Result<StepView, ConnectError> {
+        let service = self.known_service(service)?;
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let known = self.connections_to(&ticket.person, service.id()).await?;
         let previous = known.into_iter().max_by_key(|record| record.value.since);
-        Ok(TicketView {
+        // Done by this link, or meanwhile from the Connections page.
+        let done = ticket.connected.iter().any(|done| done == service.id())
+            || previous.as_ref().is_some_and(|record| {
+                record.value.is_active() && record.value.since > ticket.created
+            });
+        Ok(StepView {
+            done,
             scopes: ready.oauth.scopes.clone(),
             authorization_endpoint: ready.oauth.authorization_endpoint.clone(),
             previous_account: previous.map(|record| record.value.account.label),
-            service: service.clone(),
-            ticket,
+            service,
         })
     }
 
-    /// Marks a ticket as used. One that is gone or used already is left alone.
-    pub(super) async fn spend_ticket(&self, digest: &str) -> Result<(), Fault> {
-        let tickets = self.parts.store.tickets();
-        let Some(record) = tickets.get(digest).await? else {
-            return Ok(());
-        };
-        let spent = ConnectTicket {
-            spent: true,
-            ..record.value.clone()
-        };
-        tickets.replace(&record, &spent).await?;
-        Ok(())
+    /// The ticket of a link, if this person may go on with it.
+    pub(super) async fn ticket(
+        &self,
+        token: &Secret,
+        signed_in: &SignedIn,
+    ) -> Result<ConnectTicket, ConnectError> {
+        let record = self.parts.store.tickets().get(&token.digest()).await?;
+        let ticket = record.ok_or(ConnectError::UnknownLink)?.value;
+        ticket.check(&signed_in.principal.id, self.parts.clock.now())?;
+        Ok(ticket)
     }
 }

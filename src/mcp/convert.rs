@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, Tool as McpTool, ToolAnnotations};
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ErrorCode, Tool as McpTool, ToolAnnotations,
+};
 use serde_json::json;
 
 use crate::catalogue::{Refusal, Tool, ToolOutput};
@@ -83,4 +85,42 @@ pub(super) fn connected_meanwhile(tool: &str) -> CallToolResult {
         "declined",
         format!("The link was declined, so {tool} did not run. It is connected now: run it again."),
     )
+}
+
+/// The call was cut off after something may have been sent.
+pub(super) fn interrupted(tool: &str) -> CallToolResult {
+    failure(
+        "interrupted",
+        format!(
+            "This call of {tool} was cut off while it ran. It is not known whether it took effect: check before you run \
+             it again."
+        ),
+    )
+}
+
+/// The call has run, and what it brought is no longer kept.
+pub(super) fn has_run(tool: &str) -> CallToolResult {
+    failure(
+        "has_run",
+        format!(
+            "This call of {tool} has run already. Check what came of it before you run it again."
+        ),
+    )
+}
+
+/// Arguments that break a tool's schema.
+pub(super) fn invalid_arguments(sentence: &str) -> CallToolResult {
+    failure("invalid_arguments", sentence.to_owned())
+}
+
+/// The response as clients of this tool can take it: where a tool declares an output schema, some clients check the
+/// structured content of errors against it too, and then show neither. What it says stands in the text as well.
+pub(super) fn fit(mut response: CallToolResponse, tool: Option<&McpTool>) -> CallToolResponse {
+    if let CallToolResponse::Complete(result) = &mut response
+        && result.is_error == Some(true)
+        && tool.is_some_and(|tool| tool.output_schema.is_some())
+    {
+        result.structured_content = None;
+    }
+    response
 }

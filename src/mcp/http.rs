@@ -11,10 +11,9 @@ use axum::response::{IntoResponse, Response};
 use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio_util::sync::CancellationToken;
 
-use super::Settings;
-use super::server::{Advertised, Server};
+use super::server::Server;
+use super::{Selection, Surface, UnknownService};
 use crate::base::AgentId;
 use crate::gateway::Gateway;
 use crate::identity::{AgentToken, Caller};
@@ -24,40 +23,29 @@ const MAX_SESSIONS: usize = 5_000;
 
 const SESSION_ID: &str = "mcp-session-id";
 
-/// The `/mcp` endpoint for both eras. `authorities` are the values of `Host` that are answered (DNS rebinding), and
-/// `stop` ends open streams.
-pub fn router(
-    gateway: Gateway,
-    settings: Settings,
-    authorities: Vec<String>,
-    stop: CancellationToken,
-) -> Router {
+/// The endpoints `/mcp`, with every service, and `/mcp/{services}`, with those named, for both eras. `authorities` are the
+/// values of `Host` that are answered (DNS rebinding), and `stop` ends open streams.
+pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(authorities)
-        .with_allowed_origins([gateway.links().origin().to_owned()])
-        .with_cancellation_token(stop);
-    let tools = Arc::new(Advertised::new(&gateway));
-    let handlers = gateway.clone();
+        .with_allowed_origins([surface.gateway().links().origin().to_owned()])
+        .with_cancellation_token(surface.parts.stop.clone());
+    let handlers = surface.clone();
     let service = StreamableHttpService::new(
-        move || {
-            Ok(Server::for_requests(
-                handlers.clone(),
-                settings,
-                Arc::clone(&tools),
-            ))
-        },
+        move || Ok(Server::for_requests(handlers.clone())),
         Arc::clone(&sessions),
         config,
     );
     let door = Door {
-        gateway,
+        gateway: surface.gateway().clone(),
         sessions,
         owners: Arc::default(),
     };
     Router::new()
-        .route_service("/mcp", service)
+        .route_service("/mcp", service.clone())
+        .route_service("/mcp/{services}", service)
         .layer(from_fn_with_state(door, let_in))
 }
 
@@ -66,7 +54,14 @@ pub fn router(
 struct Door {
     gateway: Gateway,
     sessions: Arc<LocalSessionManager>,
-    owners: Arc<Mutex<HashMap<String, AgentId>>>,
+    owners: Arc<Mutex<HashMap<String, Owner>>>,
+}
+
+/// Whose a session is, and what it sees.
+#[derive(Clone, PartialEq, Eq)]
+struct Owner {
+    agent: AgentId,
+    selection: Selection,
 }
 
 /// Lets a request in with its caller, or answers why not. A session belongs to the agent that began it: to everyone
@@ -76,22 +71,30 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    let agent = caller.agent.clone();
+    let selection = match door.selection(request.uri().path()) {
+        Ok(selection) => selection,
+        Err(unknown) => return (StatusCode::NOT_FOUND, unknown.to_string()).into_response(),
+    };
+    let owner = Owner {
+        agent: caller.agent.clone(),
+        selection: selection.clone(),
+    };
     let stateless = is_stateless(request.headers());
     if stateless {
         request.headers_mut().remove(SESSION_ID);
     }
     match session_id(request.headers()) {
-        Some(id) if !door.owns(&agent, &id) => return unknown_session(),
+        Some(id) if !door.owns(&owner, &id) => return unknown_session(),
         None if !stateless && request.method() == Method::POST && door.is_full().await => {
             return too_many_sessions();
         }
         _ => {}
     }
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(selection);
     let response = next.run(request).await;
     if let Some(id) = session_id(response.headers()) {
-        door.bind(id, agent).await;
+        door.bind(id, owner).await;
     }
     response
 }
@@ -123,9 +126,16 @@ impl Door {
         }
     }
 
-    fn owns(&self, agent: &AgentId, session: &str) -> bool {
+    /// What an address below `/mcp` offers: `/mcp/slack`, or several with commas between.
+    fn selection(&self, path: &str) -> Result<Selection, UnknownService> {
+        let named = path.strip_prefix("/mcp/").unwrap_or_default();
+        let named = named.split(',').filter(|id| !id.is_empty());
+        Selection::of(named, &self.gateway.services())
+    }
+
+    fn owns(&self, owner: &Owner, session: &str) -> bool {
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        owners.get(session).is_some_and(|owner| owner == agent)
+        owners.get(session) == Some(owner)
     }
 
     async fn is_full(&self) -> bool {
@@ -133,10 +143,10 @@ impl Door {
     }
 
     /// Remembers whose a session is, and forgets those that have ended.
-    async fn bind(&self, session: String, agent: AgentId) {
+    async fn bind(&self, session: String, owner: Owner) {
         let live = self.sessions.sessions.read().await;
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        owners.entry(session).or_insert(agent);
+        owners.entry(session).or_insert(owner);
         if owners.len() > 64 && owners.len() > 2 * live.len() {
             owners.retain(|id, _| live.contains_key(id.as_str()));
         }

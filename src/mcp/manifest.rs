@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use rmcp::model::{ProtocolVersion, Tool as McpTool};
 use serde::Serialize;
 
-use super::convert;
+use super::{builtin, convert};
 use crate::catalogue::Catalogue;
 
 const SCHEMA: &str = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json";
@@ -111,8 +111,9 @@ impl Manifest {
     /// advertises, word for word and in the same order.
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Self {
-        let providers = catalogue.providers().iter();
-        let tools = providers.flat_map(|provider| provider.tools());
+        let providers = catalogue.providers();
+        let ids: Vec<_> = providers.iter().map(|provider| provider.id()).collect();
+        let of_services = providers.iter().flat_map(|provider| provider.tools());
         Self {
             server: ServerJson::of_this_version(),
             transports: vec![
@@ -123,7 +124,10 @@ impl Manifest {
                 Transport::StreamableHttp { path: "/mcp" },
             ],
             protocol_versions: ProtocolVersion::KNOWN_VERSIONS.to_vec(),
-            tools: tools.map(|tool| convert::tool(tool)).collect(),
+            tools: of_services
+                .map(|tool| convert::tool(tool))
+                .chain(builtin::tools(&ids))
+                .collect(),
         }
     }
 }

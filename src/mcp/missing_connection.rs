@@ -3,11 +3,12 @@
 //! Measured with real clients: an error alone loses the link in half of them, so every form holds it in words too.
 //! The table is `docs/clients.md`'s.
 
-use rmcp::ErrorData;
 use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams, ErrorCode,
     InputRequest, InputRequests, InputRequiredResult, ProtocolVersion,
 };
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 use serde_json::json;
 
 use super::MissingConnection;
@@ -67,13 +68,39 @@ impl Era {
     }
 }
 
+impl Client {
+    /// What `context` tells of a client.
+    pub(super) fn of(context: &RequestContext<RoleServer>) -> Self {
+        let elicitation = context
+            .client_capabilities()
+            .and_then(|known| known.elicitation);
+        Self {
+            era: Era::of(context.protocol_version().as_ref()),
+            opens_links: elicitation.is_some_and(|known| known.url.is_some()),
+            asked_before: false,
+            rounds: 0,
+            declined: false,
+        }
+    }
+
+    /// A client that goes away has cancelled its call (streamable HTTP, 2026-07-28). Before, it may come back for it.
+    pub(super) fn leaving_cancels(self) -> bool {
+        self.era == Era::Modern
+    }
+
+    /// It can be asked to open a link in the middle of a call, and has not been asked too often.
+    pub(super) fn can_be_asked(self) -> bool {
+        let tired = self.declined || self.rounds >= MAX_ROUNDS;
+        self.era == Era::Modern && self.opens_links && !tired
+    }
+}
+
 /// The form for this client.
 pub(super) fn form(setting: MissingConnection, client: Client) -> Form {
-    let tired = client.declined || client.rounds >= MAX_ROUNDS;
     match (setting, client.era) {
         (MissingConnection::Text, _) => Form::Text,
         (MissingConnection::Error, Era::November2025 | Era::Older) => Form::Error,
-        (_, Era::Modern) if client.opens_links && !tired => Form::InputRequired,
+        (_, Era::Modern) if client.can_be_asked() => Form::InputRequired,
         (MissingConnection::Auto, Era::November2025)
             if client.opens_links && !client.asked_before =>
         {
@@ -108,13 +135,13 @@ fn input_required(link: &ConnectLink, request_state: String) -> InputRequiredRes
         elicitation_id: link.id.clone(),
     };
     let request = InputRequest::Elicitation(ElicitRequest::new(elicitation));
-    let requests = InputRequests::from([(input_key(&link.service), request)]);
+    let requests = InputRequests::from([(input_key(&link.services), request)]);
     InputRequiredResult::new(Some(requests), Some(request_state))
 }
 
-/// The name of the input request for a service.
-pub(super) fn input_key(service: &str) -> String {
-    format!("connect_{service}")
+/// The name of the input request for these services.
+fn input_key(services: &[String]) -> String {
+    format!("connect_{}", services.join("_"))
 }
 
 fn error(link: &ConnectLink) -> ErrorData {
@@ -137,7 +164,7 @@ fn text(link: &ConnectLink) -> CallToolResult {
     // Some clients show the model only this, others only the text.
     result.structured_content = Some(json!({
         "error": "connection_required",
-        "service": link.service,
+        "service": link.services.join(", "),
         "message": link.sentence,
         "connect_url": link.url,
         "expires_at": link.expires.to_string(),

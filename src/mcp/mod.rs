@@ -3,38 +3,77 @@
 //! Owns the protocol: streamable HTTP, streams of lines, and the wire form in which each client is shown a connect link. Refuses
 //! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
 
+mod builtin;
+mod call;
 mod convert;
+mod executions;
 mod http;
 mod manifest;
 mod missing_connection;
+mod notices;
+mod parking;
+mod round;
+mod selection;
 mod server;
+mod settings;
 mod stream;
+mod tool_list;
 
-use serde::Deserialize;
+use std::sync::Arc;
 
 pub use http::router;
 pub use manifest::{Manifest, ServerJson};
+pub use selection::{Selection, UnknownService};
 pub use server::Server;
+pub use settings::{MissingConnection, Settings};
 pub use stream::{StreamError, serve_stream};
 
-/// Settings of the MCP surface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The form in which a missing connection is answered.
-    #[serde(default)]
-    pub missing_connection: MissingConnection,
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::Gateway;
+
+/// What all MCP servers of one gateway share. Cheap to clone.
+#[derive(Clone)]
+pub struct Surface {
+    parts: Arc<Parts>,
 }
 
-/// The form in which a missing connection is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingConnection {
-    /// What the client says it can show.
-    #[default]
-    Auto,
-    /// The error -32042 in every revision that knows error codes of its own (not 2026-07-28, which forbids it).
-    Error,
-    /// A tool result that says so in words, always.
-    Text,
+struct Parts {
+    gateway: Gateway,
+    settings: Settings,
+    tools: tool_list::ToolList,
+    executions: executions::Executions,
+    /// Cancelled when the gateway ends: open streams end then.
+    stop: CancellationToken,
+}
+
+impl Surface {
+    /// The surface of `gateway`. Open streams end with `stop`.
+    #[must_use]
+    pub fn new(gateway: Gateway, settings: Settings, stop: CancellationToken) -> Self {
+        let tools = tool_list::ToolList::new(&gateway, settings.builtin_tools);
+        let parts = Parts {
+            gateway,
+            settings,
+            tools,
+            executions: executions::Executions::default(),
+            stop,
+        };
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    fn gateway(&self) -> &Gateway {
+        &self.parts.gateway
+    }
+
+    fn settings(&self) -> Settings {
+        self.parts.settings
+    }
+
+    /// The tools as they are advertised now.
+    fn tools(&self) -> Arc<tool_list::Advertised> {
+        self.parts.tools.current(&self.parts.gateway)
+    }
 }

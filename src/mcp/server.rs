@@ -1,22 +1,22 @@
 //! The MCP server: lists the tools and runs them, for whoever calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, ElicitationAction, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as McpTool,
+    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::{Map, Value};
 use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::missing_connection::{self, Client, Era};
-use super::{Settings, convert};
+use super::call::Call;
+use super::executions::Outcome;
+use super::{Selection, Surface, builtin, convert, notices};
 use crate::base::Timestamp;
 use crate::connection::ConnectTicket;
-use crate::gateway::{CallError, ConnectLink, Gateway};
 use crate::identity::Caller;
 
 /// How long a client may keep the tool list, in milliseconds.
@@ -27,12 +27,13 @@ const INSTRUCTIONS: &str = "Every tool runs with the account of the person you w
 
 /// One handler: made anew for each session or request, so that nothing can leak from one to another.
 pub struct Server {
-    gateway: Gateway,
-    settings: Settings,
-    tools: Arc<Advertised>,
+    pub(super) surface: Surface,
     callers: CallerSource,
     asked: Mutex<HashMap<String, Timestamp>>,
     under_way: watch::Sender<usize>,
+    /// Cancelled when this handler goes: what it has begun for its session ends with it.
+    pub(super) session: CancellationToken,
+    _until_the_session_ends: DropGuard,
 }
 
 /// One call under way. It is over when this is dropped.
@@ -52,64 +53,34 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Where the caller comes from.
-#[derive(Clone)]
 enum CallerSource {
-    /// The credentials of the very request, put there by the HTTP front.
+    /// The credentials and the address of the very request, put there by the HTTP front.
     Request,
     /// The process on the other end of stdin and stdout, which is one person's.
-    Process(Box<Caller>),
-}
-
-/// The tool list in MCP's words, made once.
-pub(super) struct Advertised {
-    list: Vec<McpTool>,
-    by_name: HashMap<String, usize>,
-}
-
-impl Advertised {
-    pub(super) fn new(gateway: &Gateway) -> Self {
-        let list: Vec<_> = gateway
-            .services()
-            .advertised()
-            .map(|tool| convert::tool(tool))
-            .collect();
-        let by_name = list
-            .iter()
-            .enumerate()
-            .map(|(at, tool)| (tool.name.to_string(), at))
-            .collect();
-        Self { list, by_name }
-    }
+    Process(Box<Caller>, Selection),
 }
 
 impl Server {
     /// A handler that takes the caller from each request.
-    pub(super) fn for_requests(
-        gateway: Gateway,
-        settings: Settings,
-        tools: Arc<Advertised>,
-    ) -> Self {
-        Self {
-            gateway,
-            settings,
-            tools,
-            callers: CallerSource::Request,
-            asked: Mutex::default(),
-            under_way: watch::Sender::default(),
-        }
+    pub(super) fn for_requests(surface: Surface) -> Self {
+        Self::new(surface, CallerSource::Request)
     }
 
-    /// A handler for a process that acts for one caller.
+    /// A handler for a process that acts for one caller and sees what is selected.
     #[must_use]
-    pub fn for_process(gateway: Gateway, settings: Settings, caller: Caller) -> Self {
-        let tools = Arc::new(Advertised::new(&gateway));
+    pub fn for_process(surface: Surface, caller: Caller, selection: Selection) -> Self {
+        Self::new(surface, CallerSource::Process(Box::new(caller), selection))
+    }
+
+    fn new(surface: Surface, callers: CallerSource) -> Self {
+        let session = CancellationToken::new();
         Self {
-            gateway,
-            settings,
-            tools,
-            callers: CallerSource::Process(Box::new(caller)),
+            surface,
+            callers,
             asked: Mutex::default(),
             under_way: watch::Sender::default(),
+            _until_the_session_ends: session.clone().drop_guard(),
+            session,
         }
     }
 
@@ -118,144 +89,76 @@ impl Server {
         self.under_way.subscribe()
     }
 
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    /// Who calls, and what they see.
+    fn caller(
+        &self,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(Caller, Selection), ErrorData> {
         let from_request = || {
-            let parts = context.extensions.get::<http::request::Parts>()?;
-            parts.extensions.get::<Caller>().cloned()
+            let extensions = &context.extensions.get::<http::request::Parts>()?.extensions;
+            let caller = extensions.get::<Caller>()?.clone();
+            let selection = extensions.get::<Selection>().cloned().unwrap_or_default();
+            Some((caller, selection))
         };
         match &self.callers {
-            CallerSource::Process(caller) => Ok(caller.as_ref().clone()),
+            CallerSource::Process(caller, selection) => {
+                Ok((caller.as_ref().clone(), selection.clone()))
+            }
             CallerSource::Request => from_request().ok_or_else(|| {
                 ErrorData::internal_error("the request reached the server without a caller", None)
             }),
         }
     }
 
+    /// Whether this session was shown a link for `services` within the life of a ticket; remembers that it is now.
+    pub(super) fn asked_before(&self, services: &[String]) -> bool {
+        let now = self.surface.gateway().clock().now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.insert(services.join(" "), now);
+        before.is_some_and(|then| now < then + ConnectTicket::LIFETIME)
+    }
+
     async fn run(
         &self,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(context)?;
-        let arguments = request.arguments.clone().unwrap_or_default();
-        let round = self.round(&caller, &request, &arguments);
-        if round.declined {
-            return self
-                .after_a_no(&caller, &request.name, &arguments, context, round)
-                .await;
-        }
-        match self
-            .gateway
-            .call_tool(&caller, &request.name, &arguments)
-            .await
+    ) -> Outcome {
+        let (caller, selection) = self.caller(context)?;
+        if selection == Selection::All
+            && self.surface.settings().builtin_tools
+            && let Some(tool) = builtin::Builtin::named(&request.name)
         {
-            Ok(output) => Ok(convert::output(output).into()),
-            Err(CallError::ConnectFirst(link)) => {
-                self.show_link(&caller, &request.name, &arguments, context, round, &link)
+            return tool.run(self, context, &caller, request).await;
+        }
+        self.offers(&selection, &request.name)?;
+        Call::new(self, context, caller, request).outcome().await
+    }
+
+    /// Whether a tool belongs to what the client selected; one that nobody knows is told by whoever looks for it.
+    fn offers(&self, selection: &Selection, tool: &str) -> Result<(), ErrorData> {
+        let services = self.surface.gateway().services();
+        match services.tool(tool) {
+            Some((service, _)) if !selection.includes(service.id()) => {
+                let message = format!(
+                    "The tool {tool:?} belongs to {}, which is not offered here.",
+                    service.provider.name()
+                );
+                Err(ErrorData::invalid_params(message, None))
             }
-            Err(error) => convert::call_error(error).map(Into::into),
+            _ => Ok(()),
         }
     }
-
-    /// What the client brought back from an earlier round of this call. State that does not open counts as none.
-    fn round(
-        &self,
-        caller: &Caller,
-        request: &CallToolRequestParams,
-        arguments: &Map<String, Value>,
-    ) -> Round {
-        let state = request.request_state.as_deref().and_then(|text| {
-            self.gateway
-                .open_request_state(caller, &request.name, arguments, text)
-        });
-        let Some(state) = state else {
-            return Round::default();
-        };
-        let said_no = |answer: &Value| {
-            let action = answer
-                .get("action")
-                .and_then(|action| serde_json::from_value(action.clone()).ok());
-            matches!(
-                action,
-                Some(ElicitationAction::Decline | ElicitationAction::Cancel)
-            )
-        };
-        let declined = request
-            .input_responses
-            .iter()
-            .flatten()
-            .any(|(_, answer)| said_no(answer));
-        Round {
-            rounds: state.rounds,
-            declined,
-        }
-    }
-
-    /// The person (or a client that cannot ask one) said no: the tool does not run, and the link is told in words.
-    async fn after_a_no(
-        &self,
-        caller: &Caller,
-        tool: &str,
-        arguments: &Map<String, Value>,
-        context: &RequestContext<RoleServer>,
-        round: Round,
-    ) -> Result<CallToolResponse, ErrorData> {
-        match self.gateway.link_for(caller, tool).await {
-            Ok(Some(link)) => self.show_link(caller, tool, arguments, context, round, &link),
-            Ok(None) => Ok(convert::connected_meanwhile(tool).into()),
-            Err(error) => convert::call_error(error).map(Into::into),
-        }
-    }
-
-    fn show_link(
-        &self,
-        caller: &Caller,
-        tool: &str,
-        arguments: &Map<String, Value>,
-        context: &RequestContext<RoleServer>,
-        round: Round,
-        link: &ConnectLink,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let era = Era::of(context.protocol_version().as_ref());
-        let capabilities = context.client_capabilities();
-        let opens_links = capabilities
-            .and_then(|known| known.elicitation)
-            .is_some_and(|known| known.url.is_some());
-        let client = Client {
-            era,
-            opens_links,
-            asked_before: self.asked_before(&link.service),
-            rounds: round.rounds,
-            declined: round.declined,
-        };
-        let form = missing_connection::form(self.settings.missing_connection, client);
-        missing_connection::answer(form, link, || {
-            self.gateway
-                .seal_request_state(caller, tool, arguments, round.rounds + 1)
-        })
-    }
-
-    /// Whether this session was shown a link for `service` within the life of a ticket; remembers that it is now.
-    fn asked_before(&self, service: &str) -> bool {
-        let now = self.gateway.clock().now();
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = asked.insert(service.to_owned(), now);
-        before.is_some_and(|then| now < then + ConnectTicket::LIFETIME)
-    }
-}
-
-/// How far a call has come.
-#[derive(Clone, Copy, Default)]
-struct Round {
-    rounds: u8,
-    declined: bool,
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let product =
             Implementation::new("attache", env!("CARGO_PKG_VERSION")).with_title("Attache");
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(product)
             .with_instructions(INSTRUCTIONS)
     }
@@ -265,14 +168,18 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.caller(&context)?;
-        if let Some(cursor) = request.and_then(|request| request.cursor) {
-            let message = format!("There is no page {cursor:?}: the whole list comes at once.");
-            return Err(ErrorData::invalid_params(message, None));
-        }
-        Ok(ListToolsResult::with_all_items(self.tools.list.clone())
+        let (_, selection) = self.caller(&context)?;
+        let cursor = request.and_then(|request| request.cursor);
+        let per_page = self.surface.settings().tools_per_page.get();
+        let page = self
+            .surface
+            .tools()
+            .page(&selection, cursor.as_deref(), per_page)?;
+        let mut result = ListToolsResult::with_all_items(page.tools)
             .with_ttl_ms(TOOLS_TTL_MS)
-            .with_cache_scope(CacheScope::Private))
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = page.next;
+        Ok(result)
     }
 
     async fn call_tool(
@@ -281,17 +188,32 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let _under_way = UnderWay::begin(&self.under_way);
+        let tools = self.surface.tools();
+        let definition = tools.find(&request.name);
         let cancelled = context.ct.clone();
-        tokio::select! {
-            outcome = self.run(request, &context) => outcome,
+        let outcome = tokio::select! {
+            // First at every turn: nothing is sent for a client that has cancelled.
+            biased;
             () = cancelled.cancelled() => Err(ErrorData::internal_error("the client cancelled this call", None)),
-        }
+            outcome = self.run(request, &context) => outcome,
+        };
+        outcome.map(|response| convert::fit(response, definition))
     }
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {
-        self.tools
-            .by_name
-            .get(name)
-            .map(|at| self.tools.list[*at].clone())
+        self.surface.tools().find(name).cloned()
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.tell_of_other_tools(context.peer);
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        notices::listen(self, &subscription).await;
+        Ok(())
     }
 }

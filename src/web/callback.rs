@@ -4,7 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::ConnectedPage;
+use super::pages::{ConnectedPage, NextStep};
 use super::visitor::{Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
 use crate::gateway::{CallbackParameters, Completed, SignedIn};
@@ -60,7 +60,8 @@ fn parameters(query: &str) -> CallbackParameters {
 fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> ConnectedPage {
     let connection = completed.connection;
     let missing = connection.requested.difference(&connection.granted);
-    let service = web.gateway.services().find(&connection.service);
+    let services = web.gateway.services();
+    let service = services.find(&connection.service);
     let words = |scopes| {
         service
             .map(|service| connections::permissions(service, scopes))
@@ -71,6 +72,14 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
         service: completed.service_name.into(),
         account: Some(connection.account.label.as_str().into()),
         agent: completed.agent_name.map(Into::into),
+        next: completed.remaining.map(|steps| NextStep {
+            path: steps.path,
+            services: steps
+                .service_names
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+        }),
         previous_account: completed
             .other_accounts
             .first()

@@ -1,15 +1,18 @@
 //! Connect links, and the beginning of every connection.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use serde::Deserialize;
 
-use super::pages::{ConnectPage, ContinuePage, Problem, ToolLine, WebAddress, When};
+use super::pages::{
+    ConnectPage, ConnectStep, ContinuePage, Problem, StepsPage, ToolLine, WebAddress, When,
+};
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
 use crate::base::Secret;
-use crate::connection::AuthorizationRequest;
-use crate::gateway::{Begun, SignedIn, TicketView};
+use crate::connection::{AuthorizationRequest, ConnectTicket};
+use crate::gateway::{Begun, SignedIn, StepView};
 
 /// `GET /connect/{ticket}`: who asks for what. Shows, and changes nothing: chat programs open links to preview them.
 pub(super) async fn page(
@@ -18,31 +21,44 @@ pub(super) async fn page(
     Path(ticket): Path<String>,
 ) -> Response {
     let path = format!("/connect/{ticket}");
-    match web
-        .gateway
-        .view_ticket(&Secret::new(ticket), &signed_in)
-        .await
-    {
-        Ok(view) => render::html(
-            &web,
-            StatusCode::OK,
-            &connect_page(&web, &signed_in, &view, path),
-        ),
-        Err(error) => problem::connect(&web, &signed_in, "", error),
+    let token = Secret::new(ticket);
+    let view = match web.gateway.view_ticket(&token, &signed_in).await {
+        Ok(view) => view,
+        Err(error) => return problem::connect(&web, &signed_in, "", error),
+    };
+    match view.steps.as_slice() {
+        [step] => {
+            let page = connect_page(&web, &signed_in, &view.ticket, step, path);
+            render::html(&web, StatusCode::OK, &page)
+        }
+        steps => {
+            let page = steps_page(&web, &signed_in, &view.ticket, steps, &path);
+            render::html(&web, StatusCode::OK, &page)
+        }
     }
 }
 
-/// `POST /connect/{ticket}`: begins.
+/// Which step of a link is taken.
+#[derive(Deserialize)]
+pub(super) struct Step {
+    /// Its service; the first that is not done when none is named.
+    service: Option<String>,
+}
+
+/// `POST /connect/{ticket}`: begins, with `?service=` at one of several steps.
 pub(super) async fn begin_with_ticket(
     State(web): State<Web>,
     Path(ticket): Path<String>,
+    Query(step): Query<Step>,
     Submitter(signed_in): Submitter,
 ) -> Response {
-    match web
+    let token = Secret::new(ticket);
+    let service = step.service.as_deref();
+    let begun = web
         .gateway
-        .begin_with_ticket(&Secret::new(ticket), &signed_in)
-        .await
-    {
+        .begin_with_ticket(&token, service, &signed_in)
+        .await;
+    match begun {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, "", error),
     }
@@ -89,29 +105,61 @@ fn go_on(web: &Web, signed_in: &SignedIn, begun: Begun) -> Response {
     response
 }
 
-fn connect_page(web: &Web, signed_in: &SignedIn, view: &TicketView, action: String) -> ConnectPage {
+fn connect_page(
+    web: &Web,
+    signed_in: &SignedIn,
+    ticket: &ConnectTicket,
+    step: &StepView,
+    action: String,
+) -> ConnectPage {
     let now = web.gateway.clock().now();
-    let provider = &view.service.provider;
-    let tools = connections::tools(&view.service);
+    let provider = &step.service.provider;
+    let tools = connections::tools(&step.service);
     let tool = tools
         .iter()
-        .find(|line| line.name.as_str() == view.ticket.tool)
+        .find(|line| line.name.as_str() == ticket.tool)
         .cloned();
     ConnectPage {
         layout: layout(Some(signed_in)),
-        agent: Some(view.ticket.agent_name.as_str().into()),
+        agent: Some(ticket.agent_name.as_str().into()),
         tool: tool.or_else(|| {
-            let named = view.ticket.tool.as_str();
+            let named = ticket.tool.as_str();
             (!named.is_empty()).then(|| ToolLine::new(named, named, false))
         }),
-        asked: When::new(view.ticket.created, now),
+        asked: When::new(ticket.created, now),
         service: provider.name().into(),
-        host: host(&view.authorization_endpoint).into(),
-        permissions: connections::permissions(&view.service, &view.scopes),
+        host: host(&step.authorization_endpoint).into(),
+        permissions: connections::permissions(&step.service, &step.scopes),
         tools,
-        previous_account: view.previous_account.as_deref().map(Into::into),
-        valid_until: When::new(view.ticket.expires, now),
+        previous_account: step.previous_account.as_deref().map(Into::into),
+        valid_until: When::new(ticket.expires, now),
         action,
+    }
+}
+
+fn steps_page(
+    web: &Web,
+    signed_in: &SignedIn,
+    ticket: &ConnectTicket,
+    steps: &[StepView],
+    path: &str,
+) -> StepsPage {
+    let now = web.gateway.clock().now();
+    let step = |step: &StepView| ConnectStep {
+        service: step.service.provider.name().into(),
+        host: host(&step.authorization_endpoint).into(),
+        permissions: connections::permissions(&step.service, &step.scopes),
+        tools: connections::tools(&step.service),
+        account: step.previous_account.as_deref().map(Into::into),
+        done: step.done,
+        action: format!("{path}?service={}", step.service.id()),
+    };
+    StepsPage {
+        layout: layout(Some(signed_in)),
+        agent: ticket.agent_name.as_str().into(),
+        asked: When::new(ticket.created, now),
+        valid_until: When::new(ticket.expires, now),
+        steps: steps.iter().map(step).collect(),
     }
 }
 

@@ -104,9 +104,8 @@ pub(super) fn connect(
             | CallbackRefusal::WrongBrowser,
         ) => (StatusCode::BAD_REQUEST, Problem::StateExpired, None),
         ConnectError::WrongIssuer => {
-            let name = web
-                .gateway
-                .services()
+            let services = web.gateway.services();
+            let name = services
                 .find(service)
                 .map_or("The service", |known| known.provider.name());
             (

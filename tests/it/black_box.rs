@@ -104,7 +104,8 @@ async fn only_the_sandbox_is_advertised_in_the_demo() {
     assert!(
         tools
             .iter()
-            .all(|tool| tool["name"].as_str().unwrap().starts_with("sandbox_")),
+            .map(|tool| tool["name"].as_str().unwrap())
+            .all(|name| name.starts_with("sandbox_") || name.starts_with("attache_")),
         "{tools:#?}"
     );
     assert!(

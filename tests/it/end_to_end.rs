@@ -224,7 +224,7 @@ async fn the_inspector_lists_and_calls() {
     };
     assert_eq!(listed.status, 0, "{:?}", listed.output);
     let tools = listed.output.unwrap()["tools"].as_array().unwrap().len();
-    assert_eq!(tools, 5);
+    assert_eq!(tools, 5 + 2, "the sandbox's and Attache's own");
 
     let call = [
         "--method",

@@ -26,7 +26,9 @@ async fn only_services_that_are_set_up_are_advertised_in_a_fixed_order() {
             "acme_whoami",
             "acme_list_things",
             "acme_create_thing",
-            "acme_delete_thing"
+            "acme_delete_thing",
+            "attache_connect",
+            "attache_connections"
         ]
     );
     let refused = ana.call("github_get_me", json!({})).await;

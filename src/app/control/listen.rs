@@ -45,7 +45,7 @@ pub(crate) struct ControlSocket {
 #[derive(Clone)]
 pub(crate) struct Offered {
     pub(crate) gateway: Gateway,
-    pub(crate) mcp: mcp::Settings,
+    pub(crate) mcp: mcp::Surface,
     /// The person of this machine, whom everyone who gets in acts for.
     pub(crate) owner: Caller,
     pub(crate) activity: Activity,
@@ -158,8 +158,9 @@ async fn serve_mcp(
     writer: OwnedWriteHalf,
     offered: Offered,
 ) -> io::Result<()> {
-    let server = mcp::Server::for_process(offered.gateway, offered.mcp, offered.owner);
-    mcp::serve_stream(server, reader, writer, offered.stop)
+    let server = mcp::Server::for_process(offered.mcp, offered.owner, mcp::Selection::All);
+    // Boxed: a served client's state is large, and most who connect want something else.
+    Box::pin(mcp::serve_stream(server, reader, writer, offered.stop))
         .await
         .map_err(io::Error::other)
 }

@@ -70,17 +70,9 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         account: Some(found.connection.account.label.clone()),
         since: Some(found.connection.since.to_string()),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
-        ..line(status(&found.connection))
+        ..line(found.connection.status.word())
     });
     connected.collect()
-}
-
-fn status(connection: &Connection) -> &'static str {
-    match connection.status {
-        Status::Active => "connected",
-        Status::Expired { .. } => "expired",
-        Status::Revoked { .. } => "disconnected",
-    }
 }
 
 async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
@@ -104,7 +96,8 @@ async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
 }
 
 fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
-    let known: Vec<_> = gateway.services().iter().map(Service::id).collect();
+    let services = gateway.services();
+    let known: Vec<_> = services.iter().map(Service::id).collect();
     Answer::refused(
         RefusalKind::Usage,
         format!(
@@ -175,7 +168,8 @@ async fn call(
     words: &[Word],
 ) -> Answer {
     let empty = Map::new();
-    let schema = gateway.services().tool(tool);
+    let services = gateway.services();
+    let schema = services.tool(tool);
     let schema = schema.map_or(&empty, |(_, tool)| tool.input_schema());
     for word in words {
         arguments.insert(word.name.clone(), word.typed(schema));
@@ -211,7 +205,8 @@ fn tools(gateway: &Gateway, service: Option<&str>) -> Answer {
     {
         return unknown_service(gateway, service);
     }
-    let advertised = gateway.services().advertised();
+    let services = gateway.services();
+    let advertised = services.advertised();
     let wanted = advertised.filter(|tool| service.is_none_or(|wanted| tool.provider() == wanted));
     Answer::Tools(wanted.map(|tool| tool_line(tool)).collect())
 }

@@ -17,6 +17,8 @@ pub struct ConnectedPage {
     pub account: Option<Label>,
     /// The agent that waits; `None` when the person herself began on the Connections page.
     pub agent: Option<Label>,
+    /// What the link that was used asks for besides.
+    pub next: Option<NextStep>,
     /// Another account that agents used until now; it stays connected.
     pub previous_account: Option<Label>,
     /// What was granted.
@@ -25,6 +27,15 @@ pub struct ConnectedPage {
     pub missing: Vec<Permission>,
     /// The path that asks for the missing permissions again: a POST.
     pub allow_more: Option<String>,
+}
+
+/// The steps of a connect link that are left.
+#[derive(Clone, Debug)]
+pub struct NextStep {
+    /// The path of the link's page.
+    pub path: String,
+    /// The names of the services. Never empty.
+    pub services: Vec<Label>,
 }
 
 impl ConnectedPage {
@@ -36,10 +47,23 @@ impl ConnectedPage {
             service: "Courier".into(),
             account: Some("ana@courier.example".into()),
             agent: Some("Claude Code".into()),
+            next: None,
             previous_account: None,
             granted: sample_permissions(),
             missing: Vec::new(),
             allow_more: None,
+        }
+    }
+
+    /// The first of three steps.
+    #[must_use]
+    pub fn sample_with_more_to_do() -> Self {
+        Self {
+            next: Some(NextStep {
+                path: "/connect/sample-ticket".to_owned(),
+                services: vec!["Harbour".into(), "Ledger".into()],
+            }),
+            ..Self::sample()
         }
     }
 
@@ -65,6 +89,17 @@ mod tests {
         assert!(html.contains("id=\"connected\""));
         assert!(html.contains("ana@courier.example") && html.contains("Claude Code"));
         assert!(!html.contains("not allowed") && !html.contains("instead of"));
+    }
+
+    #[test]
+    fn the_next_step_is_one_click_away() {
+        let html = ConnectedPage::sample_with_more_to_do().render().unwrap();
+        assert!(html.contains("href=\"/connect/sample-ticket\""));
+        assert!(
+            html.contains("Harbour") && html.contains("2 more services"),
+            "{html}"
+        );
+        assert!(!html.contains("You can close this tab"));
     }
 
     #[test]

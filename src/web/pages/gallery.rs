@@ -2,7 +2,7 @@
 
 use super::{
     ConnectPage, ConnectedPage, ConnectionsPage, ContinuePage, DisconnectPage, DisconnectedPage,
-    ErrorPage, SignInPage,
+    ErrorPage, SignInPage, StepsPage,
 };
 
 /// Every sample of every page, as a name and the page.
@@ -26,8 +26,13 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
     )?;
     add("connect", &ConnectPage::sample())?;
     add("connect-again", &ConnectPage::sample_reconnect())?;
+    add("connect-steps", &StepsPage::sample())?;
     add("continue", &ContinuePage::sample())?;
     add("connected", &ConnectedPage::sample())?;
+    add(
+        "connected-with-more-to-do",
+        &ConnectedPage::sample_with_more_to_do(),
+    )?;
     add("connected-with-less", &ConnectedPage::sample_with_less())?;
     add("disconnect", &DisconnectPage::sample())?;
     add(
@@ -58,14 +63,41 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, Label, Notice, Permission, Problem, STYLE_PATH, ServiceCard,
-        Status, Tone, ToolLine, WayOut,
+        ASSETS, Action, CSRF_FIELD, ConnectStep, Label, NextStep, Notice, Permission, Problem,
+        STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
 
     fn hostile() -> Label {
         HOSTILE.into()
+    }
+
+    fn hostile_steps() -> StepsPage {
+        let step = |done| ConnectStep {
+            service: hostile(),
+            host: hostile(),
+            permissions: vec![Permission::new(HOSTILE, HOSTILE)],
+            tools: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            account: Some(hostile()),
+            done,
+            action: HOSTILE.to_owned(),
+        };
+        StepsPage {
+            agent: hostile(),
+            steps: vec![step(true), step(false)],
+            ..StepsPage::sample()
+        }
+    }
+
+    fn hostile_next_step() -> ConnectedPage {
+        ConnectedPage {
+            next: Some(NextStep {
+                path: HOSTILE.to_owned(),
+                services: vec![hostile()],
+            }),
+            ..ConnectedPage::sample()
+        }
     }
 
     /// Pages in which every text that comes from outside is hostile.
@@ -156,6 +188,8 @@ mod tests {
             without_match.render(),
             connect.render(),
             connected.render(),
+            hostile_steps().render(),
+            hostile_next_step().render(),
             disconnect.render(),
             disconnected.render(),
             sign_in.render(),

@@ -25,6 +25,7 @@ mod label;
 mod layout;
 mod problem;
 mod sign_in;
+mod steps;
 mod when;
 
 pub use address::{InvalidAddress, WebAddress};
@@ -32,7 +33,7 @@ pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
 pub use card::{Action, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
-pub use connected::ConnectedPage;
+pub use connected::{ConnectedPage, NextStep};
 pub use connections::{ConnectionsPage, Notice, Tone};
 pub use details::{Permission, ToolLine};
 pub use disconnect::{AtProvider, DisconnectPage, DisconnectedPage, Revocation};
@@ -42,6 +43,7 @@ pub use label::Label;
 pub use layout::{Layout, Viewer};
 pub use problem::Problem;
 pub use sign_in::{SignInMode, SignInPage};
+pub use steps::{ConnectStep, StepsPage};
 pub use when::When;
 
 /// Where the Connections page lies: every page links back to it.

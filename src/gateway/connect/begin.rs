@@ -1,0 +1,102 @@
+//! Beginning: the browser leaves for the provider, with a `state`, a proof key and a cookie of its own.
+
+use super::{ConnectError, flow_cookie_name};
+use crate::base::Secret;
+use crate::connection::{AuthorizationRequest, TicketRefusal};
+use crate::gateway::{Fault, Gateway, Service, SignedIn};
+use crate::oauth::{self, AuthorizationUrlRequest, CodeVerifier};
+
+/// A browser may leave for the provider.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where it goes.
+    pub authorization_url: url::Url,
+    /// What it must bring back: the value of the flow cookie.
+    pub flow_cookie: Secret,
+    /// What the flow cookie is called.
+    pub flow_cookie_name: String,
+    /// The service's name.
+    pub service_name: String,
+}
+
+impl Gateway {
+    /// Begins to connect what a ticket asks for: `service`, or its first step that is not done.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: the ticket does not let this person go on, or the service is not set up.
+    pub async fn begin_with_ticket(
+        &self,
+        token: &Secret,
+        service: Option<&str>,
+        signed_in: &SignedIn,
+    ) -> Result<Begun, ConnectError> {
+        let ticket = self.ticket(token, signed_in).await?;
+        let service = match service {
+            Some(wanted) => ticket.remaining().find(|known| *known == wanted),
+            None => ticket.remaining().next(),
+        };
+        let service = service.ok_or(ConnectError::Link(TicketRefusal::Spent))?;
+        let service = self.known_service(service)?;
+        self.begin(&service, signed_in, Some(token.clone())).await
+    }
+
+    /// Begins to connect a service from the Connections page.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: no such service, or it is not set up.
+    pub async fn begin_with_service(
+        &self,
+        service: &str,
+        signed_in: &SignedIn,
+    ) -> Result<Begun, ConnectError> {
+        let service = self.known_service(service)?;
+        self.begin(&service, signed_in, None).await
+    }
+
+    async fn begin(
+        &self,
+        service: &Service,
+        signed_in: &SignedIn,
+        ticket: Option<Secret>,
+    ) -> Result<Begun, ConnectError> {
+        let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
+        let random = &self.parts.random;
+        let (state, flow_cookie) = (random.token(), random.token());
+        let verifier =
+            CodeVerifier::for_provider(ready.oauth.pkce, random).map(CodeVerifier::into_secret);
+        let redirect_uri = self.redirect_uri(service)?;
+        let request = AuthorizationRequest {
+            person: signed_in.principal.id.clone(),
+            service: service.id().to_owned(),
+            ticket,
+            flow_digest: flow_cookie.digest(),
+            code_verifier: verifier.clone(),
+            redirect_uri: redirect_uri.to_string(),
+            sent_to: ready.authority(),
+            requested: ready.oauth.scopes.clone(),
+            expires: self.parts.clock.now() + AuthorizationRequest::LIFETIME,
+        };
+        self.parts
+            .store
+            .authorization_requests()
+            .create_until(&state.digest(), &request, request.expires)
+            .await?;
+        let authorization_url = oauth::authorization_url(
+            &ready.oauth,
+            &ready.registration,
+            &AuthorizationUrlRequest {
+                redirect_uri: &redirect_uri,
+                state: &state,
+                verifier: verifier.as_ref(),
+                scopes: &request.requested,
+            },
+        )
+        .map_err(|error| Fault::Catalogue(error.to_string()))?;
+        Ok(Begun {
+            authorization_url,
+            flow_cookie,
+            flow_cookie_name: flow_cookie_name(&state),
+            service_name: service.provider.name().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,338 @@
+//! Completing: the callback is checked, the code exchanged, the account named, the credential stored.
+
+use std::sync::Arc;
+
+use super::callback::{error_code, read_code};
+use super::{CallbackParameters, ConnectError};
+use crate::base::{ConnectionId, PersonId, Secret};
+use crate::catalogue::{Account, ScopeSet};
+use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Status};
+use crate::gateway::credentials::record_key;
+use crate::gateway::fault::ATTEMPTS;
+use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
+use crate::oauth::{self, TokenReply};
+use crate::store::WriteError;
+use crate::upstream;
+
+/// A connection was made.
+#[derive(Debug)]
+pub struct Completed {
+    /// The connection.
+    pub connection: Connection,
+    /// The service's name.
+    pub service_name: String,
+    /// The agent that had asked, if one had.
+    pub agent_name: Option<String>,
+    /// What the link that was used asks for besides, if anything.
+    pub remaining: Option<RemainingSteps>,
+    /// Other accounts at the same service that stay connected; agents use the new one.
+    pub other_accounts: Vec<String>,
+}
+
+/// The steps of a connect link that are not done yet.
+#[derive(Debug)]
+pub struct RemainingSteps {
+    /// The path of the page that shows them.
+    pub path: String,
+    /// The names of their services.
+    pub service_names: Vec<String>,
+}
+
+impl Gateway {
+    /// Completes a connection with what the provider sent back.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; in every case nothing half-done is left behind.
+    pub async fn complete(
+        &self,
+        service: &str,
+        parameters: &CallbackParameters,
+        signed_in: &SignedIn,
+        flow_cookie: Option<&Secret>,
+    ) -> Result<Completed, ConnectError> {
+        let service = &self.known_service(service)?;
+        let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
+        let person = &signed_in.principal.id;
+        let request = self
+            .accept_callback(service, parameters, person, flow_cookie)
+            .await?;
+        let completed = self.finish(service, ready, &request, parameters).await;
+        if let (Err(_), Some(token)) = (&completed, &request.ticket) {
+            self.parts.open_tickets.mark(&token.digest(), false);
+        }
+        completed
+    }
+
+    /// From a callback that belongs to `request` to a stored connection.
+    async fn finish(
+        &self,
+        service: &Service,
+        ready: &Arc<Ready>,
+        request: &AuthorizationRequest,
+        parameters: &CallbackParameters,
+    ) -> Result<Completed, ConnectError> {
+        oauth::check_issuer(&ready.oauth, &parameters.iss)
+            .map_err(|_| ConnectError::WrongIssuer)?;
+        let code = read_code(service, parameters)?;
+        let reply = self.exchange(service, ready, request, &code).await?;
+        match self.keep(service, ready, request, &reply).await {
+            Ok(completed) => Ok(completed),
+            Err(error) => {
+                self.give_back(service, ready, &reply).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds the request that `state` names, checks that this callback is its answer, and takes it: exactly one
+    /// callback gets it. One that does not belong takes nothing, so a stranger cannot spoil a flow under way.
+    async fn accept_callback(
+        &self,
+        service: &Service,
+        parameters: &CallbackParameters,
+        person: &PersonId,
+        flow_cookie: Option<&Secret>,
+    ) -> Result<AuthorizationRequest, ConnectError> {
+        let [state] = parameters.state.as_slice() else {
+            return Err(ConnectError::UnknownState);
+        };
+        let digest = Secret::new(state.as_str()).digest();
+        let requests = self.parts.store.authorization_requests();
+        let found = requests
+            .get(&digest)
+            .await?
+            .ok_or(ConnectError::UnknownState)?;
+        found
+            .value
+            .check(service.id(), person, flow_cookie, self.parts.clock.now())?;
+        requests
+            .take(&digest)
+            .await?
+            .ok_or(ConnectError::UnknownState)
+    }
+
+    async fn exchange(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        request: &AuthorizationRequest,
+        code: &Secret,
+    ) -> Result<TokenReply, ConnectError> {
+        if request.sent_to != ready.authority() {
+            return Err(ConnectError::UnknownState);
+        }
+        let redirect_uri = self.redirect_uri(service)?;
+        let verifier = request.code_verifier.as_ref();
+        oauth::exchange(
+            &self.parts.egress,
+            &ready.oauth,
+            &ready.registration,
+            code,
+            verifier,
+            &redirect_uri,
+        )
+        .await
+        .map_err(|error| token_trouble(service, &error))
+    }
+
+    /// Names the account, then stores: first the credential, then the connection that points to it, last the ticket.
+    /// A cut in between leaves nothing that claims to work and does not.
+    async fn keep(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        request: &AuthorizationRequest,
+        reply: &TokenReply,
+    ) -> Result<Completed, ConnectError> {
+        let account = self.account(service, ready, reply).await?;
+        let credential = self.credential_from(reply);
+        let granted = reply
+            .scopes
+            .clone()
+            .unwrap_or_else(|| request.requested.clone());
+        let connection = self
+            .store_connection(service, request, account, granted, &credential)
+            .await?;
+        // From here on the connection stands: what fails now must not take its token back.
+        let ticket = self.advance_ticket(request).await.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "a connect link could not be marked as used");
+            None
+        });
+        self.parts
+            .open_tickets
+            .advance(&request.person, service.id());
+        self.parts.arrivals.announce(&request.person);
+        let other_accounts = self.other_accounts(&connection).await.unwrap_or_default();
+        tracing::info!(connection = %connection.id, service = service.id(), "connected");
+        Ok(Completed {
+            connection,
+            service_name: service.provider.name().to_owned(),
+            remaining: self.remaining_steps(request, ticket.as_ref()),
+            agent_name: ticket.map(|ticket| ticket.agent_name),
+            other_accounts,
+        })
+    }
+
+    /// The account call: proves the credential and names whom it belongs to.
+    async fn account(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        reply: &TokenReply,
+    ) -> Result<Account, ConnectError> {
+        let name = || service.provider.name().to_owned();
+        let request = service
+            .provider
+            .account_request(&ready.variables)
+            .map_err(|error| Fault::Catalogue(error.to_string()))?;
+        let response = upstream::send(&self.parts.egress, request, &reply.access_token)
+            .await
+            .map_err(|error| ConnectError::ProviderTrouble {
+                service: name(),
+                message: error.to_string(),
+            })?;
+        service
+            .provider
+            .read_account(&response)
+            .map_err(|refusal| ConnectError::ProviderTrouble {
+                service: name(),
+                message: refusal.message,
+            })
+    }
+
+    fn credential_from(&self, reply: &TokenReply) -> Credential {
+        Credential {
+            access_token: reply.access_token.clone(),
+            refresh_token: reply.refresh_token.clone(),
+            expires: reply
+                .expires_in
+                .map(|lifetime| self.parts.clock.now() + lifetime),
+            generation: 1,
+        }
+    }
+
+    /// Stores the credential and its connection. The same account connected again keeps its identifier.
+    async fn store_connection(
+        &self,
+        service: &Service,
+        request: &AuthorizationRequest,
+        account: Account,
+        granted: ScopeSet,
+        credential: &Credential,
+    ) -> Result<Connection, Fault> {
+        let connections = self.parts.store.connections();
+        let mut new = Connection {
+            id: ConnectionId::new(&self.parts.random),
+            person: request.person.clone(),
+            service: service.id().to_owned(),
+            account,
+            granted_by: request.sent_to.clone(),
+            requested: request.requested.clone(),
+            granted,
+            status: Status::Active,
+            since: self.parts.clock.now(),
+        };
+        for _ in 0..ATTEMPTS {
+            let known = self.connections_to(&request.person, service.id()).await?;
+            let same = known
+                .into_iter()
+                .find(|record| record.value.account.id == new.account.id);
+            if let Some(same) = &same {
+                new.id = same.value.id.clone();
+            }
+            self.put_credential(&new, credential).await?;
+            let written = match &same {
+                Some(old) => connections.replace(old, &new).await,
+                None => connections.create(&record_key(&new), &new).await,
+            };
+            match written {
+                Ok(_) => return Ok(new),
+                Err(WriteError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    /// Marks the step of the ticket that this request served as done.
+    async fn advance_ticket(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<Option<ConnectTicket>, Fault> {
+        let Some(token) = &request.ticket else {
+            return Ok(None);
+        };
+        let tickets = self.parts.store.tickets();
+        for _ in 0..ATTEMPTS {
+            let Some(record) = tickets.get(&token.digest()).await? else {
+                return Ok(None);
+            };
+            let advanced = record.value.with_connected(&request.service);
+            match tickets.replace(&record, &advanced).await {
+                Ok(_) => return Ok(Some(advanced)),
+                Err(WriteError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Contention)
+    }
+
+    fn remaining_steps(
+        &self,
+        request: &AuthorizationRequest,
+        ticket: Option<&ConnectTicket>,
+    ) -> Option<RemainingSteps> {
+        let services = self.services();
+        let name = |id| {
+            let service = services.find(id)?;
+            Some(service.provider.name().to_owned())
+        };
+        let service_names: Vec<_> = ticket?.remaining().filter_map(name).collect();
+        let path = self.parts.links.connect_path(request.ticket.as_ref()?);
+        (!service_names.is_empty()).then_some(RemainingSteps {
+            path,
+            service_names,
+        })
+    }
+
+    async fn other_accounts(&self, connection: &Connection) -> Result<Vec<String>, Fault> {
+        let known = self
+            .connections_to(&connection.person, &connection.service)
+            .await?;
+        let others = known.into_iter().map(|record| record.value);
+        Ok(others
+            .filter(|other| other.is_active() && other.id != connection.id)
+            .map(|other| other.account.label)
+            .collect())
+    }
+
+    /// A token that could not be kept is taken back at the provider: one that was received is never just dropped.
+    async fn give_back(&self, service: &Service, ready: &Arc<Ready>, reply: &TokenReply) {
+        let (access, refresh) = (Some(&reply.access_token), reply.refresh_token.as_ref());
+        let revoked = oauth::revoke(
+            &self.parts.egress,
+            &ready.oauth,
+            &ready.registration,
+            access,
+            refresh,
+        )
+        .await;
+        if let Err(error) = revoked {
+            tracing::warn!(service = service.id(), %error, "a token that was not stored could not be revoked");
+        }
+    }
+}
+
+fn token_trouble(service: &Service, error: &oauth::TokenError) -> ConnectError {
+    let service = service.provider.name().to_owned();
+    match error {
+        oauth::TokenError::Refused { error, .. } => ConnectError::RefusedByProvider {
+            service,
+            error: error_code(error.as_deref().unwrap_or_default()),
+        },
+        other => ConnectError::ProviderTrouble {
+            service,
+            message: other.to_string(),
+        },
+    }
+}

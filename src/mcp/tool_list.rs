@@ -1,0 +1,144 @@
+//! The tool list in MCP's words, made once for each state of the catalogue.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::ErrorData;
+use rmcp::model::Tool as McpTool;
+
+use super::{Selection, builtin, convert};
+use crate::base::Secret;
+use crate::gateway::{Gateway, Service, Services};
+
+/// Keeps the list for the services as they are; another state of the services makes another list.
+pub(super) struct ToolList {
+    with_builtin: bool,
+    made: Mutex<(Arc<Services>, Arc<Advertised>)>,
+}
+
+/// The tools that are offered, in a fixed order: by service, then Attache's own.
+pub(super) struct Advertised {
+    tools: Vec<Offered>,
+    by_name: HashMap<String, usize>,
+    /// Changes with the list, so that a cursor of an older list is known as one.
+    fingerprint: String,
+}
+
+struct Offered {
+    tool: McpTool,
+    /// None for Attache's own.
+    service: Option<String>,
+}
+
+/// One page of the list.
+pub(super) struct Page {
+    pub(super) tools: Vec<McpTool>,
+    pub(super) next: Option<String>,
+}
+
+impl ToolList {
+    pub(super) fn new(gateway: &Gateway, with_builtin: bool) -> Self {
+        let services = gateway.services();
+        let advertised = Arc::new(Advertised::new(&services, with_builtin));
+        Self {
+            with_builtin,
+            made: Mutex::new((services, advertised)),
+        }
+    }
+
+    pub(super) fn current(&self, gateway: &Gateway) -> Arc<Advertised> {
+        let services = gateway.services();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&made.0, &services) {
+            let advertised = Advertised::new(&services, self.with_builtin);
+            *made = (services, Arc::new(advertised));
+        }
+        Arc::clone(&made.1)
+    }
+}
+
+impl Advertised {
+    fn new(services: &Services, with_builtin: bool) -> Self {
+        let of_services = services.advertised().map(|tool| Offered {
+            tool: convert::tool(tool),
+            service: Some(tool.provider().to_owned()),
+        });
+        let enabled: Vec<_> = services.enabled().map(Service::id).collect();
+        let own = with_builtin
+            .then(|| builtin::tools(&enabled))
+            .into_iter()
+            .flatten()
+            .map(|tool| Offered {
+                tool,
+                service: None,
+            });
+        let tools: Vec<_> = of_services.chain(own).collect();
+        let name = |offered: &Offered| offered.tool.name.to_string();
+        let names: Vec<_> = tools.iter().map(name).collect();
+        let fingerprint = Secret::new(names.join("\n")).digest()[..16].to_owned();
+        let by_name = names.into_iter().enumerate().map(|(at, name)| (name, at));
+        Self {
+            by_name: by_name.collect(),
+            tools,
+            fingerprint,
+        }
+    }
+
+    /// The definition of a tool, whoever may see it.
+    pub(super) fn find(&self, name: &str) -> Option<&McpTool> {
+        Some(&self.tools[*self.by_name.get(name)?].tool)
+    }
+
+    /// The page that `cursor` names, the first without one; `per_page` tools at most.
+    ///
+    /// # Errors
+    /// -32602 for a cursor that is not of this list (MCP, pagination).
+    pub(super) fn page(
+        &self,
+        selection: &Selection,
+        cursor: Option<&str>,
+        per_page: usize,
+    ) -> Result<Page, ErrorData> {
+        let begin = match cursor {
+            None => 0,
+            Some(cursor) => self.place(cursor)?,
+        };
+        let mut offered = self
+            .tools
+            .iter()
+            .enumerate()
+            .skip(begin)
+            .filter(|(_, offered)| offered.is_in(selection));
+        let tools = offered
+            .by_ref()
+            .take(per_page)
+            .map(|(_, offered)| offered.tool.clone())
+            .collect();
+        let next = offered.next();
+        Ok(Page {
+            tools,
+            next: next.map(|(at, _)| format!("{}-{at}", self.fingerprint)),
+        })
+    }
+
+    fn place(&self, cursor: &str) -> Result<usize, ErrorData> {
+        let place = cursor
+            .split_once('-')
+            .filter(|(list, _)| *list == self.fingerprint)
+            .and_then(|(_, at)| at.parse().ok())
+            .filter(|at| *at < self.tools.len());
+        place.ok_or_else(|| {
+            let message = "This cursor is not of the list as it is now; begin again without one.";
+            ErrorData::invalid_params(message, None)
+        })
+    }
+}
+
+impl Offered {
+    fn is_in(&self, selection: &Selection) -> bool {
+        match &self.service {
+            Some(service) => selection.includes(service),
+            None => *selection == Selection::All,
+        }
+    }
+}
