@@ -3,8 +3,11 @@
 //! Owns the protocol: streamable HTTP, streams of lines, and the wire form in which each client is shown a connect link. Refuses
 //! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
 
+mod bounds;
 mod convert;
 mod http;
+mod intake;
+mod lines;
 mod manifest;
 mod missing_connection;
 mod server;
