@@ -124,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timely<S> {
                     _ => Poll::Pending,
                 }
             }
-            ready => {
+            ready @ Poll::Ready(_) => {
                 if buffer.filled().len() > known {
                     self.limit
                         .get_or_insert_with(|| Box::pin(tokio::time::sleep(HEAD)));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -18,8 +19,8 @@ use super::Settings;
 use super::bounds::{Excess, NO_MESSAGE};
 use super::intake::{self, Refusal};
 use super::server::{Advertised, Server};
-use crate::base::AgentId;
-use crate::gateway::Gateway;
+use crate::base::{AgentId, Held};
+use crate::gateway::{Busy, Gateway};
 use crate::identity::{AgentToken, Caller};
 
 /// How many sessions of the 2025 era are kept at once; each costs about 50 KB.
@@ -79,6 +80,10 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
+    let room = match door.gateway.admit_request(&caller) {
+        Ok(room) => room,
+        Err(busy) => return too_busy(busy),
+    };
     let agent = caller.agent.clone();
     let stateless = is_stateless(request.headers());
     if stateless {
@@ -104,7 +109,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     if let Some(id) = session_id(response.headers()) {
         door.bind(id, agent).await;
     }
-    response
+    response.map(|body| Body::new(Held::new(body, room)))
 }
 
 /// The request with its whole body, if that is a message within bounds. What is not sent as JSON is refused elsewhere,
@@ -207,6 +212,12 @@ fn unauthorized(sentence: &'static str) -> Response {
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// RFC 6585 section 4.
+fn too_busy(busy: Busy) -> Response {
+    let wait = [(header::RETRY_AFTER, busy.again_in_seconds().to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, wait, busy.to_string()).into_response()
 }
 
 fn unknown_session() -> Response {

@@ -25,7 +25,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Messages of one client, a line each.
 pub(super) struct Lines<R, W: AsyncWrite> {
-    lines: BoundedLines<R>,
+    incoming: BoundedLines<R>,
     writer: Arc<Mutex<Option<TransportWriter<RoleServer, W>>>>,
     /// A refusal on its way. The next line is read when it has been written: a client that only sends waits.
     refusing: Option<JoinHandle<()>>,
@@ -35,7 +35,7 @@ impl<R: AsyncRead, W: AsyncWrite> Lines<R, W> {
     pub(super) fn new(reader: R, writer: W) -> Self {
         let writer = TransportWriter::<RoleServer, W>::new(writer, JsonRpcMessageCodec::default());
         Self {
-            lines: BoundedLines::new(reader),
+            incoming: BoundedLines::new(reader),
             writer: Arc::new(Mutex::new(Some(writer))),
             refusing: None,
         }
@@ -70,7 +70,7 @@ where
                 let _ = refusing.await;
                 self.refusing = None;
             }
-            let refusal = match self.lines.next().await {
+            let refusal = match self.incoming.next().await {
                 Ok(Some(Line::Whole(line))) => match read(line) {
                     Ok(Some(message)) => return Some(message),
                     Ok(None) => continue,
@@ -83,7 +83,7 @@ where
                     return None;
                 }
             };
-            let telling = self.send(refusal);
+            let telling = self.send(*refusal);
             self.refusing = Some(tokio::spawn(async move {
                 if let Err(error) = telling.await {
                     tracing::debug!(%error, "a client could not be told why its message was refused");
@@ -101,7 +101,7 @@ where
 /// The message on a line; none when it is to be ignored.
 fn read(
     line: Vec<u8>,
-) -> Result<Option<RxJsonRpcMessage<RoleServer>>, TxJsonRpcMessage<RoleServer>> {
+) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Box<TxJsonRpcMessage<RoleServer>>> {
     let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
     if text.trim_ascii().is_empty() {
         return Ok(None);
@@ -120,7 +120,7 @@ fn read(
         Ok(message) => Ok(message),
         Err(JsonRpcMessageCodecError::Serde(_)) => {
             let error = ErrorData::invalid_request(bounds::NO_MESSAGE, None);
-            Err(TxJsonRpcMessage::<RoleServer>::error(error, id))
+            Err(Box::new(TxJsonRpcMessage::<RoleServer>::error(error, id)))
         }
         Err(error) => {
             tracing::debug!(%error, "ignored a line that could not be read");
@@ -133,9 +133,10 @@ fn request_id(id: &Id) -> Option<RequestId> {
     RequestId::deserialize(id).ok()
 }
 
-fn refusal(excess: &Excess) -> TxJsonRpcMessage<RoleServer> {
+fn refusal(excess: &Excess) -> Box<TxJsonRpcMessage<RoleServer>> {
     let error = ErrorData::new(ErrorCode::INVALID_REQUEST, excess.sentence(), None);
-    TxJsonRpcMessage::<RoleServer>::error(error, request_id(excess.id()))
+    let id = request_id(excess.id());
+    Box::new(TxJsonRpcMessage::<RoleServer>::error(error, id))
 }
 
 enum Line {

@@ -137,6 +137,10 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(context)?;
+        let _room = match self.gateway.admit(&caller) {
+            Ok(room) => room,
+            Err(busy) => return Ok(convert::busy(busy).into()),
+        };
         let arguments = request.arguments.clone().unwrap_or_default();
         let round = self.round(&caller, &request, &arguments);
         if round.declined {
