@@ -261,8 +261,8 @@ mod tests {
         let (mut reader, mut writer) = tokio::io::split(&mut client);
         let mut text = String::new();
         let sent = writer.write_all(head.as_bytes());
-        let (_, heard) = tokio::join!(sent, reader.read_to_string(&mut text));
-        heard.unwrap();
+        let (_, read) = tokio::join!(sent, reader.read_to_string(&mut text));
+        read.unwrap();
         assert!(text.starts_with("HTTP/1.1 431"), "{text}");
     }
 
