@@ -1,15 +1,14 @@
 //! Whether anybody uses the gateway, so that one in the background can end when nobody does.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
+
+use crate::base::Held;
 
 /// What is under way: requests, bridges, open streams. Clones count together.
 #[derive(Clone, Debug, Default)]
@@ -65,40 +64,8 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let busy = activity.begin();
-    let counted = |body| {
-        Body::new(Counted {
-            body,
-            _until_it_ends: busy,
-        })
-    };
+    let counted = |body| Body::new(Held::new(body, busy));
     next.run(request).await.map(counted)
-}
-
-/// A body that counts as under way for as long as it lives. Its length stays known, so that short answers are not
-/// sent in chunks.
-struct Counted {
-    body: Body,
-    _until_it_ends: Busy,
-}
-
-impl HttpBody for Counted {
-    type Data = <Body as HttpBody>::Data;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -199,7 +199,15 @@ impl Parts {
         let egress = Egress::new(config.egress)?;
         let key = MasterKey::load(&config.master_key, &config.store, &random)?;
         let store = Store::open(&config.store, key, random.clone()).await?;
-        let gateway = Gateway::new(store.clone(), egress, services, links, clock, random);
+        let gateway = Gateway::new(
+            store.clone(),
+            egress,
+            services,
+            links,
+            clock,
+            random,
+            config.limits,
+        );
         Ok(Self { gateway, store })
     }
 }

@@ -1,16 +1,24 @@
 //! Listening for HTTP.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::capacity::Capacity;
+use super::connection;
 
 /// How long calls under way may take to finish when the program is told to end.
 pub(super) const DRAIN: Duration = Duration::from_secs(25);
+
+/// How long accepting rests when the process is out of files (`EMFILE`, `ENFILE`): trying at once again would spin.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +37,7 @@ pub enum ListenError {
 /// Takes the port.
 pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
     let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => ListenError::PortTaken(address),
+        ErrorKind::AddrInUse => ListenError::PortTaken(address),
         _ => ListenError::Refused(address, error),
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -43,27 +51,67 @@ pub(super) fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> JoinHandle<()> {
-    // Without this every small reply waits for an acknowledgement: 44 ms each.
-    let listener = listener.tap_io(|stream| {
+    tokio::spawn(async move {
+        let capacity = Capacity::of_this_process();
+        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
+        while let Some((stream, room)) = next(&listener, &capacity, &stop).await {
+            let serving = connection::serve(stream, router.clone(), stop.clone());
+            let cut = cut.clone();
+            connections.spawn(async move {
+                cut.run_until_cancelled_owned(serving).await;
+                drop(room);
+            });
+        }
+        drop(listener);
+        connections.close();
+        if tokio::time::timeout(DRAIN, connections.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some calls did not finish in time and were cut off");
+            cut.cancel();
+            connections.wait().await;
+        }
+    })
+}
+
+/// The next connection that there is room for; none once `stop` is cancelled.
+async fn next(
+    listener: &TcpListener,
+    capacity: &Capacity,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let mut out_of_files = false;
+    loop {
+        let accepted = stop.run_until_cancelled(listener.accept()).await?;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) if is_the_clients(&error) => continue,
+            Err(error) => {
+                // The client waits in the kernel's queue meanwhile.
+                if !out_of_files {
+                    tracing::error!(%error, "no connection can be accepted; trying again until it works");
+                }
+                out_of_files = true;
+                stop.run_until_cancelled(tokio::time::sleep(BREATH)).await?;
+                continue;
+            }
+        };
+        // Without this every small reply waits for an acknowledgement: 44 ms each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-    });
-    let stopping = stop.clone();
-    let serving = async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stopping.cancelled_owned())
-            .await
-    };
-    tokio::spawn(async move {
-        let mut serving = tokio::spawn(serving);
-        tokio::select! {
-            _ = &mut serving => return,
-            () = stop.cancelled() => {}
+        match capacity.take() {
+            Some(room) => return Some((stream, room)),
+            None => capacity.refuse(stream),
         }
-        if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
-            tracing::warn!("some calls did not finish in time and were cut off");
-            serving.abort();
-        }
-    })
+    }
+}
+
+/// Whether it was one connection that failed, before it was accepted, and not accepting as such.
+fn is_the_clients(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
 }

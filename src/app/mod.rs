@@ -4,6 +4,8 @@
 
 mod activity;
 mod bridge;
+mod capacity;
+mod connection;
 pub mod control;
 mod demo;
 pub mod doctor;

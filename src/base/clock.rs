@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::Add;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,18 @@ impl Clock {
         }
     }
 
+    /// Time since some fixed moment, which never goes back: for rates and for how long something took. A manual clock
+    /// counts its own seconds.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Self::System => system_monotonic(),
+            Self::Manual(seconds) => {
+                Duration::from_secs(seconds.load(Ordering::SeqCst).try_into().unwrap_or(0))
+            }
+        }
+    }
+
     /// Turns a manual clock forward. The system's clock is left alone.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(seconds) = self {
@@ -98,6 +110,17 @@ fn jiff_now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the monotonic clock"
+)]
+fn system_monotonic() -> Duration {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    // Asked first, so that no moment lies before it.
+    let first = *FIRST;
+    Instant::now().saturating_duration_since(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +132,16 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         shared.advance(Duration::from_mins(1));
         assert_eq!(clock.now(), Timestamp::from_unix(1_060));
+    }
+
+    #[test]
+    fn monotonic_time_does_not_go_back() {
+        let earlier = Clock::System.monotonic();
+        assert!(Clock::System.monotonic() >= earlier);
+        let clock = Clock::manual(Timestamp::from_unix(1_000));
+        let earlier = clock.monotonic();
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(clock.monotonic(), earlier + Duration::from_secs(5));
     }
 
     #[test]

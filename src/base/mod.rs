@@ -4,11 +4,13 @@
 //! source are values that are passed in, never globals. Refuses to know anything of ours.
 
 pub mod clock;
+mod held;
 pub mod id;
 pub mod random;
 pub mod secret;
 
 pub use clock::{Clock, Timestamp};
+pub use held::Held;
 pub use id::{AgentId, ConnectionId, PersonId};
 pub use random::Random;
 pub use secret::Secret;

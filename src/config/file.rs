@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::base::Secret;
+use crate::gateway::Limits;
 use crate::mcp;
 
 /// The file, as it is written.
@@ -27,6 +28,8 @@ pub(super) struct File {
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) egress: EgressSection,
+    #[serde(default)]
+    pub(super) limits: Limits,
     #[serde(default)]
     pub(super) mcp: mcp::Settings,
     #[serde(default)]

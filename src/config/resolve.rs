@@ -14,7 +14,7 @@ use super::file::{File, ServiceSection};
 use super::source::Environment;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
-use crate::gateway::{Links, ServiceSettings};
+use crate::gateway::{Limits, Links, ServiceSettings};
 use crate::mcp;
 use crate::store::{self, KeySource};
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub master_key: KeySource,
     /// Settings of the way out.
     pub egress: egress::Settings,
+    /// What each agent may ask for at once.
+    pub limits: Limits,
     /// Settings of the MCP surface.
     pub mcp: mcp::Settings,
     /// Settings of the store.
@@ -150,6 +152,7 @@ impl Config {
                     dangerously_allow_loopback: allowed,
                     ..egress::Settings::default()
                 },
+                limits: file.limits,
                 mcp: file.mcp,
                 store: store_settings(&data_dir, file.store.cache_bytes),
                 services,

@@ -3,6 +3,7 @@
 //! Owns what Attache does: list tools, call one, connect, disconnect, sign in, look after agents. Each verb says in
 //! its steps what happens; the surfaces (`mcp`, `web`) only translate. Refuses to know rmcp, axum and sled.
 
+mod admission;
 mod agents;
 mod arrivals;
 mod call;
@@ -20,6 +21,7 @@ mod tickets;
 
 use std::sync::Arc;
 
+pub use admission::{Busy, Limits, Permit};
 pub use call::CallError;
 pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
@@ -57,6 +59,7 @@ struct Parts {
     arrivals: arrivals::Arrivals,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
+    admission: admission::Admission,
 }
 
 impl Gateway {
@@ -69,7 +72,9 @@ impl Gateway {
         links: Links,
         clock: Clock,
         random: Random,
+        limits: Limits,
     ) -> Self {
+        let admission = admission::Admission::new(limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let parts = Parts {
             store,
@@ -82,6 +87,7 @@ impl Gateway {
             arrivals: arrivals::Arrivals::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
+            admission,
         };
         Self {
             parts: Arc::new(parts),
@@ -129,12 +135,14 @@ impl Gateway {
         self.parts.used_sign_in_links.subscribe()
     }
 
-    /// Removes what has expired: tickets, authorization requests, sessions. Returns how many records went.
+    /// Removes what has expired: tickets, authorization requests, sessions; forgets idle agents. Returns how many
+    /// records went.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn sweep(&self) -> Result<usize, Fault> {
         const AT_MOST: usize = 1_000;
+        self.parts.admission.forget_the_idle();
         Ok(self
             .parts
             .store

@@ -10,7 +10,7 @@ use rmcp::model::{
 use serde_json::json;
 
 use crate::catalogue::{Refusal, Tool, ToolOutput};
-use crate::gateway::{CallError, Fault};
+use crate::gateway::{Busy, CallError, Fault};
 
 /// A tool as it is advertised.
 pub(super) fn tool(tool: &Tool) -> McpTool {
@@ -54,6 +54,15 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
         CallError::Fault(fault) => Err(internal(&fault)),
     }
+}
+
+/// The agent asks for too much at once. A result, so that the model can read it and wait.
+pub(super) fn busy(busy: Busy) -> CallToolResult {
+    let mut result = failure("busy", busy.to_string());
+    if let Some(structured) = result.structured_content.as_mut() {
+        structured["retry_after_seconds"] = json!(busy.again_in_seconds());
+    }
+    result
 }
 
 fn refused(sentence: String, refusal: &Refusal) -> CallToolResult {

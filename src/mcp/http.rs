@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 
+use super::bounds::{Excess, NO_MESSAGE};
+use super::intake::{self, Refusal};
 use super::server::Server;
 use super::{Selection, Surface, UnknownService};
-use crate::base::AgentId;
-use crate::gateway::Gateway;
+use crate::base::{AgentId, Held};
+use crate::gateway::{Busy, Gateway};
 use crate::identity::{AgentToken, Caller};
 
 /// How many sessions of the 2025 era are kept at once; each costs about 50 KB.
@@ -79,6 +83,10 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         agent: caller.agent.clone(),
         selection: selection.clone(),
     };
+    let room = match door.gateway.admit_request(&caller) {
+        Ok(room) => room,
+        Err(busy) => return too_busy(busy),
+    };
     let stateless = is_stateless(request.headers());
     if stateless {
         request.headers_mut().remove(SESSION_ID);
@@ -92,11 +100,50 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(selection);
+    let request = match take_in(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal,
+    };
+    let was_json = is_json(request.headers());
     let response = next.run(request).await;
+    if was_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return no_message();
+    }
     if let Some(id) = session_id(response.headers()) {
         door.bind(id, owner).await;
     }
-    response
+    response.map(|body| Body::new(Held::new(body, room)))
+}
+
+/// The request with its whole body, if that is a message within bounds. What is not sent as JSON is refused elsewhere,
+/// unread.
+async fn take_in(request: Request) -> Result<Request, Response> {
+    if request.method() != Method::POST || !is_json(request.headers()) {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    match intake::take_in(&parts.headers, body).await {
+        Ok(body) => Ok(Request::from_parts(parts, body.into())),
+        Err(Refusal::Excess(excess)) if !matches!(excess, Excess::TooLong) => {
+            Err((StatusCode::BAD_REQUEST, Json(excess.answer())).into_response())
+        }
+        Err(refusal) => Err((refusal.status(), refusal.sentence()).into_response()),
+    }
+}
+
+/// JSON that is no JSON-RPC message, which rmcp takes for the wrong media type.
+fn no_message() -> Response {
+    let error = json!({ "code": -32600, "message": NO_MESSAGE });
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 impl Door {
@@ -175,6 +222,12 @@ fn unauthorized(sentence: &'static str) -> Response {
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// RFC 6585 section 4.
+fn too_busy(busy: Busy) -> Response {
+    let wait = [(header::RETRY_AFTER, busy.again_in_seconds().to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, wait, busy.to_string()).into_response()
 }
 
 fn unknown_session() -> Response {

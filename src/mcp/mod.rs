@@ -3,11 +3,14 @@
 //! Owns the protocol: streamable HTTP, streams of lines, and the wire form in which each client is shown a connect link. Refuses
 //! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
 
+mod bounds;
 mod builtin;
 mod call;
 mod convert;
 mod executions;
 mod http;
+mod intake;
+mod lines;
 mod manifest;
 mod missing_connection;
 mod notices;

@@ -124,6 +124,10 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Outcome {
         let (caller, selection) = self.caller(context)?;
+        let _room = match self.surface.gateway().admit(&caller) {
+            Ok(room) => room,
+            Err(busy) => return Ok(convert::busy(busy).into()),
+        };
         if selection == Selection::All
             && self.surface.settings().builtin_tools
             && let Some(tool) = builtin::Builtin::named(&request.name)

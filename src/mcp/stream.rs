@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::lines::Lines;
 
 /// How long calls under way may take to finish once somebody said stop. What is then left has five seconds more.
 const LAST_CALLS: Duration = Duration::from_secs(20);
@@ -42,7 +43,7 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let reader = EndsWith::new(reader, stop, server.calls_under_way());
-    let running = match server.serve((reader, writer)).await {
+    let running = match server.serve(Lines::new(reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
         Err(error) => return Err(StreamError::Handshake(error.to_string())),

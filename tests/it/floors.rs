@@ -43,7 +43,9 @@ const TO_FLOOR_5: &str =
 const HOMES: &[(&str, &[&str])] = &[
     ("rmcp", &["mcp/", "upstream/mcp.rs"]),
     ("axum", &["web/", "mcp/http.rs", "sandbox/", "app/"]),
+    ("hyper", &["app/"]),
     ("reqwest", &["egress/"]),
+    ("governor", &["gateway/admission.rs"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("chacha20poly1305", &["store/seal.rs", "store/seal/"]),
     ("oauth2", &["oauth/"]),

@@ -1,0 +1,13 @@
+//! Bytes as what a client writes on a stream of lines. See `entry.rs`.
+#![no_main]
+
+mod entry;
+
+use entry::Entry;
+use libfuzzer_sys::fuzz_target;
+
+thread_local! {
+    static ENTRY: Entry = Entry::new();
+}
+
+fuzz_target!(|input: &[u8]| ENTRY.with(|entry| entry.line(input)));
