@@ -16,7 +16,7 @@ use super::missing_connection::{self, Client, Era};
 use super::{Settings, convert};
 use crate::base::Timestamp;
 use crate::connection::ConnectTicket;
-use crate::gateway::{CallError, ConnectLink, Gateway};
+use crate::gateway::{CallError, ConnectLink, Gateway, RequestStateError};
 use crate::identity::Caller;
 
 /// How long a client may keep the tool list, in milliseconds.
@@ -24,6 +24,9 @@ const TOOLS_TTL_MS: u64 = 60_000;
 
 const INSTRUCTIONS: &str = "Every tool runs with the account of the person you work for. When a service is not \
     connected yet, the answer holds a link: show it to the person, and run the tool again once they have opened it.";
+
+const FOREIGN_STATE: &str =
+    "The `requestState` was changed, or belongs to another call. Call the tool again without it.";
 
 /// One handler: made anew for each session or request, so that nothing can leak from one to another.
 pub struct Server {
@@ -138,7 +141,7 @@ impl Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(context)?;
         let arguments = request.arguments.clone().unwrap_or_default();
-        let round = self.round(&caller, &request, &arguments);
+        let round = self.round(&caller, &request, &arguments)?;
         if round.declined {
             return self
                 .after_a_no(&caller, &request.name, &arguments, context, round)
@@ -157,19 +160,26 @@ impl Server {
         }
     }
 
-    /// What the client brought back from an earlier round of this call. State that does not open counts as none.
+    /// What the client brought back from an earlier round of this call. State that is too old counts as none; state that
+    /// is not of this call is refused.
     fn round(
         &self,
         caller: &Caller,
         request: &CallToolRequestParams,
         arguments: &Map<String, Value>,
-    ) -> Round {
-        let state = request.request_state.as_deref().and_then(|text| {
-            self.gateway
-                .open_request_state(caller, &request.name, arguments, text)
-        });
-        let Some(state) = state else {
-            return Round::default();
+    ) -> Result<Round, ErrorData> {
+        let Some(text) = request.request_state.as_deref() else {
+            return Ok(Round::default());
+        };
+        let opened = self
+            .gateway
+            .open_request_state(caller, &request.name, arguments, text);
+        let state = match opened {
+            Ok(state) => state,
+            Err(RequestStateError::Expired) => return Ok(Round::default()),
+            Err(RequestStateError::Foreign) => {
+                return Err(ErrorData::invalid_params(FOREIGN_STATE, None));
+            }
         };
         let said_no = |answer: &Value| {
             let action = answer
@@ -185,10 +195,10 @@ impl Server {
             .iter()
             .flatten()
             .any(|(_, answer)| said_no(answer));
-        Round {
+        Ok(Round {
             rounds: state.rounds,
             declined,
-        }
+        })
     }
 
     /// The person (or a client that cannot ask one) said no: the tool does not run, and the link is told in words.
