@@ -39,15 +39,15 @@ pub(super) fn write(version: &str, verdicts: &[Verdict], list: &NotApplicable) -
 fn introduction(version: &str) -> String {
     format!(
         "# Conformance\n\n\
-         What the official suite, `@modelcontextprotocol/conformance` {version}, finds in Attache. This page is written by \
-         `tests/it/conformance.rs`: the test fails when a check that applies fails or is skipped, when something that is said \
-         not to apply passes, and when this page is not what came out. To write it anew: \
-         `INSTA_UPDATE=always cargo nextest run conformance`.\n\n\
+         What the official suite, `@modelcontextprotocol/conformance` {version}, finds in Attache. `tests/it/conformance.rs` writes\n\
+         this page, and fails when a check that applies fails or is skipped, when something that is said not to apply passes, and\n\
+         when this page is not what came out. What does not apply is listed in `tests/it/conformance/not_applicable.toml`. To write\n\
+         this page anew: `INSTA_UPDATE=always cargo nextest run conformance`.\n\n\
          The suite runs twice in each revision, each time behind a relay that adds the agent's token:\n\n\
          - **program**: the release, as `attache demo` starts it; nothing is connected;\n\
-         - **catalogue**: the same server with provider files that have the tools which the suite calls by name, as far as a \
-         tool over REST can be what is asked, and a person who is connected. The suite has no client that opens links, the \
-         one kind of question that Attache asks; here the relay says for it that it does.\n\n"
+         - **catalogue**: the same server with provider files that have the tools which the suite calls by name, as far as a tool\n  \
+         over REST can be what is asked, and a person who is connected. The suite has no client that opens links, the one kind of\n  \
+         question that Attache asks: here the relay says for it that it does, and the person opens them.\n\n"
     )
 }
 
@@ -97,12 +97,7 @@ fn table(revision: &str, verdicts: &[&Verdict]) -> String {
     for (scenario, row) in rows {
         let results = RUNS.map(|run| row.get(&run).map_or_else(String::new, |it| result(it)));
         let [program, catalogue] = results;
-        let why = RUNS
-            .iter()
-            .filter_map(|run| Some(why(row.get(run)?)))
-            .filter(|why| !why.is_empty())
-            .collect::<BTreeSet<_>>();
-        let why = why.into_iter().collect::<Vec<_>>().join("<br>");
+        let why = why(row.values().copied());
         let _ = writeln!(text, "| {scenario} | {program} | {catalogue} | {why} |");
     }
     text
@@ -117,18 +112,23 @@ fn result(verdict: &Verdict) -> String {
     }
 }
 
-/// The reasons; with the checks that they are about, when others in the scenario apply.
-fn why(verdict: &Verdict) -> String {
-    let mut checks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (check, reason) in &verdict.excused {
-        checks.entry(reason).or_default().push(format!("`{check}`"));
-    }
-    let sentences = checks.into_iter().map(|(reason, checks)| {
-        if verdict.passes_in_part {
-            format!("{}: *{reason}*", checks.join(", "))
-        } else {
-            format!("*{reason}*")
+/// The reasons in all runs; with the checks that they are about, when others in the scenario apply.
+fn why<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
+    let mut reasons: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for verdict in verdicts {
+        for (check, reason) in &verdict.excused {
+            let checks = reasons.entry(reason).or_default();
+            if verdict.passes_in_part {
+                checks.insert(check);
+            }
         }
+    }
+    let sentences = reasons.into_iter().map(|(reason, checks)| {
+        if checks.is_empty() {
+            return format!("*{reason}*");
+        }
+        let checks: Vec<_> = checks.iter().map(|check| format!("`{check}`")).collect();
+        format!("*{reason}*: {}", checks.join(", "))
     });
     sentences.collect::<Vec<_>>().join("<br>")
 }

@@ -157,3 +157,112 @@ fn about_nothing(entry: &Entry, observations: &[Observation]) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = r#"
+        [reasons]
+        prompts = "There are none."
+
+        [[entry]]
+        reason = "prompts"
+        scenarios = ["prompts-list"]
+
+        [[entry]]
+        reason = "prompts"
+        scenarios = ["caching"]
+        checks = ["prompts-hints"]
+    "#;
+
+    fn observation(scenario: &str, checks: &[(&str, Status)]) -> Observation {
+        let check = |(id, status): &(&str, Status)| Check {
+            id: (*id).to_owned(),
+            status: *status,
+            description: String::new(),
+            error_message: None,
+        };
+        Observation {
+            run: Run::Program,
+            revision: "2026-07-28".to_owned(),
+            scenario: scenario.to_owned(),
+            checks: checks.iter().map(check).collect(),
+        }
+    }
+
+    /// A suite with which the list is right, but for what `change` does to it.
+    fn problems(change: impl FnOnce(&mut Vec<Observation>)) -> Vec<String> {
+        use Status::{Failure, Info, Skipped, Success};
+        let mut observations = vec![
+            observation("ping", &[("ping", Success), ("note", Info)]),
+            observation("prompts-list", &[("list", Failure), (WIRE_SCHEMA, Success)]),
+            observation(
+                "caching",
+                &[("prompts-hints", Skipped), ("tools-hints", Success)],
+            ),
+        ];
+        change(&mut observations);
+        judge(&observations, &NotApplicable::parse(LIST)).problems
+    }
+
+    fn assert_one(problems: &[String], words: &str) {
+        assert!(
+            problems.len() == 1 && problems[0].contains(words),
+            "{problems:#?}"
+        );
+    }
+
+    #[test]
+    fn a_suite_that_passes_as_far_as_it_applies_is_no_problem() {
+        assert_eq!(problems(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_check_that_applies_must_pass() {
+        for status in [Status::Failure, Status::Warning, Status::Skipped] {
+            let failing = problems(|it| it[0].checks[0].status = status);
+            assert!(failing[0].contains("ping: "), "{failing:#?}");
+            let failing = problems(|it| it[2].checks[1].status = status);
+            assert_one(&failing, "caching (Program): tools-hints");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_no_must_fit_its_schema_too() {
+        let broken = problems(|it| it[1].checks[1].status = Status::Failure);
+        assert_one(&broken, WIRE_SCHEMA);
+    }
+
+    #[test]
+    fn a_scenario_that_breaks_off_is_a_problem() {
+        assert_one(&problems(|it| it[0].checks.clear()), "it broke off");
+    }
+
+    #[test]
+    fn a_scenario_that_is_new_and_fails_is_a_problem() {
+        let new = observation("roots-list", &[("roots", Status::Failure)]);
+        let new = problems(|it| it.push(new));
+        assert!(new[0].contains("roots-list"), "{new:#?}");
+    }
+
+    #[test]
+    fn an_entry_that_is_not_needed_is_a_problem() {
+        let passes = problems(|it| it[2].checks[0].status = Status::Success);
+        assert_one(&passes, "prompts-hints passes now");
+        let gone = problems(|it| drop(it[2].checks.remove(0)));
+        assert_one(&gone, "there is no check prompts-hints");
+        let in_part = observation(
+            "prompts-list",
+            &[("list", Status::Failure), ("order", Status::Success)],
+        );
+        assert_one(&problems(|it| it[1] = in_part), "order passes, although");
+        let nothing_fails = problems(|it| drop(it[1].checks.remove(0)));
+        assert_one(&nothing_fails, "nothing in it fails");
+    }
+
+    #[test]
+    fn an_entry_about_a_scenario_that_is_not_there_is_a_problem() {
+        assert_one(&problems(|it| drop(it.remove(1))), "names prompts-list");
+    }
+}

@@ -181,3 +181,106 @@ fn parse(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let is_json = is_json(headers);
     is_json.then(|| serde_json::from_slice(body).ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A server that says what it was sent, and streams events until it is told to stop.
+    async fn echo() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let say = async |headers: HeaderMap, body: String| {
+            let text = |name| {
+                headers
+                    .get(name)
+                    .map(|it: &HeaderValue| it.to_str().unwrap())
+            };
+            axum::Json(json!({
+                "host": text("host"), "origin": text("origin"), "bearer": text("authorization"),
+                "length": text("content-length"), "body": body,
+            }))
+        };
+        let stream = async || {
+            let first = futures::stream::iter([Ok::<_, BoxError>("data: 1\n\n")]);
+            let events = Body::from_stream(first.chain(futures::stream::pending()));
+            ([(header::CONTENT_TYPE, "text/event-stream")], events)
+        };
+        let app = Router::new()
+            .route("/echo", axum::routing::post(say))
+            .route("/stream", axum::routing::get(stream));
+        tokio::spawn(async { axum::serve(listener, app).await });
+        origin
+    }
+
+    /// Adds a field to every message.
+    struct Adds;
+
+    impl Application for Adds {
+        fn amend(&self, _headers: &mut HeaderMap, message: &Value) -> Option<Value> {
+            let mut message = message.clone();
+            message["added"] = json!("by the application");
+            Some(message)
+        }
+
+        async fn consider(&self, answer: &Value) {
+            assert!(answer.is_object());
+        }
+    }
+
+    fn http() -> reqwest::Client {
+        reqwest::Client::builder().no_proxy().build().unwrap()
+    }
+
+    async fn sent(relay: &Relay, headers: &[(&str, &str)]) -> Value {
+        let mut request = http()
+            .post(format!("{}/echo", relay.origin()))
+            .header("content-type", "application/json")
+            .body("{}");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_token_is_added_and_the_relays_own_address_becomes_the_gateways() {
+        let there = echo().await;
+        let relay = Relay::start(&there, "secret", Bare).await;
+        let own = sent(&relay, &[("origin", relay.origin())]).await;
+        assert_eq!(own["bearer"], "Bearer secret");
+        assert_eq!(own["origin"], there);
+        assert_eq!(own["host"], there.trim_start_matches("http://"));
+        assert_eq!(own["body"], "{}");
+    }
+
+    #[tokio::test]
+    async fn a_foreign_host_and_origin_reach_the_gateway() {
+        let relay = Relay::start(&echo().await, "secret", Bare).await;
+        let headers = [("host", "evil.example"), ("origin", "http://evil.example")];
+        let foreign = sent(&relay, &headers).await;
+        assert_eq!(foreign["host"], "evil.example");
+        assert_eq!(foreign["origin"], "http://evil.example");
+    }
+
+    #[tokio::test]
+    async fn an_amended_message_has_its_own_length() {
+        let relay = Relay::start(&echo().await, "secret", Adds).await;
+        let amended = sent(&relay, &[]).await;
+        let body = amended["body"].as_str().unwrap();
+        assert_eq!(body, r#"{"added":"by the application"}"#);
+        assert_eq!(amended["length"], body.len().to_string());
+    }
+
+    #[tokio::test]
+    async fn a_stream_comes_through_before_it_ends() {
+        let relay = Relay::start(&echo().await, "secret", Bare).await;
+        let url = format!("{}/stream", relay.origin());
+        let mut response = http().get(url).send().await.unwrap();
+        assert_eq!(response.chunk().await.unwrap().unwrap(), "data: 1\n\n");
+    }
+}
