@@ -29,7 +29,7 @@ pub use credentials::MissingReason;
 pub use disconnect::{DisconnectError, Receipt};
 pub use fault::Fault;
 pub use links::Links;
-pub use request_state::RequestState;
+pub use request_state::{RequestState, RequestStateError};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};

@@ -24,8 +24,28 @@ pub struct RequestState {
     pub expires: Timestamp,
 }
 
+/// Why request state that a client brought back does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestStateError {
+    /// It was ours and is too old: the call begins anew.
+    Expired,
+    /// It was changed, was never ours, or belongs to another caller, tool or arguments: the request is to be refused (MCP
+    /// 2026-07-28, multi round-trip requests).
+    Foreign,
+}
+
 impl RequestState {
     const LIFETIME: Duration = Duration::from_mins(10);
+
+    fn parse(plain: &[u8]) -> Option<Self> {
+        let (call, rest) = std::str::from_utf8(plain).ok()?.split_once(':')?;
+        let (rounds, expires) = rest.split_once(':')?;
+        Some(Self {
+            call: u128::from_str_radix(call, 16).ok()?,
+            rounds: rounds.parse().ok()?,
+            expires: Timestamp::from_unix(expires.parse().ok()?),
+        })
+    }
 }
 
 impl Gateway {
@@ -63,30 +83,28 @@ impl Gateway {
         BASE64URL_NOPAD.encode(&sealed)
     }
 
-    /// Opens what a client brought back; none when it was changed, is too old, or belongs to another call.
-    #[must_use]
+    /// Opens what a client brought back for this call.
+    ///
+    /// # Errors
+    /// When it does not count, and whether that is the client's fault.
     pub fn open_request_state(
         &self,
         caller: &Caller,
         tool: &str,
         arguments: &Map<String, Value>,
         text: &str,
-    ) -> Option<RequestState> {
-        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        let plain = self
-            .parts
-            .request_state
-            .open(&bound_to(caller, tool, arguments), &sealed)
-            .ok()?;
-        let (call, rest) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
-        let (rounds, expires) = rest.split_once(':')?;
-        let expires = Timestamp::from_unix(expires.parse().ok()?);
-        let state = RequestState {
-            call: u128::from_str_radix(call, 16).ok()?,
-            rounds: rounds.parse().ok()?,
-            expires,
-        };
-        (self.parts.clock.now() < state.expires).then_some(state)
+    ) -> Result<RequestState, RequestStateError> {
+        let bound_to = bound_to(caller, tool, arguments);
+        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        let plain = sealed.and_then(|it| self.parts.request_state.open(&bound_to, &it).ok());
+        let state = plain
+            .and_then(|plain| RequestState::parse(&plain))
+            .ok_or(RequestStateError::Foreign)?;
+        if self.parts.clock.now() < state.expires {
+            Ok(state)
+        } else {
+            Err(RequestStateError::Expired)
+        }
     }
 }
 

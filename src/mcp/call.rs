@@ -1,8 +1,8 @@
 //! One call of a service's tool: from the first round to its result, or to a link in the form that the client can show.
 
-use rmcp::RoleServer;
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value};
 
 use super::executions::{Outcome, Stage};
@@ -31,13 +31,13 @@ impl<'a> Call<'a> {
         context: &'a RequestContext<RoleServer>,
         caller: Caller,
         request: CallToolRequestParams,
-    ) -> Self {
+    ) -> Result<Self, ErrorData> {
         let arguments = request.arguments.clone().unwrap_or_default();
         let gateway = server.surface.gateway();
-        let round = Round::of(gateway, &caller, &request, &arguments);
+        let round = Round::of(gateway, &caller, &request, &arguments)?;
         let services = gateway.services();
         let known = services.tool(&request.name);
-        Self {
+        Ok(Self {
             server,
             context,
             caller,
@@ -45,7 +45,7 @@ impl<'a> Call<'a> {
             tool: request.name.into_owned(),
             arguments,
             round,
-        }
+        })
     }
 
     /// Runs the tool, or tells what is missing.

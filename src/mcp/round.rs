@@ -1,11 +1,15 @@
 //! The rounds of one call (MCP 2026-07-28, multi round-trip requests): what a client brings back from an earlier one.
 
+use rmcp::ErrorData;
 use rmcp::model::{CallToolRequestParams, ElicitationAction};
 use serde_json::{Map, Value};
 
 use crate::base::Timestamp;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RequestStateError};
 use crate::identity::Caller;
+
+const FOREIGN_STATE: &str =
+    "The `requestState` was changed, or belongs to another call. Call the tool again without it.";
 
 /// How far a call has come.
 #[derive(Clone, Copy, Debug)]
@@ -32,31 +36,41 @@ pub(super) enum Answer {
 }
 
 impl Round {
-    /// What `request` brings back. State that does not open counts as none: the call begins anew.
+    /// What `request` brings back. State that is too old counts as none: the call begins anew.
+    ///
+    /// # Errors
+    /// -32602 for state that is not of this call (MCP 2026-07-28, multi round-trip requests).
     pub(super) fn of(
         gateway: &Gateway,
         caller: &Caller,
         request: &CallToolRequestParams,
         arguments: &Map<String, Value>,
-    ) -> Self {
-        let state = request
-            .request_state
-            .as_deref()
-            .and_then(|text| gateway.open_request_state(caller, &request.name, arguments, text));
-        let Some(state) = state else {
-            return Self {
-                call: gateway.new_call(),
-                asked: 0,
-                answer: Answer::None,
-                repeatable_until: gateway.clock().now(),
-            };
+    ) -> Result<Self, ErrorData> {
+        let Some(text) = request.request_state.as_deref() else {
+            return Ok(Self::first(gateway));
+        };
+        let state = match gateway.open_request_state(caller, &request.name, arguments, text) {
+            Ok(state) => state,
+            Err(RequestStateError::Expired) => return Ok(Self::first(gateway)),
+            Err(RequestStateError::Foreign) => {
+                return Err(ErrorData::invalid_params(FOREIGN_STATE, None));
+            }
         };
         let answers = request.input_responses.iter().flatten();
-        Self {
+        Ok(Self {
             call: state.call,
             asked: state.rounds,
             answer: Answer::of(answers.map(|(_, answer)| action(answer))),
             repeatable_until: state.expires,
+        })
+    }
+
+    fn first(gateway: &Gateway) -> Self {
+        Self {
+            call: gateway.new_call(),
+            asked: 0,
+            answer: Answer::None,
+            repeatable_until: gateway.clock().now(),
         }
     }
 }

@@ -135,7 +135,8 @@ impl Server {
             return tool.run(self, context, &caller, request).await;
         }
         self.offers(&selection, &request.name)?;
-        Call::new(self, context, caller, request).outcome().await
+        let call = Call::new(self, context, caller, request)?;
+        call.outcome().await
     }
 
     /// Whether a tool belongs to what the client selected; one that nobody knows is told by whoever looks for it.

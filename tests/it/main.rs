@@ -6,6 +6,7 @@ mod bridge;
 mod callback;
 mod canary;
 mod catalogue;
+mod conformance;
 mod connect;
 mod control;
 mod docs;

@@ -179,9 +179,10 @@ async fn a_client_that_only_claims_to_have_connected_is_not_asked_for_ever() {
         .link();
 }
 
-/// Request state that was changed, or belongs to another person, tool or argument, counts as none.
+/// Request state that was changed, or belongs to another person, tool or argument, is refused (MCP 2026-07-28, multi
+/// round-trip requests).
 #[tokio::test]
-async fn foreign_request_state_counts_as_none() {
+async fn foreign_request_state_is_refused() {
     let (_acme, gateway) = gateway_with_acme().await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let asked = ana
@@ -218,8 +219,7 @@ async fn foreign_request_state_counts_as_none() {
             .call_with(tool, arguments, opens_links(), declined(state))
             .await;
         assert_eq!(
-            answer.result()["resultType"],
-            "input_required",
+            answer.body["error"]["code"], -32602,
             "{tool} for {}",
             who.name
         );

@@ -78,7 +78,7 @@ pub(super) async fn run(
         Ok(wanted) => wanted,
         Err(sentence) => return Ok(convert::invalid_arguments(&sentence).into()),
     };
-    let round = Round::of(gateway, caller, &request, &arguments);
+    let round = Round::of(gateway, caller, &request, &arguments)?;
     if round.answer == Answer::Accepted {
         let what = format!("Waiting for {} to connect.", caller.principal.name);
         let arrival = gateway.until_connected(caller, &wanted);

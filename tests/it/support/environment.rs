@@ -30,6 +30,11 @@ pub(crate) fn binary() -> PathBuf {
     )
 }
 
+/// Whether files that tests generate are to be written anew: `INSTA_UPDATE=always`, as for snapshots.
+pub(crate) fn updates_snapshots() -> bool {
+    read("INSTA_UPDATE").as_deref() == Some("always")
+}
+
 fn present_or_skipped(path: &Path, what: &str, remedy: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path.to_owned());

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod clients;
+pub(crate) mod conformance_suite;
 pub(crate) mod environment;
 pub(crate) mod folder;
 pub(crate) mod gateway;
@@ -12,3 +13,4 @@ pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod provider;
+pub(crate) mod relay;
