@@ -14,7 +14,9 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::names::Names;
 use super::server::{Advertised, Server};
+use super::sse;
 use crate::base::AgentId;
 use crate::gateway::Gateway;
 use crate::identity::{AgentToken, Caller};
@@ -33,6 +35,8 @@ pub fn router(
     stop: CancellationToken,
 ) -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
+    let sse = sse::Sessions::new(gateway.random().clone(), stop.clone());
+    let names = Names::new(&authorities, gateway.links().origin());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(authorities)
@@ -40,32 +44,32 @@ pub fn router(
         .with_cancellation_token(stop);
     let tools = Arc::new(Advertised::new(&gateway));
     let handlers = gateway.clone();
-    let service = StreamableHttpService::new(
-        move || {
-            Ok(Server::for_requests(
-                handlers.clone(),
-                settings,
-                Arc::clone(&tools),
-            ))
-        },
-        Arc::clone(&sessions),
-        config,
-    );
+    let server = move || Server::for_requests(handlers.clone(), settings, Arc::clone(&tools));
+    let new_server = server.clone();
+    let service =
+        StreamableHttpService::new(move || Ok(new_server()), Arc::clone(&sessions), config);
     let door = Door {
         gateway,
         sessions,
+        sse: sse.clone(),
         owners: Arc::default(),
+    };
+    let legacy = match settings.legacy_sse {
+        true => sse::router(door.clone(), sse, names, Arc::new(server)),
+        false => sse::router_when_off(),
     };
     Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(door, let_in))
+        .merge(legacy)
 }
 
 /// Who may pass, and whose each session is.
 #[derive(Clone)]
-struct Door {
+pub(super) struct Door {
     gateway: Gateway,
     sessions: Arc<LocalSessionManager>,
+    sse: sse::Sessions,
     owners: Arc<Mutex<HashMap<String, AgentId>>>,
 }
 
@@ -97,7 +101,8 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
 }
 
 impl Door {
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+    /// Whose token the request bears.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
         let bearer = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
@@ -128,8 +133,9 @@ impl Door {
         owners.get(session).is_some_and(|owner| owner == agent)
     }
 
-    async fn is_full(&self) -> bool {
-        self.sessions.sessions.read().await.len() >= MAX_SESSIONS
+    /// Whether there are as many sessions as there may be, of both transports together.
+    pub(super) async fn is_full(&self) -> bool {
+        self.sessions.sessions.read().await.len() + self.sse.count() >= MAX_SESSIONS
     }
 
     /// Remembers whose a session is, and forgets those that have ended.
@@ -175,7 +181,7 @@ fn unknown_session() -> Response {
         .into_response()
 }
 
-fn too_many_sessions() -> Response {
+pub(super) fn too_many_sessions() -> Response {
     (
         StatusCode::SERVICE_UNAVAILABLE,
         "Too many MCP sessions are open; end some, or try again in a few minutes.",
