@@ -123,6 +123,12 @@ impl Gateway {
         &self.parts.clock
     }
 
+    /// Where everything here takes its chance from.
+    #[must_use]
+    pub fn random(&self) -> &Random {
+        &self.parts.random
+    }
+
     /// A number that a person can quote and that stands in the log too.
     #[must_use]
     pub fn request_id(&self) -> String {

@@ -16,10 +16,11 @@ use serde_json::json;
 
 use super::bounds::{Excess, NO_MESSAGE};
 use super::intake::{self, Refusal};
+use super::names::Names;
 use super::server::Server;
-use super::{Selection, Surface, UnknownService};
+use super::{Selection, Surface, UnknownService, sse};
 use crate::base::{AgentId, Held};
-use crate::gateway::{Busy, Gateway};
+use crate::gateway::{Busy, Gateway, Permit};
 use crate::identity::{AgentToken, Caller};
 
 /// How many sessions of the 2025 era are kept at once; each costs about 50 KB.
@@ -31,11 +32,14 @@ const SESSION_ID: &str = "mcp-session-id";
 /// values of `Host` that are answered (DNS rebinding), and `stop` ends open streams.
 pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
+    let (gateway, stop) = (surface.gateway(), &surface.parts.stop);
+    let sse = sse::Sessions::new(gateway.random().clone(), stop.clone());
+    let names = Names::new(&authorities, gateway.links().origin());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(authorities)
-        .with_allowed_origins([surface.gateway().links().origin().to_owned()])
-        .with_cancellation_token(surface.parts.stop.clone());
+        .with_allowed_origins([gateway.links().origin().to_owned()])
+        .with_cancellation_token(stop.clone());
     let handlers = surface.clone();
     let service = StreamableHttpService::new(
         move || Ok(Server::for_requests(handlers.clone())),
@@ -43,21 +47,29 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
         config,
     );
     let door = Door {
-        gateway: surface.gateway().clone(),
+        gateway: gateway.clone(),
         sessions,
+        sse: sse.clone(),
         owners: Arc::default(),
+    };
+    let legacy = if surface.settings().legacy_sse {
+        sse::router(door.clone(), sse, names, surface.clone())
+    } else {
+        sse::router_when_off()
     };
     Router::new()
         .route_service("/mcp", service.clone())
         .route_service("/mcp/{services}", service)
         .layer(from_fn_with_state(door, let_in))
+        .merge(legacy)
 }
 
 /// Who may pass, and whose each session is.
 #[derive(Clone)]
-struct Door {
+pub(super) struct Door {
     gateway: Gateway,
     sessions: Arc<LocalSessionManager>,
+    sse: sse::Sessions,
     owners: Arc<Mutex<HashMap<String, Owner>>>,
 }
 
@@ -83,7 +95,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         agent: caller.agent.clone(),
         selection: selection.clone(),
     };
-    let room = match door.gateway.admit_request(&caller) {
+    let room = match door.admit(&caller) {
         Ok(room) => room,
         Err(busy) => return too_busy(busy),
     };
@@ -117,7 +129,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
 
 /// The request with its whole body, if that is a message within bounds. What is not sent as JSON is refused elsewhere,
 /// unread.
-async fn take_in(request: Request) -> Result<Request, Response> {
+pub(super) async fn take_in(request: Request) -> Result<Request, Response> {
     if request.method() != Method::POST || !is_json(request.headers()) {
         return Ok(request);
     }
@@ -138,7 +150,7 @@ fn no_message() -> Response {
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -147,7 +159,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Door {
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+    /// Whose token the request bears.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
         let bearer = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
@@ -173,6 +186,11 @@ impl Door {
         }
     }
 
+    /// Room for one more request of this agent, as long as it is held.
+    pub(super) fn admit(&self, caller: &Caller) -> Result<Permit, Busy> {
+        self.gateway.admit_request(caller)
+    }
+
     /// What an address below `/mcp` offers: `/mcp/slack`, or several with commas between.
     fn selection(&self, path: &str) -> Result<Selection, UnknownService> {
         let named = path.strip_prefix("/mcp/").unwrap_or_default();
@@ -185,8 +203,9 @@ impl Door {
         owners.get(session) == Some(owner)
     }
 
-    async fn is_full(&self) -> bool {
-        self.sessions.sessions.read().await.len() >= MAX_SESSIONS
+    /// Whether there are as many sessions as there may be, of both transports together.
+    pub(super) async fn is_full(&self) -> bool {
+        self.sessions.sessions.read().await.len() + self.sse.count() >= MAX_SESSIONS
     }
 
     /// Remembers whose a session is, and forgets those that have ended.
@@ -225,7 +244,7 @@ fn unauthorized(sentence: &'static str) -> Response {
 }
 
 /// RFC 6585 section 4.
-fn too_busy(busy: Busy) -> Response {
+pub(super) fn too_busy(busy: Busy) -> Response {
     let wait = [(header::RETRY_AFTER, busy.again_in_seconds().to_string())];
     (StatusCode::TOO_MANY_REQUESTS, wait, busy.to_string()).into_response()
 }
@@ -238,7 +257,7 @@ fn unknown_session() -> Response {
         .into_response()
 }
 
-fn too_many_sessions() -> Response {
+pub(super) fn too_many_sessions() -> Response {
     (
         StatusCode::SERVICE_UNAVAILABLE,
         "Too many MCP sessions are open; end some, or try again in a few minutes.",

@@ -1,7 +1,8 @@
 //! Floor 5: the MCP surface.
 //!
-//! Owns the protocol: streamable HTTP, streams of lines, and the wire form in which each client is shown a connect link. Refuses
-//! to know storage, the way out and OAuth; it translates between rmcp and the verbs of `gateway`.
+//! Owns the protocol: streamable HTTP, its predecessor HTTP+SSE, streams of lines, and the wire form in which each client
+//! is shown a connect link. Refuses to know storage, the way out and OAuth; it translates between rmcp and the verbs of
+//! `gateway`.
 
 mod bounds;
 mod builtin;
@@ -13,12 +14,14 @@ mod intake;
 mod lines;
 mod manifest;
 mod missing_connection;
+mod names;
 mod notices;
 mod parking;
 mod round;
 mod selection;
 mod server;
 mod settings;
+mod sse;
 mod stream;
 mod tool_list;
 

@@ -18,6 +18,8 @@ pub struct Settings {
     pub builtin_tools: bool,
     /// How many tools one page of the list holds. Some clients read the first page only.
     pub tools_per_page: NonZeroUsize,
+    /// Whether the HTTP+SSE transport of 2024-11-05 is offered, at `/sse`.
+    pub legacy_sse: bool,
 }
 
 impl Default for Settings {
@@ -27,6 +29,7 @@ impl Default for Settings {
             wait_seconds: 20,
             builtin_tools: true,
             tools_per_page: NonZeroUsize::new(1_000).unwrap_or(NonZeroUsize::MIN),
+            legacy_sse: true,
         }
     }
 }

@@ -56,6 +56,16 @@ where
     }
 }
 
+/// Waits until `over`, and then for the last of the calls under way, for a while.
+pub(super) async fn after_the_last_call(
+    over: CancellationToken,
+    mut calls: watch::Receiver<usize>,
+) {
+    over.cancelled_owned().await;
+    // Either way it is over.
+    let _ = tokio::time::timeout(LAST_CALLS, calls.wait_for(|calls| *calls == 0)).await;
+}
+
 /// A reader that hears nothing more once somebody says stop, and is at its end when no call is under way any more. To
 /// the server that looks like a client that has said all it had to say.
 struct EndsWith<R> {
@@ -65,18 +75,9 @@ struct EndsWith<R> {
 }
 
 impl<R> EndsWith<R> {
-    fn new(reader: R, stop: CancellationToken, mut calls: watch::Receiver<usize>) -> Self {
-        let stopped = stop.clone().cancelled_owned();
-        let end = async move {
-            stopped.await;
-            // Either way it is over.
-            let _ = tokio::time::timeout(LAST_CALLS, calls.wait_for(|calls| *calls == 0)).await;
-        };
-        Self {
-            reader,
-            stop,
-            end: Box::pin(end),
-        }
+    fn new(reader: R, stop: CancellationToken, calls: watch::Receiver<usize>) -> Self {
+        let end = Box::pin(after_the_last_call(stop.clone(), calls));
+        Self { reader, stop, end }
     }
 }
 

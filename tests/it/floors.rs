@@ -42,7 +42,17 @@ const TO_FLOOR_5: &str =
 /// The one home of a crate.
 const HOMES: &[(&str, &[&str])] = &[
     ("rmcp", &["mcp/", "upstream/mcp.rs"]),
-    ("axum", &["web/", "mcp/http.rs", "sandbox/", "app/"]),
+    (
+        "axum",
+        &[
+            "web/",
+            "mcp/http.rs",
+            "mcp/names.rs",
+            "mcp/sse/mod.rs",
+            "sandbox/",
+            "app/",
+        ],
+    ),
     ("hyper", &["app/"]),
     ("reqwest", &["egress/"]),
     ("governor", &["gateway/admission.rs"]),
