@@ -12,13 +12,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{self, Activity};
+use super::catalogue_files::CatalogueFiles;
 use super::control::{ControlError, ControlSocket, Offered};
 use super::listen::{self, ListenError};
 use crate::base::{Clock, Random};
-use crate::catalogue::{Catalogue, Problem};
+use crate::catalogue::Problem;
 use crate::config::{Config, ConfigProblem};
 use crate::egress::{Egress, EgressSetupError};
-use crate::gateway::{Fault, Gateway, Links, Services, ServicesProblem};
+use crate::gateway::{Fault, Gateway, Links, ServicesProblem};
 use crate::identity::Caller;
 use crate::mcp;
 use crate::store::{MasterKey, MasterKeyError, OpenError, Store};
@@ -74,6 +75,7 @@ fn lines<T: std::fmt::Display>(problems: &[T]) -> String {
 pub struct App {
     gateway: Gateway,
     mcp: mcp::Surface,
+    files: Arc<CatalogueFiles>,
     store: Store,
     activity: Activity,
     stop: CancellationToken,
@@ -104,6 +106,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
         let (mcp, control_socket) = (config.mcp, config.control_socket());
+        let files = Arc::new(CatalogueFiles::of(&config));
         let Parts { gateway, store } = Parts::open(config, links, clock, random).await?;
         let stop = CancellationToken::new();
         let mcp = mcp::Surface::new(gateway.clone(), mcp, stop.clone());
@@ -117,6 +120,7 @@ impl App {
         Ok(Self {
             gateway,
             mcp,
+            files,
             store,
             activity,
             stop,
@@ -133,6 +137,14 @@ impl App {
         &self.gateway
     }
 
+    /// Reads the provider files again. When they have problems, nothing is changed.
+    ///
+    /// # Errors
+    /// [`StartError::Catalogue`] and [`StartError::Services`].
+    pub fn reload(&self) -> Result<(), StartError> {
+        self.files.read_again(&self.gateway).map(drop)
+    }
+
     /// Listens on the control socket of the data folder for bridges and commands of `owner`, the person of this machine.
     ///
     /// # Errors
@@ -146,6 +158,7 @@ impl App {
         let offered = Offered {
             gateway: self.gateway.clone(),
             mcp: self.mcp.clone(),
+            files: Arc::clone(&self.files),
             owner,
             activity: self.activity.clone(),
             stop: self.stop.clone(),
@@ -193,9 +206,7 @@ impl Parts {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
-        let catalogue =
-            Catalogue::load(config.providers.as_deref()).map_err(StartError::Catalogue)?;
-        let services = Services::new(catalogue, &config.services).map_err(StartError::Services)?;
+        let services = CatalogueFiles::of(&config).read()?;
         let egress = Egress::new(config.egress)?;
         let key = MasterKey::load(&config.master_key, &config.store, &random)?;
         let store = Store::open(&config.store, key, random.clone()).await?;

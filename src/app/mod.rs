@@ -5,6 +5,7 @@
 mod activity;
 mod bridge;
 mod capacity;
+mod catalogue_files;
 mod connection;
 pub mod control;
 mod demo;

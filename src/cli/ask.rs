@@ -79,6 +79,14 @@ pub(super) struct ToolsOptions {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ReloadOptions {
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct AgentsOptions {
     #[command(subcommand)]
     action: Option<AgentAction>,
@@ -228,6 +236,20 @@ pub(super) fn tools(options: ToolsOptions, environment: &Environment) -> Result<
     tools
         .iter()
         .try_for_each(|tool| print(&format!("{:<32} {}", tool.name, tool.title)))
+}
+
+/// `attache reload`.
+pub(super) fn reload(options: ReloadOptions, environment: &Environment) -> Result<(), Failure> {
+    let answer = ask(options.places, environment, &Command::Reload, options.form)?;
+    let Answer::Reloaded { services, tools } = answer else {
+        return Err(unexpected());
+    };
+    if options.form.json {
+        return print_json(&json!({ "services": services, "tools": tools }));
+    }
+    print(&format!(
+        "The provider files were read again: {services} services with {tools} tools are set up."
+    ))
 }
 
 /// `attache agents`.

@@ -28,6 +28,7 @@ pub(super) fn launch(
         arguments: arguments(config, options)?,
         environment: environment.for_background(),
         version: Version::of_this_program(),
+        services: Vec::new(),
     })
 }
 

@@ -39,7 +39,7 @@ enum Command {
     /// Run the gateway with a built-in service and two people, to try it out.
     Demo(Serve),
     /// Speak MCP over stdin and stdout, through the gateway of the data folder, which is started when none runs.
-    Stdio(Places),
+    Stdio(run::StdioOptions),
     /// Open the pages in your browser, signed in.
     Open(ask::OpenOptions),
     /// Show every service, and how you stand with it.
@@ -58,6 +58,8 @@ enum Command {
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
     Check(check::CheckOptions),
+    /// Have the running gateway read its provider files again.
+    Reload(ask::ReloadOptions),
     /// Look at everything that a start depends on, change nothing, and say what to do.
     Doctor(doctor::DoctorOptions),
     /// Print what this version of Attache is and offers, as JSON.
@@ -130,7 +132,7 @@ pub fn main() -> ExitCode {
         Command::Manifest(options) => manifest::run(&options),
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
-        Command::Stdio(places) => run::stdio(&places.into(), &environment),
+        Command::Stdio(options) => run::stdio(options, &environment),
         Command::Open(options) => ask::open(options, &environment),
         Command::Connections(options) => ask::connections(options, &environment),
         Command::Connect(options) => ask::connect(options, &environment),
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Tools(options) => ask::tools(options, &environment),
         Command::Call(options) => ask::call(options, &environment),
         Command::Agents(options) => ask::agents(options, &environment),
+        Command::Reload(options) => ask::reload(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),
     };
     match outcome {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::signals::Signals;
-use super::{Failure, local, steps};
+use super::{Failure, Places, local, steps};
 use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
 use crate::app::{App, Demo, Ready, ReadySandbox, bridge, bridge_to};
 use crate::base::{Clock, Random, Secret};
@@ -153,16 +153,29 @@ pub(super) fn demo(
     served
 }
 
+/// Where the gateway is, and what of it is wanted.
+#[derive(Debug, Args)]
+pub(super) struct StdioOptions {
+    #[command(flatten)]
+    places: Places,
+    /// Offer only this service's tools; may be given several times.
+    #[arg(long = "service", value_name = "SERVICE")]
+    services: Vec<String>,
+}
+
 /// `attache stdio`: MCP on stdin and stdout, through the gateway of the data folder, or one elsewhere.
-pub(super) fn stdio(options: &Options, environment: &Environment) -> Result<(), Failure> {
-    let remote =
-        Remote::resolve(environment).map_err(|problem| Failure::new(problem.to_string()))?;
+pub(super) fn stdio(options: StdioOptions, environment: &Environment) -> Result<(), Failure> {
+    let StdioOptions { places, services } = options;
+    let options = &Options::from(places);
+    let remote = Remote::resolve(environment, &services)
+        .map_err(|problem| Failure::new(problem.to_string()))?;
     if let Some(remote) = remote {
         let input = io::BufReader::new(io::stdin());
         return in_runtime(async { Ok(bridge_to(remote, input, io::stdout()).await?) });
     }
     let config = resolve(options, environment)?;
-    let launch = local::launch(&config, options, environment)?;
+    let mut launch = local::launch(&config, options, environment)?;
+    launch.services = services;
     let input = io::BufReader::new(io::stdin());
     Ok(bridge(&launch, input, io::stdout())?)
 }

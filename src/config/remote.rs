@@ -17,11 +17,15 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The gateway that the environment names, if it names one. An address without a path means `/mcp` there.
+    /// The gateway that the environment names, if it names one. An address without a path means `/mcp` there, or
+    /// `/mcp/{services}` when some are selected.
     ///
     /// # Errors
     /// [`ConfigProblem`] when the address cannot be used or there is no token.
-    pub fn resolve(environment: &Environment) -> Result<Option<Self>, ConfigProblem> {
+    pub fn resolve(
+        environment: &Environment,
+        services: &[String],
+    ) -> Result<Option<Self>, ConfigProblem> {
         let Some(text) = environment.find("ATTACHE_URL") else {
             return Ok(None);
         };
@@ -40,6 +44,14 @@ impl Remote {
         }
         if url.path() == "/" {
             url.set_path("/mcp");
+        }
+        if !services.is_empty() {
+            if url.path() != "/mcp" {
+                return Err(problem(
+                    "names more than a gateway; with --service, write only its scheme, host and port",
+                ));
+            }
+            url.set_path(&format!("/mcp/{}", services.join(",")));
         }
         let token = token(environment)?;
         Ok(Some(Self { url, token }))
@@ -90,10 +102,10 @@ mod tests {
     use super::*;
 
     fn resolve(url: &str) -> Result<Option<Remote>, ConfigProblem> {
-        Remote::resolve(&Environment::from([
-            ("ATTACHE_URL", url),
-            ("ATTACHE_TOKEN", "att_x"),
-        ]))
+        Remote::resolve(
+            &Environment::from([("ATTACHE_URL", url), ("ATTACHE_TOKEN", "att_x")]),
+            &[],
+        )
     }
 
     #[test]
@@ -107,13 +119,32 @@ mod tests {
             let problem = resolve(wrong).unwrap_err().to_string();
             assert!(problem.starts_with("ATTACHE_URL: "), "{problem}");
         }
-        assert!(Remote::resolve(&Environment::default()).unwrap().is_none());
+        assert!(
+            Remote::resolve(&Environment::default(), &[])
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn selected_services_become_a_part_of_the_address() {
+        let select = |url: &str| {
+            let environment = Environment::from([("ATTACHE_URL", url), ("ATTACHE_TOKEN", "att_x")]);
+            Remote::resolve(&environment, &["one".to_owned(), "other".to_owned()])
+        };
+        let remote = select("https://attache.example.com").unwrap().unwrap();
+        assert_eq!(
+            remote.url.as_str(),
+            "https://attache.example.com/mcp/one,other"
+        );
+        let problem = select("https://attache.example.com/mcp/one").unwrap_err();
+        assert!(problem.to_string().contains("--service"), "{problem}");
     }
 
     #[test]
     fn an_address_needs_a_token() {
         let environment = Environment::from([("ATTACHE_URL", "https://attache.example.com")]);
-        let problem = Remote::resolve(&environment).unwrap_err();
+        let problem = Remote::resolve(&environment, &[]).unwrap_err();
         assert_eq!(problem.place, "ATTACHE_TOKEN");
     }
 }

@@ -31,6 +31,13 @@ pub enum Answer {
     NewAgent(NewAgent),
     /// An agent was revoked: its name.
     Revoked(String),
+    /// To [`Command::Reload`](super::Command::Reload).
+    Reloaded {
+        /// How many services are set up now.
+        services: usize,
+        /// How many tools they have.
+        tools: usize,
+    },
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }

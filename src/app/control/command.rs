@@ -47,6 +47,8 @@ pub enum Command {
     },
     /// A link that signs the person in once.
     Open,
+    /// The provider files are read again.
+    Reload,
 }
 
 impl Command {
@@ -60,7 +62,8 @@ impl Command {
             | Self::Tools { .. }
             | Self::Agents
             | Self::AddAgent { .. }
-            | Self::RevokeAgent { .. } => false,
+            | Self::RevokeAgent { .. }
+            | Self::Reload => false,
         }
     }
 }

@@ -12,12 +12,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub(super) const LONGEST_LINE: u64 = 4_096;
 
 /// What whoever connects says first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Its version.
     pub attache: Version,
     /// What it wants.
     pub wants: Wanted,
+    /// For [`Wanted::Mcp`]: the services that are offered; all when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
 }
 
 /// What a connection is for.
@@ -147,6 +150,7 @@ mod tests {
         let hello = Hello {
             attache: version("1.2.3"),
             wants: Wanted::Mcp,
+            services: Vec::new(),
         };
         let line = r#"{"attache":"1.2.3","wants":"mcp"}"#;
         assert_eq!(serde_json::to_string(&hello).unwrap(), line);

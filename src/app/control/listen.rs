@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::hello::LONGEST_LINE;
 use super::{Answer, Command, Greeting, Hello, RefusalKind, Version, Wanted, run};
 use crate::app::activity::Activity;
+use crate::app::catalogue_files::CatalogueFiles;
 use crate::app::listen::DRAIN;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
@@ -46,6 +47,8 @@ pub(crate) struct ControlSocket {
 pub(crate) struct Offered {
     pub(crate) gateway: Gateway,
     pub(crate) mcp: mcp::Surface,
+    /// Where its catalogue comes from.
+    pub(crate) files: Arc<CatalogueFiles>,
     /// The person of this machine, whom everyone who gets in acts for.
     pub(crate) owner: Caller,
     pub(crate) activity: Activity,
@@ -138,16 +141,21 @@ async fn converse(stream: UnixStream, offered: Offered) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_LINE)).await??;
-    let wants = match serde_json::from_str::<Hello>(&line) {
-        Ok(hello) => hello.wants,
+    let hello = match serde_json::from_str::<Hello>(&line) {
+        Ok(hello) => hello,
         Err(error) => {
             let refused = format!("the first line is not a hello: {error}");
             return greet(&mut writer, Some(refused)).await;
         }
     };
+    let wanted = hello.services.iter().map(String::as_str);
+    let selection = match mcp::Selection::of(wanted, &offered.gateway.services()) {
+        Ok(selection) => selection,
+        Err(unknown) => return greet(&mut writer, Some(unknown.to_string())).await,
+    };
     greet(&mut writer, None).await?;
-    match wants {
-        Wanted::Mcp => serve_mcp(reader, writer, offered).await,
+    match hello.wants {
+        Wanted::Mcp => serve_mcp(reader, writer, offered, selection).await,
         Wanted::Command => serve_command(reader, writer, &offered).await,
         Wanted::End => end(reader, writer, &offered),
     }
@@ -157,8 +165,9 @@ async fn serve_mcp(
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     offered: Offered,
+    selection: mcp::Selection,
 ) -> io::Result<()> {
-    let server = mcp::Server::for_process(offered.mcp, offered.owner, mcp::Selection::All);
+    let server = mcp::Server::for_process(offered.mcp, offered.owner, selection);
     // Boxed: a served client's state is large, and most who connect want something else.
     Box::pin(mcp::serve_stream(server, reader, writer, offered.stop))
         .await
@@ -172,6 +181,7 @@ async fn serve_command(
 ) -> io::Result<()> {
     let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND)).await??;
     let answer = match serde_json::from_str::<Command>(&line) {
+        Ok(Command::Reload) => reload(offered),
         Ok(command) => run(&offered.gateway, &offered.owner, command).await,
         Err(_) => Answer::refused(
             RefusalKind::Failed,
@@ -183,6 +193,19 @@ async fn serve_command(
         ),
     };
     write_line(&mut writer, &serde_json::to_string(&answer)?).await
+}
+
+fn reload(offered: &Offered) -> Answer {
+    match offered.files.read_again(&offered.gateway) {
+        Ok(services) => Answer::Reloaded {
+            services: services.enabled().count(),
+            tools: services.advertised().count(),
+        },
+        Err(problems) => Answer::refused(
+            RefusalKind::Failed,
+            format!("nothing was changed: {problems}"),
+        ),
+    }
 }
 
 fn end(

@@ -59,7 +59,7 @@ pub enum ReachError {
 /// Connects and exchanges the first lines. None when no gateway listens there, or one that is about to end.
 pub(super) fn reach(
     path: &Path,
-    hello: Hello,
+    hello: &Hello,
 ) -> Result<Option<(UnixStream, Greeting)>, ReachError> {
     let socket = |source| ReachError::Socket {
         path: path.to_owned(),
@@ -94,8 +94,9 @@ pub(super) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, Reac
     let hello = Hello {
         attache: super::Version::of_this_program(),
         wants: Wanted::Command,
+        services: Vec::new(),
     };
-    let Some((stream, _)) = reach(path, hello)? else {
+    let Some((stream, _)) = reach(path, &hello)? else {
         return Ok(None);
     };
     let request =
@@ -113,8 +114,8 @@ pub(super) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, Reac
 }
 
 /// The gateway's line, without its end; empty when it closed instead. What follows the line belongs to somebody else.
-fn greet(mut stream: &UnixStream, hello: Hello) -> io::Result<String> {
-    stream.write_all(format!("{}\n", serde_json::to_string(&hello)?).as_bytes())?;
+fn greet(mut stream: &UnixStream, hello: &Hello) -> io::Result<String> {
+    stream.write_all(format!("{}\n", serde_json::to_string(hello)?).as_bytes())?;
     // A buffer of one byte never holds what follows the line.
     let mut line = String::new();
     BufReader::with_capacity(1, stream.take(LONGEST_LINE)).read_line(&mut line)?;
@@ -158,6 +159,7 @@ mod tests {
         Hello {
             attache: "1.0.0".parse().unwrap(),
             wants: Wanted::Mcp,
+            services: Vec::new(),
         }
     }
 
@@ -177,9 +179,9 @@ mod tests {
     fn a_socket_that_nobody_listens_on_is_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        assert!(reach(&path, hello()).unwrap().is_none());
+        assert!(reach(&path, &hello()).unwrap().is_none());
         drop(UnixListener::bind(&path).unwrap());
-        assert!(path.exists() && reach(&path, hello()).unwrap().is_none());
+        assert!(path.exists() && reach(&path, &hello()).unwrap().is_none());
     }
 
     #[test]
@@ -194,7 +196,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         std::os::unix::fs::chown(&path, Some(NOBODY), None).unwrap();
-        let error = reach(&path, hello()).unwrap_err().to_string();
+        let error = reach(&path, &hello()).unwrap_err().to_string();
         assert!(error.contains("belongs to another user"), "{error}");
         assert!(listener.accept().is_err(), "nobody connected");
     }
@@ -204,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let other = answering(&path, "{\"attache\":\"1.0.0\",\"pid\":7}\nnext");
-        let (mut stream, greeting) = reach(&path, hello()).unwrap().unwrap();
+        let (mut stream, greeting) = reach(&path, &hello()).unwrap().unwrap();
         assert_eq!(greeting.pid, 7);
         let mut rest = String::new();
         stream.read_to_string(&mut rest).unwrap();
@@ -226,7 +228,7 @@ mod tests {
         ] {
             let path = folder.path().join(at.to_string());
             let other = answering(&path, line);
-            let error = reach(&path, hello()).unwrap_err().to_string();
+            let error = reach(&path, &hello()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             other.join().unwrap();
         }

@@ -34,6 +34,8 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
     /// Our version.
     pub version: Version,
+    /// The services that a client selects; all when there are none.
+    pub services: Vec<String>,
 }
 
 /// What a gateway in the background says on its stdout, in one line, once.
@@ -99,12 +101,13 @@ pub fn wait_for_turn(data_dir: &Path, socket: &Path) -> Result<Turn, StartFailur
     let hello = Hello {
         attache: Version::of_this_program(),
         wants: Wanted::Mcp,
+        services: Vec::new(),
     };
     for _ in 0..ATTEMPTS {
         if let Some(lock) = GatewayLock::try_take(data_dir)? {
             return Ok(Turn::Ours(lock));
         }
-        if reach(socket, hello)?.is_some() {
+        if reach(socket, &hello)?.is_some() {
             return Ok(Turn::Theirs);
         }
         thread::sleep(PAUSE);
@@ -156,12 +159,13 @@ impl Launch {
     fn hello(&self, wants: Wanted) -> Hello {
         Hello {
             attache: self.version,
+            services: self.services.clone(),
             wants,
         }
     }
 
     fn find(&self) -> Result<Found, ReachError> {
-        let Some((stream, greeting)) = reach(&self.socket, self.hello(Wanted::Mcp))? else {
+        let Some((stream, greeting)) = reach(&self.socket, &self.hello(Wanted::Mcp))? else {
             return Ok(Found::Nothing);
         };
         Ok(match self.version.meets(greeting.attache) {
@@ -172,7 +176,7 @@ impl Launch {
 
     /// Tells the older gateway to end, and waits until it has: then it closes the connection.
     fn end_the_old_one(&self) -> Result<(), StartFailure> {
-        if let Some((mut stream, _)) = reach(&self.socket, self.hello(Wanted::End))? {
+        if let Some((mut stream, _)) = reach(&self.socket, &self.hello(Wanted::End))? {
             // An error is an end as well.
             let _ = stream.read_to_end(&mut Vec::new());
         }

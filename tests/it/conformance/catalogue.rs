@@ -49,7 +49,7 @@ const RENAMED: (&str, &str) = (
 
 /// The gateway, the provider behind its services, and the person whose agent the suite is.
 pub(super) struct Fixture {
-    gateway: TestGateway,
+    gateway: Arc<TestGateway>,
     provider: Arc<Provider>,
     person: Arc<Person>,
 }
@@ -68,7 +68,7 @@ impl Fixture {
         let link = person.call("test_simple_text", json!({})).await.link();
         person.connect(&link, &provider).await.assert_connected();
         Self {
-            gateway,
+            gateway: Arc::new(gateway),
             provider,
             person,
         }
@@ -77,6 +77,7 @@ impl Fixture {
     /// Where the suite connects to.
     pub(super) async fn relay(&self) -> Relay {
         let application = OpensLinks {
+            gateway: Arc::clone(&self.gateway),
             provider: Arc::clone(&self.provider),
             person: Arc::clone(&self.person),
         };
@@ -104,8 +105,12 @@ const ELICITATION: [&str; 2] = [
     "/params/capabilities/elicitation",
 ];
 
-/// An application that opens links, with a person before it.
+/// The tool with which the suite wants to change what there is.
+const CHANGES_TOOLS: &str = "test_trigger_tool_change";
+
+/// An application that opens links, with a person before it, and an operator who has the provider files read again.
 struct OpensLinks {
+    gateway: Arc<TestGateway>,
     provider: Arc<Provider>,
     person: Arc<Person>,
 }
@@ -119,6 +124,10 @@ impl Application for OpensLinks {
             if let Some(capability) = amended.pointer_mut(place) {
                 *capability = json!({ "form": {}, "url": {} });
             }
+        }
+        if message["params"]["name"] == CHANGES_TOOLS {
+            let app = self.gateway.app();
+            app.reload().expect("the provider files are as they were");
         }
         let (theirs, ours) = RENAMED;
         if let Some(name) = amended.pointer_mut("/params/name")
