@@ -3,6 +3,7 @@
 mod attacks;
 mod black_box;
 mod bridge;
+mod builtin;
 mod callback;
 mod canary;
 mod catalogue;
@@ -16,6 +17,10 @@ mod floors;
 mod full_disk;
 mod manifest;
 mod mcp;
+mod reply_policy;
+mod selection;
 mod sessions;
 mod support;
 mod tickets;
+mod tool_list;
+mod waiting;

@@ -3,6 +3,8 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::events::Events;
+
 /// One session.
 pub(crate) struct LegacySession {
     url: String,
@@ -83,6 +85,21 @@ impl LegacySession {
             .await
             .expect("the gateway answers");
         response.status()
+    }
+
+    /// Goes on at another endpoint.
+    pub(crate) fn moves_to(&mut self, url: &str) {
+        url.clone_into(&mut self.url);
+    }
+
+    /// Opens the stream of this session.
+    pub(crate) async fn listen(&self) -> Events {
+        let request = self
+            .http
+            .get(&self.url)
+            .header("accept", "text/event-stream");
+        let response = self.headers(request, &self.token).send().await;
+        Events::of(response.expect("the gateway answers"))
     }
 
     async fn call_as(&self, token: &str, tool: &str, arguments: Value) -> reqwest::Response {

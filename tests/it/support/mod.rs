@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod conformance_suite;
 pub(crate) mod environment;
+pub(crate) mod events;
 pub(crate) mod folder;
 pub(crate) mod gateway;
 pub(crate) mod legacy;

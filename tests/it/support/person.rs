@@ -8,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::events::Events;
 use super::provider::Provider;
 
 /// A person: a browser with cookies and no JavaScript, and an agent with a token.
@@ -238,16 +239,56 @@ impl Person {
         &self,
         method: &str,
         name: Option<&str>,
-        mut parameters: Value,
+        parameters: Value,
         capabilities: Value,
     ) -> Answer {
+        let response = self
+            .send("/mcp", method, name, parameters, capabilities)
+            .await;
+        Answer::of(response).await
+    }
+
+    /// Calls a tool and hears what comes before the answer too.
+    pub(crate) async fn listen_to_call(
+        &self,
+        tool: &str,
+        capabilities: Value,
+        more: Value,
+    ) -> Events {
+        let mut parameters = json!({ "name": tool, "arguments": {} });
+        let extra = more.as_object().expect("an object").clone();
+        parameters.as_object_mut().expect("an object").extend(extra);
+        let call = self.send("/mcp", "tools/call", Some(tool), parameters, capabilities);
+        Events::of(call.await)
+    }
+
+    /// Subscribes to changes of the tool list.
+    pub(crate) async fn listen_to_changes(&self) -> Events {
+        let parameters = json!({ "notifications": { "toolsListChanged": true } });
+        let listen = self.send("/mcp", "subscriptions/listen", None, parameters, json!({}));
+        Events::of(listen.await)
+    }
+
+    /// One request of revision 2026-07-28 to an endpoint of the gateway.
+    pub(crate) async fn send(
+        &self,
+        endpoint: &str,
+        method: &str,
+        name: Option<&str>,
+        mut parameters: Value,
+        capabilities: Value,
+    ) -> reqwest::Response {
+        let token = parameters["_meta"]["progressToken"].take();
         parameters["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": capabilities,
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         });
+        if !token.is_null() {
+            parameters["_meta"]["progressToken"] = token;
+        }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let url = self.origin.join("/mcp").expect("an address");
+        let url = self.origin.join(endpoint).expect("an address");
         let mut request = self
             .http
             .post(url)
@@ -259,14 +300,11 @@ impl Person {
         if let Some(name) = name {
             request = request.header("mcp-name", name);
         }
-        let response = request
+        request
             .body(body.to_string())
             .send()
             .await
-            .expect("the gateway answers");
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { body }
+            .expect("the gateway answers")
     }
 }
 
@@ -315,7 +353,7 @@ impl Page {
     }
 
     /// Where the page that leaves for the provider leads.
-    fn destination(&self) -> Url {
+    pub(crate) fn destination(&self) -> Url {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text);
         let address = between(&self.text, "0; url=", "\"");
         let address = address.replace("&#38;", "&").replace("&amp;", "&");
@@ -333,6 +371,13 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 }
 
 impl Answer {
+    /// The answer in a reply, which is JSON or not.
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let text = response.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { body }
+    }
+
     /// The result of the call.
     pub(crate) fn result(&self) -> &Value {
         assert!(self.body.get("error").is_none(), "{:#}", self.body);
