@@ -119,7 +119,7 @@ impl Demo {
         let links = gateway.links();
         Ok(Ready {
             mcp_url: links.mcp(),
-            sse_url: None,
+            sse_url: self.app.sse_url(),
             dashboard_url: links.connections(),
             sign_in_url: people[0].sign_in_url.clone(),
             agent_token: people[0].agent_token.clone(),

@@ -137,6 +137,13 @@ impl App {
         &self.gateway
     }
 
+    /// Where clients of the HTTP+SSE transport connect; none when it is switched off.
+    #[must_use]
+    pub fn sse_url(&self) -> Option<String> {
+        let links = self.gateway.links();
+        self.mcp.offers_sse().then(|| links.sse())
+    }
+
     /// Reads the provider files again. When they have problems, nothing is changed.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::base::secret::for_sealing as shown_once;
 pub struct Ready {
     /// Where MCP clients connect (streamable HTTP).
     pub mcp_url: String,
-    /// Where clients of the legacy transport connect; none until there is one.
+    /// Where clients of the HTTP+SSE transport connect; none when it is switched off.
     pub sse_url: Option<String>,
     /// The Connections page.
     pub dashboard_url: String,

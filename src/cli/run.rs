@@ -39,7 +39,7 @@ pub(super) fn serve(
         let links = app.gateway().links();
         let ready = Ready {
             mcp_url: links.mcp(),
-            sse_url: None,
+            sse_url: app.sse_url(),
             dashboard_url: links.connections(),
             sign_in_url: app.gateway().create_sign_in_link(&owner.principal).await?,
             agent_token,

@@ -78,6 +78,12 @@ impl Links {
         format!("{}/mcp", self.origin)
     }
 
+    /// Where clients of the HTTP+SSE transport of 2024-11-05 connect.
+    #[must_use]
+    pub fn sse(&self) -> String {
+        format!("{}/sse", self.origin)
+    }
+
     /// The Connections page.
     #[must_use]
     pub fn connections(&self) -> String {

@@ -70,6 +70,12 @@ impl Surface {
         }
     }
 
+    /// Whether the HTTP+SSE transport is offered.
+    #[must_use]
+    pub fn offers_sse(&self) -> bool {
+        self.parts.settings.legacy_sse
+    }
+
     fn gateway(&self) -> &Gateway {
         &self.parts.gateway
     }

@@ -32,7 +32,8 @@ async fn the_demo_says_once_that_it_is_ready_and_ends_in_order() {
         "people",
     ];
     assert_eq!(fields, expected);
-    assert!(demo.ready["sse_url"].is_null());
+    let mcp_url = demo.text("/mcp_url");
+    assert_eq!(demo.text("/sse_url"), mcp_url.replace("/mcp", "/sse"));
     for (at, name) in ["ana", "ben"].iter().enumerate() {
         assert_eq!(demo.text(&format!("/people/{at}/name")), *name);
         assert!(
