@@ -14,7 +14,7 @@ use attache::catalogue::Catalogue;
 use attache::egress::{self, Egress};
 use attache::gateway::{Gateway, Limits, Links, ServiceSettings, Services};
 use attache::identity::Caller;
-use attache::mcp::{self, Server};
+use attache::mcp::{self, Selection, Server, Surface};
 use attache::store::{MasterKey, Store};
 use axum::Router;
 use axum::body::Body;
@@ -42,17 +42,21 @@ const SESSION: &str = "SESSION";
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"fuzz","version":"1"}}}"#;
 
 /// One gateway and one agent.
-pub(crate) struct Entry {
+pub struct Entry {
     runtime: Runtime,
     router: Router,
-    gateway: Gateway,
+    surface: Surface,
     caller: Caller,
     token: String,
 }
 
 impl Entry {
     /// Starts them.
-    pub(crate) fn new() -> Self {
+    ///
+    /// # Panics
+    /// When they do not start.
+    #[must_use]
+    pub fn new() -> Self {
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -61,18 +65,12 @@ impl Entry {
         let gateway = gateway();
         let agent = gateway.startup_caller("fuzz", "ana", "Ana", "agent");
         let (caller, token) = runtime.block_on(agent).expect("the store is in memory");
-        let router = runtime.block_on(async {
-            mcp::router(
-                gateway.clone(),
-                mcp::Settings::default(),
-                vec![AUTHORITY.to_owned()],
-                CancellationToken::new(),
-            )
-        });
+        let surface = Surface::new(gateway, mcp::Settings::default(), CancellationToken::new());
+        let router = runtime.block_on(async { mcp::router(&surface, vec![AUTHORITY.to_owned()]) });
         Self {
             runtime,
             router,
-            gateway,
+            surface,
             caller,
             token: token.expose().to_owned(),
         }
@@ -83,7 +81,7 @@ impl Entry {
     ///
     /// # Panics
     /// When the gateway panics, fails on its own side, hangs, or answers JSON that is none.
-    pub(crate) fn http(&self, input: &[u8]) {
+    pub fn http(&self, input: &[u8]) {
         self.runtime.block_on(async {
             let Some(request) = self.request(input).await else {
                 return;
@@ -98,10 +96,10 @@ impl Entry {
     ///
     /// # Panics
     /// When the gateway panics, hangs, or writes anything but JSON-RPC messages.
-    pub(crate) fn line(&self, input: &[u8]) {
+    pub fn line(&self, input: &[u8]) {
         self.runtime.block_on(async {
-            let settings = mcp::Settings::default();
-            let server = Server::for_process(self.gateway.clone(), settings, self.caller.clone());
+            let surface = self.surface.clone();
+            let server = Server::for_process(surface, self.caller.clone(), Selection::All);
             let (mut heard, output) = tokio::io::simplex(1 << 16);
             let input = std::io::Cursor::new(input.to_vec());
             let serving = mcp::serve_stream(server, input, output, CancellationToken::new());
@@ -210,7 +208,11 @@ async fn judge(answer: Response<Body>) {
     }
 }
 
-fn judge_message(text: &[u8]) {
+/// A message of ours, as text.
+///
+/// # Panics
+/// When it is none.
+pub fn judge_message(text: &[u8]) {
     let message: Value = serde_json::from_slice(text).expect("JSON");
     assert_eq!(message["jsonrpc"], "2.0", "{message}");
 }
