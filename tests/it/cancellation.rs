@@ -33,7 +33,8 @@ async fn a_client_that_goes_away() {
     let held = acme.is_slow_to_answer(PATH);
     let wire = Wire::of(&gateway, &ana);
     let call = tokio::spawn(async move {
-        wire.ask("tools/call", json!({ "name": TOOL, "arguments": {} })).await
+        wire.ask("tools/call", json!({ "name": TOOL, "arguments": {} }))
+            .await
     });
     held.reached_by(1).await;
     call.abort();
@@ -90,6 +91,9 @@ async fn a_process_that_says_so() {
             // An answer that crosses the cancellation is to be ignored (MCP 2025-11-25, cancellation).
             answer = bridge.next().await;
         }
-        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(2), &json!(false)));
+        assert_eq!(
+            (&answer["id"], &answer["result"]["isError"]),
+            (&json!(2), &json!(false))
+        );
     }
 }

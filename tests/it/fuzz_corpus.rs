@@ -65,7 +65,9 @@ fn what_is_wrong_is_found() {
 #[should_panic(expected = "line_entry")]
 fn a_panic_that_the_runtime_swallows_is_found() {
     replay("line_entry", |_, _| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let task = runtime.spawn(async { panic!("nobody looks") });
         assert!(runtime.block_on(task).is_err());
     });

@@ -90,7 +90,8 @@ impl Wire {
     pub(crate) async fn assert_served(&self) {
         let answer = self.ask("tools/list", json!({})).await;
         assert_eq!(answer.status(), 200);
-        let answer: Value = answer.json().await.expect("JSON");
+        let answer = answer.text().await.expect("a body");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
         let tools = answer["result"]["tools"].as_array();
         assert!(tools.is_some_and(|tools| !tools.is_empty()), "{answer:#}");
     }

@@ -46,7 +46,12 @@ async fn a_message_that_is_too_much_is_refused_in_a_sentence() {
     let few_keys: Vec<_> = (0..200_000).map(|at| format!("\"{at:x}\":0")).collect();
     let few_keys = in_call(&format!("{{{}}}", few_keys.join(",")));
     let rows = [
-        ("5 MiB", in_call(&format!("\"{}\"", "x".repeat(5 * MIB))), 413, "4 MiB"),
+        (
+            "5 MiB",
+            in_call(&format!("\"{}\"", "x".repeat(5 * MIB))),
+            413,
+            "4 MiB",
+        ),
         ("a million keys", keys, 413, "4 MiB"),
         ("200,000 keys", few_keys, 400, "values"),
         ("a million values", items, 400, "values"),
@@ -99,7 +104,10 @@ async fn a_length_that_is_too_long_is_refused_unread() {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
-        assert!(text.starts_with("HTTP/1.1 413") && text.contains("4 MiB"), "{text}");
+        assert!(
+            text.starts_with("HTTP/1.1 413") && text.contains("4 MiB"),
+            "{text}"
+        );
         other.assert_served().await;
     }
 }

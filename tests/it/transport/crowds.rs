@@ -56,10 +56,14 @@ async fn idle_streams_keep_nobody_waiting_and_end_with_the_gateway() {
     let dora = Wire::of(&gateway, &gateway.person("dora").await);
     dora.assert_served().await;
     let ends = join_all(streams.into_iter().map(reqwest::Response::text));
-    let (_gateway, ends) = tokio::join!(gateway.restart(&[&acme]), ends);
+    let providers = [&acme];
+    let (_gateway, ends) = tokio::join!(gateway.restart(&providers), ends);
     assert_eq!(ends.len(), 300);
     for end in ends {
-        assert!(end.unwrap().contains("notifications/subscriptions/acknowledged"));
+        assert!(
+            end.unwrap()
+                .contains("notifications/subscriptions/acknowledged")
+        );
     }
 }
 
@@ -74,7 +78,10 @@ async fn an_agent_with_too_many_requests_open_is_told_and_others_are_served() {
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()["retry-after"], "1");
     let sentence = refused.text().await.unwrap();
-    assert!(sentence.contains("3 requests and streams open"), "{sentence}");
+    assert!(
+        sentence.contains("3 requests and streams open"),
+        "{sentence}"
+    );
     ben.assert_served().await;
 
     drop(streams);
@@ -98,11 +105,17 @@ async fn an_agent_with_too_many_calls_under_way_is_told_and_others_are_served() 
         held.reached_by(2).await;
         let refused = ana.call("acme_whoami", json!({})).await;
         refused.assert_failed("2 tool calls under way");
-        assert_eq!(ben.call("acme_whoami", json!({})).await.json()["name"], "ben");
+        assert_eq!(
+            ben.call("acme_whoami", json!({})).await.json()["name"],
+            "ben"
+        );
         held.release();
     };
     let (first, second, ()) = tokio::join!(slow(), slow(), meanwhile);
     first.json();
     second.json();
-    assert_eq!(ana.call("acme_whoami", json!({})).await.json()["name"], "ana");
+    assert_eq!(
+        ana.call("acme_whoami", json!({})).await.json()["name"],
+        "ana"
+    );
 }

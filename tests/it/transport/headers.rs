@@ -36,7 +36,10 @@ async fn headers_that_say_something_else_are_refused() {
     let before = acme.api_requests().len();
     let wire = Wire::of(&gateway, &ana);
 
-    let (other, twice) = (wrapped("acme_list_things"), wrapped(&wrapped("acme_whoami")));
+    let (other, twice) = (
+        wrapped("acme_list_things"),
+        wrapped(&wrapped("acme_whoami")),
+    );
     let unpadded = wrapped("acme_whoami").replace("=?=", "?=");
     assert_ne!(unpadded, wrapped("acme_whoami"));
     let wrong = |text: &'static str| ("mcp-name", text);
@@ -82,7 +85,12 @@ async fn headers_that_say_something_else_are_refused() {
     let rows: &[&[(&str, &str)]] = &[
         &[METHOD, NAME, ("mcp-protocol-version", "2099-01-01")],
         &[METHOD, NAME, ("mcp-protocol-version", "")],
-        &[METHOD, NAME, ("mcp-protocol-version", "2025-11-25"), VERSION],
+        &[
+            METHOD,
+            NAME,
+            ("mcp-protocol-version", "2025-11-25"),
+            VERSION,
+        ],
     ];
     for headers in rows {
         let (status, answer) = send(&wire, headers).await;
@@ -113,6 +121,9 @@ async fn headers_that_say_the_same_pass() {
     for headers in rows {
         let (status, answer) = send(&wire, headers).await;
         assert_eq!(status, 200, "{headers:?}: {answer:#}");
-        assert_eq!(answer["result"]["isError"], false, "{headers:?}: {answer:#}");
+        assert_eq!(
+            answer["result"]["isError"], false,
+            "{headers:?}: {answer:#}"
+        );
     }
 }

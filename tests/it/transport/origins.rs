@@ -57,7 +57,8 @@ async fn only_our_own_names_and_our_own_pages_are_answered() {
                 request
             };
             for path in ["/mcp", "/mcp/acme"] {
-                let request = send(Method::POST, path).body(body("tools/list", serde_json::json!({})));
+                let request =
+                    send(Method::POST, path).body(body("tools/list", serde_json::json!({})));
                 let answer = request.send().await.unwrap();
                 let expected = if *ours && *from_here { 200 } else { 403 };
                 assert_eq!(answer.status(), expected, "{path} {host} {origin:?}");
@@ -76,7 +77,10 @@ async fn only_our_own_names_and_our_own_pages_are_answered() {
                     assert_eq!(answer.status(), 421, "{method} {path} {host} {origin:?}");
                 }
                 if method != Method::GET {
-                    assert!(!answer.status().is_success(), "{method} {path} {host} {origin:?}");
+                    assert!(
+                        !answer.status().is_success(),
+                        "{method} {path} {host} {origin:?}"
+                    );
                 }
                 assert_shares_nothing(&answer);
             }
@@ -86,6 +90,9 @@ async fn only_our_own_names_and_our_own_pages_are_answered() {
 
 /// No page of another site may read an answer (Fetch, CORS protocol).
 fn assert_shares_nothing(answer: &reqwest::Response) {
-    let shared = answer.headers().keys().find(|name| name.as_str().starts_with("access-control-"));
+    let shared = answer
+        .headers()
+        .keys()
+        .find(|name| name.as_str().starts_with("access-control-"));
     assert_eq!(shared, None, "{}", answer.url());
 }

@@ -54,11 +54,19 @@ async fn no_byte_of_it_can_be_changed() {
     });
     let cut = [0, 1, sealed.len() / 2, sealed.len() - 1]
         .map(|length| BASE64URL_NOPAD.encode(&sealed[..length]));
-    let longer = [format!("{state}AAAA"), format!("{state}="), format!(" {state}")];
+    let longer = [
+        format!("{state}AAAA"),
+        format!("{state}="),
+        format!(" {state}"),
+    ];
     let mut tried = 0;
     for forged in flipped.chain(cut).chain(longer) {
         let answer = call(&ana, accepted(&forged)).await;
-        assert_eq!(answer.body["error"]["code"], -32602, "{forged}: {:#}", answer.body);
+        assert_eq!(
+            answer.body["error"]["code"], -32602,
+            "{forged}: {:#}",
+            answer.body
+        );
         tried += 1;
     }
     assert_eq!(tried, sealed.len() + 7);
