@@ -42,7 +42,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let reader = EndsWith::new(reader, stop, server.calls_under_way());
+    let mut reader = EndsWith::new(reader, stop, server.calls_under_way());
+    reader.heard_all = server.session.clone();
     let running = match server.serve(Lines::new(reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -62,6 +63,8 @@ struct EndsWith<R> {
     reader: R,
     stop: CancellationToken,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Cancelled once the client has closed its side: it is told what it asked, and nothing more.
+    heard_all: CancellationToken,
 }
 
 impl<R> EndsWith<R> {
@@ -76,6 +79,7 @@ impl<R> EndsWith<R> {
             reader,
             stop,
             end: Box::pin(end),
+            heard_all: CancellationToken::new(),
         }
     }
 }
@@ -93,7 +97,12 @@ impl<R: AsyncRead + Unpin> AsyncRead for EndsWith<R> {
         if self.stop.is_cancelled() {
             return Poll::Pending;
         }
-        Pin::new(&mut self.reader).poll_read(context, buffer)
+        let known = buffer.filled().len();
+        let polled = Pin::new(&mut self.reader).poll_read(context, buffer);
+        if polled.is_ready() && buffer.filled().len() == known {
+            self.heard_all.cancel();
+        }
+        polled
     }
 }
 

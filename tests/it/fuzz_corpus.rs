@@ -25,6 +25,8 @@ fn replay(target: &str, give: impl Fn(&Entry, &[u8])) {
     let entry = Entry::new();
     let panicked = watch_this_thread();
     for input in inputs {
+        // Shown when it fails.
+        println!("{}", input.display());
         give(&entry, &std::fs::read(&input).unwrap());
         assert!(!panicked.load(Ordering::Acquire), "{}", input.display());
     }
