@@ -102,7 +102,7 @@ impl Entry {
         self.runtime.block_on(async {
             let surface = self.surface.clone();
             let server = Server::for_process(surface, self.caller.clone(), Selection::All);
-            let (mut heard, output) = tokio::io::simplex(1 << 16);
+            let (mut heard, output) = tokio::io::duplex(1 << 16);
             let input = std::io::Cursor::new(input.to_vec());
             let serving = mcp::serve_stream(server, input, output, CancellationToken::new());
             let mut said = String::new();
