@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 /// The longest message, in bytes: over HTTP the whole body, on a stream one line.
-pub(super) const LONGEST: usize = 4 << 20;
+pub const LONGEST: usize = 4 << 20;
 
 /// How deep arrays and objects may lie in each other.
 const DEEPEST: usize = 64;

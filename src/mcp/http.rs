@@ -83,6 +83,13 @@ struct Owner {
 /// Lets a request in with its caller, or answers why not. A session belongs to the agent that began it: to everyone
 /// else it does not exist.
 async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    if names_a_user(request.headers()) {
+        return (
+            StatusCode::FORBIDDEN,
+            "The Host header must be a name and a port, without a user.",
+        )
+            .into_response();
+    }
     let caller = match door.caller(request.headers()).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
@@ -217,6 +224,13 @@ impl Door {
             owners.retain(|id, _| live.contains_key(id.as_str()));
         }
     }
+}
+
+/// `Host` has no part for a user (RFC 9110, section 7.2). rmcp, which knows our names, reads one all the same and looks at
+/// what follows.
+fn names_a_user(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    host.is_some_and(|host| host.contains(&b'@'))
 }
 
 fn session_id(headers: &HeaderMap) -> Option<String> {

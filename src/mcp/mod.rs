@@ -27,6 +27,7 @@ mod tool_list;
 
 use std::sync::Arc;
 
+pub use bounds::LONGEST as LONGEST_MESSAGE;
 pub use http::router;
 pub use manifest::{Manifest, ServerJson};
 pub use selection::{Selection, UnknownService};

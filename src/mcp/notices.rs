@@ -53,7 +53,8 @@ impl Server {
     }
 }
 
-/// Tells a client that listens (2026-07-28) each time that there are other tools, until it leaves or we end.
+/// Tells a client that listens (2026-07-28) each time that there are other tools, until it leaves, closes its side of a
+/// stream, or we end.
 pub(super) async fn listen(server: &Server, subscription: &SubscriptionContext) {
     let mut services = server.surface.gateway().watch_services();
     let tell = async {
@@ -67,6 +68,7 @@ pub(super) async fn listen(server: &Server, subscription: &SubscriptionContext) 
     tokio::select! {
         () = tell => {}
         () = subscription.cancelled() => {}
+        () = server.session.cancelled() => {}
         () = server.surface.parts.stop.cancelled() => {}
     }
 }

@@ -42,7 +42,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let reader = EndsWith::new(reader, stop, server.calls_under_way());
+    let mut reader = EndsWith::new(reader, stop, server.calls_under_way());
+    reader.heard_all = server.session.clone();
     let running = match server.serve(Lines::new(reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -72,12 +73,19 @@ struct EndsWith<R> {
     reader: R,
     stop: CancellationToken,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Cancelled once the client has closed its side: it is told what it asked, and nothing more.
+    heard_all: CancellationToken,
 }
 
 impl<R> EndsWith<R> {
     fn new(reader: R, stop: CancellationToken, calls: watch::Receiver<usize>) -> Self {
         let end = Box::pin(after_the_last_call(stop.clone(), calls));
-        Self { reader, stop, end }
+        Self {
+            reader,
+            stop,
+            end,
+            heard_all: CancellationToken::new(),
+        }
     }
 }
 
@@ -94,7 +102,12 @@ impl<R: AsyncRead + Unpin> AsyncRead for EndsWith<R> {
         if self.stop.is_cancelled() {
             return Poll::Pending;
         }
-        Pin::new(&mut self.reader).poll_read(context, buffer)
+        let known = buffer.filled().len();
+        let polled = Pin::new(&mut self.reader).poll_read(context, buffer);
+        if polled.is_ready() && buffer.filled().len() == known {
+            self.heard_all.cancel();
+        }
+        polled
     }
 }
 

@@ -14,7 +14,7 @@ use attache::catalogue::Catalogue;
 use attache::egress::{self, Egress};
 use attache::gateway::{Gateway, Limits, Links, ServiceSettings, Services};
 use attache::identity::Caller;
-use attache::mcp::{self, Server};
+use attache::mcp::{self, Selection, Server, Surface};
 use attache::store::{MasterKey, Store};
 use axum::Router;
 use axum::body::Body;
@@ -29,10 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// No answer, no stream of lines takes longer; streams of events may.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How much of an endless answer is heard.
+/// How long and how many parts of an endless answer are heard. What keeps a stream alive goes by the clock on the wall, and
+/// so may come without a pause here.
 const LISTENING: Duration = Duration::from_secs(20);
+const PARTS: usize = 4;
 
 const AUTHORITY: &str = "127.0.0.1:8080";
 
@@ -42,17 +44,21 @@ const SESSION: &str = "SESSION";
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"fuzz","version":"1"}}}"#;
 
 /// One gateway and one agent.
-pub(crate) struct Entry {
+pub struct Entry {
     runtime: Runtime,
     router: Router,
-    gateway: Gateway,
+    surface: Surface,
     caller: Caller,
     token: String,
 }
 
 impl Entry {
     /// Starts them.
-    pub(crate) fn new() -> Self {
+    ///
+    /// # Panics
+    /// When they do not start.
+    #[must_use]
+    pub fn new() -> Self {
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -61,18 +67,12 @@ impl Entry {
         let gateway = gateway();
         let agent = gateway.startup_caller("fuzz", "ana", "Ana", "agent");
         let (caller, token) = runtime.block_on(agent).expect("the store is in memory");
-        let router = runtime.block_on(async {
-            mcp::router(
-                gateway.clone(),
-                mcp::Settings::default(),
-                vec![AUTHORITY.to_owned()],
-                CancellationToken::new(),
-            )
-        });
+        let surface = Surface::new(gateway, mcp::Settings::default(), CancellationToken::new());
+        let router = runtime.block_on(async { mcp::router(&surface, vec![AUTHORITY.to_owned()]) });
         Self {
             runtime,
             router,
-            gateway,
+            surface,
             caller,
             token: token.expose().to_owned(),
         }
@@ -83,7 +83,7 @@ impl Entry {
     ///
     /// # Panics
     /// When the gateway panics, fails on its own side, hangs, or answers JSON that is none.
-    pub(crate) fn http(&self, input: &[u8]) {
+    pub fn http(&self, input: &[u8]) {
         self.runtime.block_on(async {
             let Some(request) = self.request(input).await else {
                 return;
@@ -98,15 +98,15 @@ impl Entry {
     ///
     /// # Panics
     /// When the gateway panics, hangs, or writes anything but JSON-RPC messages.
-    pub(crate) fn line(&self, input: &[u8]) {
+    pub fn line(&self, input: &[u8]) {
         self.runtime.block_on(async {
-            let settings = mcp::Settings::default();
-            let server = Server::for_process(self.gateway.clone(), settings, self.caller.clone());
-            let (mut heard, output) = tokio::io::simplex(1 << 16);
+            let surface = self.surface.clone();
+            let server = Server::for_process(surface, self.caller.clone(), Selection::All);
+            let (mut heard, output) = tokio::io::duplex(1 << 16);
             let input = std::io::Cursor::new(input.to_vec());
             let serving = mcp::serve_stream(server, input, output, CancellationToken::new());
             let mut said = String::new();
-            let both = async { tokio::join!(serving, heard.read_to_string(&mut said)) };
+            let both = Box::pin(async { tokio::join!(serving, heard.read_to_string(&mut said)) });
             // A client that never began with a request is an error that it is told of, and no more.
             let (_, read) = timeout(PATIENCE, both).await.expect("it ends");
             read.expect("UTF-8");
@@ -203,14 +203,26 @@ async fn judge(answer: Response<Body>) {
     assert!(!status.is_server_error() || is_full, "it failed: {status}");
     let kind = answer.headers().get(CONTENT_TYPE);
     let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    // An open stream is left after a while, as a client that goes away would.
-    let body = timeout(LISTENING, answer.into_body().collect()).await;
-    if let (true, Ok(body)) = (is_json, body) {
+    let mut body = answer.into_body();
+    if is_json {
+        let body = timeout(PATIENCE, body.collect()).await.expect("it ends");
         judge_message(&body.expect("a whole body").to_bytes());
+        return;
+    }
+    // An open stream is left after a while, as a client that goes away would.
+    for _ in 0..PARTS {
+        match timeout(LISTENING, body.frame()).await {
+            Ok(Some(part)) => drop(part.expect("a part")),
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
-fn judge_message(text: &[u8]) {
+/// A message of ours, as text.
+///
+/// # Panics
+/// When it is none.
+pub fn judge_message(text: &[u8]) {
     let message: Value = serde_json::from_slice(text).expect("JSON");
     assert_eq!(message["jsonrpc"], "2.0", "{message}");
 }

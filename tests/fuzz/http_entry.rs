@@ -1,9 +1,7 @@
 //! Bytes as an HTTP request to `/mcp`. See `entry.rs`.
 #![no_main]
 
-mod entry;
-
-use entry::Entry;
+use attache_fuzz::Entry;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {

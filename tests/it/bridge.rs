@@ -82,6 +82,22 @@ async fn clients_do_not_notice_that_the_gateway_was_killed() {
     }
 }
 
+/// A line that is longer than a message may be is refused under its id, and what follows is answered.
+#[tokio::test]
+async fn a_message_that_is_too_long_is_told_so() {
+    let machine = machine();
+    let mut bridge = machine.bridge();
+    let mut long = modern(1, "tools/call");
+    long["params"]["arguments"] = json!({ "text": "x".repeat(9 << 20) });
+    let answer = bridge.ask(&long).await;
+    assert_eq!(answer["error"]["code"], -32600);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("longer than 4 MiB"), "{message}");
+    let answer = bridge.ask(&modern(2, "tools/list")).await;
+    assert!(tool_names(&answer).contains(&"github_get_me"));
+    assert_eq!(bridge.close().await, (Vec::new(), 0));
+}
+
 #[tokio::test]
 async fn a_call_under_way_is_told_that_nobody_knows() {
     let machine = Machine::new();

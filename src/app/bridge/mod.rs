@@ -7,6 +7,7 @@
 //! just been started.
 
 mod http_form;
+mod lines;
 mod remote;
 mod session;
 
@@ -17,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::control::{Launch, StartFailure};
+use lines::{Line, Lines};
 pub use remote::bridge_to;
 use session::Session;
 
@@ -36,7 +38,7 @@ pub enum BridgeError {
 
 /// What the two sides do.
 enum Event {
-    Client(String),
+    Client(Line),
     ClientIsDone,
     ClientBroke(io::Error),
     /// From the gateway of this connection.
@@ -68,9 +70,8 @@ pub fn bridge(
 }
 
 fn listen_to_client(input: impl BufRead, events: &Sender<Event>) {
-    for line in input.lines() {
+    for line in Lines::new(input) {
         let event = match line {
-            Ok(line) if line.trim().is_empty() => continue,
             Ok(line) => Event::Client(line),
             Err(error) => Event::ClientBroke(error),
         };
@@ -126,7 +127,8 @@ impl<W: Write> Bridge<'_, W> {
 
     fn handle(&mut self, event: Event) -> Result<(), BridgeError> {
         match event {
-            Event::Client(line) => {
+            Event::Client(Line::Refused(answer)) => self.tell(&answer),
+            Event::Client(Line::Whole(line)) => {
                 let is_request = self.session.sent(&line);
                 if self.write(&line) || !is_request {
                     return Ok(());

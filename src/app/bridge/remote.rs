@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::http_form::{Message, messages, repeat};
+use super::lines::{Line, Lines};
 use super::session::error;
 use super::{BridgeError, LAST_ANSWERS, StartFailure};
 use crate::base::Secret;
@@ -46,7 +47,7 @@ pub async fn bridge_to(
     };
     let (sender, mut lines) = mpsc::unbounded_channel();
     thread::spawn(move || {
-        for line in input.lines() {
+        for line in Lines::new(input) {
             if sender.send(line).is_err() {
                 return;
             }
@@ -55,9 +56,9 @@ pub async fn bridge_to(
     let mut under_way = JoinSet::new();
     let mut by_id = HashMap::new();
     while let Some(line) = lines.recv().await {
-        let line = line?;
-        if !line.trim().is_empty() {
-            client.relay(&line, &mut under_way, &mut by_id).await;
+        match line? {
+            Line::Whole(line) => client.relay(&line, &mut under_way, &mut by_id).await,
+            Line::Refused(answer) => client.tell(&answer),
         }
         while under_way.try_join_next().is_some() {}
     }

@@ -38,6 +38,8 @@ struct Pending {
     line: String,
     /// It may change something.
     acts: bool,
+    /// It is answered only when it is given up.
+    listens: bool,
     asked_again: bool,
 }
 
@@ -86,6 +88,7 @@ impl Session {
                 let pending = Pending {
                     line: line.to_owned(),
                     acts: method == "tools/call",
+                    listens: method == "subscriptions/listen",
                     asked_again: false,
                 };
                 self.in_flight.insert(id, pending);
@@ -111,9 +114,9 @@ impl Session {
         true
     }
 
-    /// Whether the client is owed an answer.
+    /// Whether the client is owed an answer. A stream that it listens to is none: it ends with the client.
     pub(super) fn waits_for_answers(&self) -> bool {
-        !self.in_flight.is_empty()
+        self.in_flight.values().any(|pending| !pending.listens)
     }
 
     /// What a new gateway must hear before it understands the rest.
@@ -244,6 +247,16 @@ mod tests {
         let lost = session.interrupted();
         assert!(lost.again.is_empty() && lost.answers[0].contains("twice"));
         assert!(!session.waits_for_answers());
+    }
+
+    #[test]
+    fn nobody_waits_for_the_end_of_a_stream() {
+        let mut session = Session::default();
+        session.sent(r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}"#);
+        assert!(!session.waits_for_answers());
+        assert_eq!(session.interrupted().again.len(), 1, "it goes on listening");
+        session.sent(LIST);
+        assert!(session.waits_for_answers());
     }
 
     #[test]

@@ -64,6 +64,19 @@ impl LegacySession {
         message(&response.text().await.expect("a body"))
     }
 
+    /// Calls a tool whose answer may never come.
+    pub(crate) async fn call_and_leave(&self, tool: &str) {
+        let answer = self.call_as(&self.token, tool, json!({})).await;
+        // A call that was cancelled need not be answered (MCP 2025-11-25, cancellation).
+        let _ = answer.text().await;
+    }
+
+    /// Sends a notification.
+    pub(crate) async fn notify(&self, message: &Value) {
+        let answer = self.post(&self.token, message).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    }
+
     /// Calls a tool in this session with another agent's token; the raw status.
     pub(crate) async fn call_with_token(&self, token: &str, tool: &str) -> StatusCode {
         self.call_as(token, tool, json!({})).await.status()

@@ -15,3 +15,4 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod provider;
 pub(crate) mod relay;
+pub(crate) mod wire;

@@ -16,6 +16,13 @@ pub(super) struct Gate {
     pub(super) path: String,
     open: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
+    left: watch::Sender<usize>,
+}
+
+/// A request that waits. Dropped before it was let go, its caller has gone away.
+struct Visitor<'a> {
+    gate: &'a Gate,
+    passed: bool,
 }
 
 impl Hold {
@@ -24,6 +31,7 @@ impl Hold {
             path: path.to_owned(),
             open: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
+            left: watch::Sender::new(0),
         }))
     }
 
@@ -33,11 +41,20 @@ impl Hold {
 
     /// Resolves once `count` requests have arrived and wait.
     pub(crate) async fn reached_by(&self, count: usize) {
-        let mut waiting = self.0.waiting.subscribe();
-        let arrived = waiting.wait_for(|waiting| *waiting >= count);
+        self.await_count(&self.0.waiting, count, "come").await;
+    }
+
+    /// Resolves once `count` callers have gone away while their requests waited.
+    pub(crate) async fn left_by(&self, count: usize) {
+        self.await_count(&self.0.left, count, "go away").await;
+    }
+
+    async fn await_count(&self, counter: &watch::Sender<usize>, count: usize, what: &str) {
+        let mut counter = counter.subscribe();
+        let reached = counter.wait_for(|so_far| *so_far >= count);
         assert!(
-            tokio::time::timeout(PATIENCE, arrived).await.is_ok(),
-            "{count} requests to {} were expected and did not come",
+            tokio::time::timeout(PATIENCE, reached).await.is_ok(),
+            "{count} requests to {} were expected to {what}, and did not",
             self.0.path
         );
     }
@@ -58,8 +75,21 @@ impl Gate {
     /// Waits until the test releases the path.
     pub(super) async fn pass(&self) {
         let mut open = self.open.subscribe();
+        let mut visitor = Visitor {
+            gate: self,
+            passed: false,
+        };
         self.waiting.send_modify(|waiting| *waiting += 1);
         // The sender lives in `self`: the wait cannot fail.
         let _ = open.wait_for(|open| *open).await;
+        visitor.passed = true;
+    }
+}
+
+impl Drop for Visitor<'_> {
+    fn drop(&mut self) {
+        if !self.passed {
+            self.gate.left.send_modify(|left| *left += 1);
+        }
     }
 }
