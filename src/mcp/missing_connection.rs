@@ -126,9 +126,10 @@ pub(super) fn answer(
 fn input_required(link: &ConnectLink, request_state: String) -> InputRequiredResult {
     let elicitation = ElicitRequestParams::UrlElicitationParams {
         meta: None,
+        // Some clients show the person these words and not the link beside them.
         message: format!(
-            "{} Open the link to connect it; the call then goes on.",
-            link.what
+            "{} Open {} to connect it; the call then goes on.",
+            link.what, link.url
         ),
         url: link.url.clone(),
         // Dropped by the revision, demanded by some of its clients all the same.
