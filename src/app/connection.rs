@@ -208,7 +208,7 @@ mod tests {
             }
         };
         let mut rest = Vec::new();
-        let (_, heard) = tokio::join!(drip, reader.read_to_end(&mut rest));
+        let ((), heard) = tokio::join!(drip, reader.read_to_end(&mut rest));
         assert_eq!((heard.unwrap(), rest.as_slice()), (0, &b""[..]));
         assert!(begun.elapsed() < Duration::from_secs(30));
     }
@@ -218,7 +218,7 @@ mod tests {
         let mut client = client(hello(), &CancellationToken::new());
         client.write_all(REQUEST).await.unwrap();
         answer(&mut client).await;
-        tokio::time::sleep(QUIET - Duration::from_secs(1)).await;
+        tokio::time::sleep(QUIET.saturating_sub(Duration::from_secs(1))).await;
         client.write_all(REQUEST).await.unwrap();
         answer(&mut client).await;
         client.write_all(b"GET").await.unwrap();
