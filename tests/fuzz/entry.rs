@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// No answer, no stream of lines takes longer; streams of events may.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long and how many parts of an endless answer are heard. What keeps a stream alive goes by the clock on the wall, and
 /// so may come without a pause here.
@@ -108,7 +108,7 @@ impl Entry {
             let mut said = String::new();
             let both = async { tokio::join!(serving, heard.read_to_string(&mut said)) };
             // A client that never began with a request is an error that it is told of, and no more.
-            let (_, read) = timeout(PATIENCE, both).await.expect("it ends");
+            let (_, read) = timeout(PATIENCE, Box::pin(both)).await.expect("it ends");
             read.expect("UTF-8");
             for line in said.lines() {
                 judge_message(line.as_bytes());
