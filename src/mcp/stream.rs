@@ -42,8 +42,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let mut reader = EndsWith::new(reader, stop, server.calls_under_way());
-    reader.heard_all = server.session.clone();
+    let (calls, heard_all) = (server.calls_under_way(), server.session.clone());
+    let reader = EndsWith::new(reader, stop, calls, heard_all);
     let running = match server.serve(Lines::new(reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -78,13 +78,18 @@ struct EndsWith<R> {
 }
 
 impl<R> EndsWith<R> {
-    fn new(reader: R, stop: CancellationToken, calls: watch::Receiver<usize>) -> Self {
+    fn new(
+        reader: R,
+        stop: CancellationToken,
+        calls: watch::Receiver<usize>,
+        heard_all: CancellationToken,
+    ) -> Self {
         let end = Box::pin(after_the_last_call(stop.clone(), calls));
         Self {
             reader,
             stop,
             end,
-            heard_all: CancellationToken::new(),
+            heard_all,
         }
     }
 }
@@ -121,7 +126,8 @@ mod tests {
     async fn after_stop_nothing_is_heard_and_the_end_waits_for_the_last_call() {
         let (mut client, reader) = tokio::io::duplex(64);
         let (calls, stop) = (watch::Sender::new(1), CancellationToken::new());
-        let mut reader = EndsWith::new(reader, stop.clone(), calls.subscribe());
+        let heard_all = CancellationToken::new();
+        let mut reader = EndsWith::new(reader, stop.clone(), calls.subscribe(), heard_all);
         let mut heard = [0; 8];
         client.write_all(b"one").await.unwrap();
         assert_eq!(reader.read(&mut heard).await.unwrap(), 3);
@@ -133,5 +139,20 @@ mod tests {
         assert!(futures::poll!(&mut read).is_pending());
         calls.send_modify(|calls| *calls = 0);
         assert_eq!(read.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_closes_their_side_listens_no_more() {
+        let (mut client, reader) = tokio::io::duplex(64);
+        let (calls, stop) = (watch::Sender::new(0), CancellationToken::new());
+        let heard_all = CancellationToken::new();
+        let mut reader = EndsWith::new(reader, stop, calls.subscribe(), heard_all.clone());
+        let mut heard = [0; 8];
+        client.write_all(b"one").await.unwrap();
+        assert_eq!(reader.read(&mut heard).await.unwrap(), 3);
+        assert!(!heard_all.is_cancelled());
+        drop(client);
+        assert_eq!(reader.read(&mut heard).await.unwrap(), 0);
+        assert!(heard_all.is_cancelled());
     }
 }

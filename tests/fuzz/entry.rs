@@ -108,7 +108,7 @@ impl Entry {
             let mut said = String::new();
             let both = Box::pin(async { tokio::join!(serving, heard.read_to_string(&mut said)) });
             // A client that never began with a request is an error that it is told of, and no more.
-            let (_, read) = timeout(PATIENCE, both).await.expect("it ends");
+            let (_, read) = timeout(PATIENCE, Box::pin(both)).await.expect("it ends");
             read.expect("UTF-8");
             for line in said.lines() {
                 judge_message(line.as_bytes());
