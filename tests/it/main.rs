@@ -16,6 +16,8 @@ mod floors;
 mod full_disk;
 mod manifest;
 mod mcp;
+mod real_clients;
 mod sessions;
+mod sse;
 mod support;
 mod tickets;
