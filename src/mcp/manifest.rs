@@ -59,6 +59,9 @@ enum Transport {
     StreamableHttp {
         path: &'static str,
     },
+    Sse {
+        path: &'static str,
+    },
 }
 
 /// Where a gateway is found that somebody runs for others.
@@ -122,6 +125,7 @@ impl Manifest {
                     args: vec!["stdio"],
                 },
                 Transport::StreamableHttp { path: "/mcp" },
+                Transport::Sse { path: "/sse" },
             ],
             protocol_versions: ProtocolVersion::KNOWN_VERSIONS.to_vec(),
             tools: of_services

@@ -29,6 +29,7 @@ import httpx2
 import mcp.client.session
 import mcp_types as types
 from mcp import Client, MCPError
+from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
@@ -43,7 +44,8 @@ def parse_arguments(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         at = argv.index("--")
         argv, command = argv[:at], argv[at + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", help="the endpoint, for streamable HTTP")
+    parser.add_argument("--url", help="the endpoint, over HTTP")
+    parser.add_argument("--transport", choices=["http", "sse"], default="http", help="streamable HTTP or HTTP+SSE")
     parser.add_argument("--bearer", help="the access token")
     parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="a further header")
     parser.add_argument(
@@ -107,6 +109,8 @@ def transport(arguments: argparse.Namespace, command: list[str]) -> Any:
     headers = dict(header.split(":", 1) for header in arguments.header)
     if arguments.bearer:
         headers["Authorization"] = f"Bearer {arguments.bearer}"
+    if arguments.transport == "sse":
+        return sse_client(arguments.url, headers=headers, timeout=arguments.timeout)
     http = httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(arguments.timeout), trust_env=False)
     return streamable_http_client(arguments.url, http_client=http)
 

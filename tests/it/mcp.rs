@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::gateway_with_acme;
+use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
+use crate::support::provider::Provider;
 
 const OPENS_LINKS: &str = r#"{"elicitation":{"form":{},"url":{}}}"#;
 
@@ -163,7 +164,12 @@ async fn a_client_that_says_no_gets_the_link_in_words() {
 /// A client that always accepts and never connects is asked three times, then told in words.
 #[tokio::test]
 async fn a_client_that_only_claims_to_have_connected_is_not_asked_for_ever() {
-    let (_acme, gateway) = gateway_with_acme().await;
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    let gateway = TestGateway::start_configured(&clock, &[&acme], |config| {
+        config.mcp.wait_seconds = 0;
+    })
+    .await;
     let ana = gateway.person("ana").await;
     let mut more = json!({});
     for _ in 0..3 {

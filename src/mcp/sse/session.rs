@@ -157,7 +157,7 @@ impl Sessions {
         session.heard.send(message).await.map_err(gone)
     }
 
-    /// Puts a message of ours on the stream of a session.
+    /// Puts a message of ours on the stream of a session. A client that takes nothing for long has left.
     pub(super) async fn say(
         &self,
         agent: &AgentId,
@@ -166,7 +166,12 @@ impl Sessions {
     ) -> Result<(), NotTaken> {
         let session = self.session(agent, id)?;
         let gone = |_| NotTaken::UnknownSession;
-        session.said.send(message).await.map_err(gone)
+        let said = session.said.send(message);
+        let Ok(said) = tokio::time::timeout(self.patience.reading, said).await else {
+            session.over.cancel();
+            return Err(NotTaken::UnknownSession);
+        };
+        said.map_err(gone)
     }
 
     fn session(&self, agent: &AgentId, id: &str) -> Result<Session, NotTaken> {

@@ -1,8 +1,9 @@
-//! Real MCP clients as child processes: the official Python SDK and the MCP Inspector.
+//! Real MCP clients as child processes: the official Python SDK, the MCP Inspector, and others that [`command_lines`] asks.
 //!
 //! Owns their command lines, their output and their end: no client outlives the value that stands for it. Refuses to
 //! know what the server should answer. `scripts/clients` installs them.
 
+pub(crate) mod command_lines;
 #[cfg(test)]
 mod stub;
 
@@ -51,6 +52,13 @@ impl PythonSdk {
     pub(crate) fn over_http(url: &str, bearer: &str) -> Option<Self> {
         let mut sdk = Self::installed()?;
         sdk.command.args(["--url", url, "--bearer", bearer]);
+        Some(sdk)
+    }
+
+    /// Over HTTP+SSE of 2024-11-05.
+    pub(crate) fn over_sse(url: &str, bearer: &str) -> Option<Self> {
+        let mut sdk = Self::over_http(url, bearer)?;
+        sdk.command.args(["--transport", "sse"]);
         Some(sdk)
     }
 
@@ -168,6 +176,20 @@ pub(crate) async fn inspect(url: &str, bearer: &str, arguments: &[&str]) -> Opti
     let mut command = inspector()?;
     command
         .args([url, "--transport", "http"])
+        .args(["--header", &format!("Authorization: Bearer {bearer}")])
+        .args(arguments);
+    Some(inspection(command).await)
+}
+
+/// The same over HTTP+SSE of 2024-11-05.
+pub(crate) async fn inspect_over_sse(
+    url: &str,
+    bearer: &str,
+    arguments: &[&str],
+) -> Option<Inspection> {
+    let mut command = inspector()?;
+    command
+        .args([url, "--transport", "sse"])
         .args(["--header", &format!("Authorization: Bearer {bearer}")])
         .args(arguments);
     Some(inspection(command).await)
