@@ -105,6 +105,10 @@ impl Stream {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers build it on the spot"
+)]
 fn request(id: u32, method: &str, parameters: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters })
 }
@@ -288,7 +292,7 @@ async fn an_identifier_in_use_is_refused() {
     let link = answer["result"]["structuredContent"]["connect_url"].as_str();
     ana.connect(link.unwrap(), &acme).await.assert_connected();
 
-    let hold = acme.is_slow_to_answer("/me");
+    let hold = acme.is_slow_to_answer("/api/me");
     let call = request(
         7,
         "tools/call",

@@ -167,13 +167,11 @@ impl Sessions {
         let session = self.session(agent, id)?;
         let gone = |_| NotTaken::UnknownSession;
         let said = session.said.send(message);
-        match tokio::time::timeout(self.patience.reading, said).await {
-            Ok(said) => said.map_err(gone),
-            Err(_) => {
-                session.over.cancel();
-                Err(NotTaken::UnknownSession)
-            }
+        if let Ok(said) = tokio::time::timeout(self.patience.reading, said).await {
+            return said.map_err(gone);
         }
+        session.over.cancel();
+        Err(NotTaken::UnknownSession)
     }
 
     fn session(&self, agent: &AgentId, id: &str) -> Result<Session, NotTaken> {
