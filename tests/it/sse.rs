@@ -279,27 +279,32 @@ async fn two_sessions_side_by_side_never_mix_answers() {
     }
 }
 
-/// Nothing is read off the stream meanwhile, so that the first answer is not taken.
+/// While the provider does not answer, the first request is under way.
 #[tokio::test]
 async fn an_identifier_in_use_is_refused() {
-    let (_acme, gateway) = gateway_with_acme().await;
+    let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
-    let stream = Stream::open(&gateway, &ana).await;
-    // Before the handshake nothing is answered.
-    let hello = request(
+    let mut stream = Stream::begin(&gateway, &ana).await;
+    let answer = stream.call(1, "acme_whoami").await;
+    let link = answer["result"]["structuredContent"]["connect_url"].as_str();
+    ana.connect(link.unwrap(), &acme).await.assert_connected();
+
+    let hold = acme.is_slow_to_answer("/api/me");
+    let call = request(
         7,
-        "initialize",
-        json!({
-            "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
-        }),
+        "tools/call",
+        json!({ "name": "acme_whoami", "arguments": {} }),
     );
-    let both = [&hello, &hello].map(|message| stream.post(message));
-    let [first, second] = both;
-    let (first, second) = tokio::join!(first, second);
-    let mut statuses = [first.status(), second.status()];
-    statuses.sort();
-    assert_eq!(statuses[0], StatusCode::ACCEPTED);
-    let _ = statuses;
+    assert_eq!(stream.post(&call).await.status(), StatusCode::ACCEPTED);
+    hold.reached_by(1).await;
+    let again = stream.post(&call).await;
+    assert_eq!(again.status(), StatusCode::BAD_REQUEST);
+    let sentence = again.text().await.unwrap();
+    assert!(sentence.contains("an id of its own"), "{sentence}");
+    hold.release();
+    assert_eq!(stream.answer().await["id"], 7);
+    // Answered and taken, it is free again.
+    stream.call(7, "acme_whoami").await;
 }
 
 /// What the official SDKs fall back from: any error but "no revision in common".
