@@ -72,6 +72,9 @@ pub(super) struct ToolsOptions {
     /// Of this service alone.
     #[arg(long)]
     service: Option<String>,
+    /// Show what the list costs an agent, in tokens for each service.
+    #[arg(long, conflicts_with = "service")]
+    context: bool,
     #[command(flatten)]
     places: Places,
     #[command(flatten)]
@@ -219,6 +222,9 @@ pub(super) fn call(options: CallOptions, environment: &Environment) -> Result<()
 
 /// `attache tools`.
 pub(super) fn tools(options: ToolsOptions, environment: &Environment) -> Result<(), Failure> {
+    if options.context {
+        return context(options, environment);
+    }
     let command = Command::Tools {
         service: options.service,
     };
@@ -236,6 +242,37 @@ pub(super) fn tools(options: ToolsOptions, environment: &Environment) -> Result<
     tools
         .iter()
         .try_for_each(|tool| print(&format!("{:<32} {}", tool.name, tool.title)))
+}
+
+/// More tools than this make a list that some clients cut: VS Code takes 128 per request.
+const MANY_TOOLS: usize = 100;
+
+/// `attache tools --context`.
+fn context(options: ToolsOptions, environment: &Environment) -> Result<(), Failure> {
+    let answer = ask(options.places, environment, &Command::Context, options.form)?;
+    let Answer::Context(bill) = answer else {
+        return Err(unexpected());
+    };
+    if bill.tools > MANY_TOOLS {
+        eprintln!(
+            "{} tools are many: some clients take no more than 128. Offer some services alone, with /mcp/SERVICE or \
+             `attache stdio --service SERVICE`.",
+            bill.tools
+        );
+    }
+    if options.form.json {
+        return print_json(&bill);
+    }
+    for line in &bill.services {
+        print(&format!(
+            "{:<16} {:>4} tools {:>7} tokens",
+            line.service, line.tools, line.tokens
+        ))?;
+    }
+    print(&format!(
+        "{:<16} {:>4} tools {:>7} tokens ({})",
+        "all", bill.tools, bill.tokens, bill.tokenizer
+    ))
 }
 
 /// `attache reload`.

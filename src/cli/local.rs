@@ -68,7 +68,7 @@ pub(super) fn ask(
     if let Some(answer) = launch.ask(command)? {
         return Ok(answer);
     }
-    if command.needs_pages() {
+    if command.needs_a_gateway() {
         let kept_alive = launch.reach_or_start()?;
         let answer = launch.ask(command)?;
         drop(kept_alive);

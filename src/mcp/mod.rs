@@ -34,6 +34,7 @@ pub use selection::{Selection, UnknownService};
 pub use server::Server;
 pub use settings::{MissingConnection, Settings};
 pub use stream::{StreamError, serve_stream};
+pub use tool_list::AdvertisedTool;
 
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +76,12 @@ impl Surface {
     #[must_use]
     pub fn offers_sse(&self) -> bool {
         self.parts.settings.legacy_sse
+    }
+
+    /// Every tool as it is advertised now, whatever is selected.
+    #[must_use]
+    pub fn advertised(&self) -> Vec<AdvertisedTool> {
+        self.tools().all()
     }
 
     fn gateway(&self) -> &Gateway {

@@ -30,6 +30,15 @@ struct Offered {
     service: Option<String>,
 }
 
+/// One tool, as the list sends it.
+#[derive(Clone, Debug)]
+pub struct AdvertisedTool {
+    /// Its service; `attache` for Attache's own.
+    pub service: String,
+    /// What stands for it in the list.
+    pub json: String,
+}
+
 /// One page of the list.
 pub(super) struct Page {
     pub(super) tools: Vec<McpTool>,
@@ -87,6 +96,18 @@ impl Advertised {
     /// The definition of a tool, whoever may see it.
     pub(super) fn find(&self, name: &str) -> Option<&McpTool> {
         Some(&self.tools[*self.by_name.get(name)?].tool)
+    }
+
+    /// Every tool, as the list sends it.
+    pub(super) fn all(&self) -> Vec<AdvertisedTool> {
+        let sent = |offered: &Offered| AdvertisedTool {
+            service: offered
+                .service
+                .clone()
+                .unwrap_or_else(|| "attache".to_owned()),
+            json: serde_json::to_string(&offered.tool).unwrap_or_default(),
+        };
+        self.tools.iter().map(sent).collect()
     }
 
     /// The page that `cursor` names, the first without one; `per_page` tools at most.

@@ -106,6 +106,26 @@ async fn the_exit_status_says_what_to_do() {
     let tools = attache(&["tools", "--json"]);
     let tools: serde_json::Value = serde_json::from_str(&tools.stdout).unwrap();
     assert_eq!(tools.as_array().unwrap().len(), 5);
+
+    let bill = attache(&["tools", "--context", "--json"]);
+    let bill: serde_json::Value = serde_json::from_str(&bill.stdout).unwrap();
+    assert_eq!(bill["tools"], 5 + 2, "the sandbox's and Attache's own");
+    let of = |service: &str| {
+        let lines = bill["services"].as_array().unwrap();
+        let line = lines.iter().find(|line| line["service"] == service);
+        line.unwrap()["tokens"].as_u64().unwrap()
+    };
+    assert!(of("sandbox") > 100 && of("attache") > 100, "{bill:#}");
+    assert_eq!(bill["tokens"], of("sandbox") + of("attache"));
+    let words = attache(&["tools", "--context"]);
+    assert!(words.stdout.contains("(cl100k_base)"), "{}", words.stdout);
+
+    let reloaded = attache(&["reload", "--json"]);
+    let reloaded: serde_json::Value = serde_json::from_str(&reloaded.stdout).unwrap();
+    assert_eq!(
+        (&reloaded["services"], &reloaded["tools"]),
+        (&1.into(), &5.into())
+    );
     let (printed, status) = demo.terminate().await;
     assert_eq!((printed, status), (Vec::new(), 0));
     assert!(!folder.path().join("control.sock").exists());

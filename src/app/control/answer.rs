@@ -38,6 +38,8 @@ pub enum Answer {
         /// How many tools they have.
         tools: usize,
     },
+    /// To [`Command::Context`](super::Command::Context).
+    Context(ContextBill),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -74,6 +76,30 @@ pub struct ToolLine {
     pub description: String,
     /// What it takes.
     pub input_schema: Value,
+}
+
+/// What the tool list costs an agent: it is sent as a whole before anything else happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextBill {
+    /// What the tokens are counted with. Models count differently: it compares services, and tells the size.
+    pub tokenizer: String,
+    /// All tools.
+    pub tools: usize,
+    /// All tokens.
+    pub tokens: usize,
+    /// What each service adds, the dearest first; Attache's own tools as `attache`.
+    pub services: Vec<ContextLine>,
+}
+
+/// What one service adds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextLine {
+    /// The service's identifier.
+    pub service: String,
+    /// How many tools it has.
+    pub tools: usize,
+    /// Their tokens.
+    pub tokens: usize,
 }
 
 /// One agent.

@@ -49,14 +49,16 @@ pub enum Command {
     Open,
     /// The provider files are read again.
     Reload,
+    /// What the tool list costs an agent.
+    Context,
 }
 
 impl Command {
-    /// Whether what comes back is a link to a page: then a gateway must run that shows it.
+    /// Whether a gateway must run: what comes back is a link to a page, or depends on what clients are shown.
     #[must_use]
-    pub fn needs_pages(&self) -> bool {
+    pub fn needs_a_gateway(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Call { .. } | Self::Open => true,
+            Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
             Self::Connections
             | Self::Disconnect { .. }
             | Self::Tools { .. }

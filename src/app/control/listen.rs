@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::context_bill::context_bill;
 use super::hello::LONGEST_LINE;
 use super::{Answer, Command, Greeting, Hello, RefusalKind, Version, Wanted, run};
 use crate::app::activity::Activity;
@@ -182,6 +183,7 @@ async fn serve_command(
     let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND)).await??;
     let answer = match serde_json::from_str::<Command>(&line) {
         Ok(Command::Reload) => reload(offered),
+        Ok(Command::Context) => Answer::Context(context_bill(&offered.mcp.advertised())),
         Ok(command) => run(&offered.gateway, &offered.owner, command).await,
         Err(_) => Answer::refused(
             RefusalKind::Failed,

@@ -15,6 +15,7 @@
 
 mod answer;
 mod command;
+mod context_bill;
 mod hello;
 mod listen;
 mod locks;
@@ -22,7 +23,10 @@ mod reach;
 mod run;
 mod start;
 
-pub use answer::{AgentLine, Answer, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine};
+pub use answer::{
+    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
+    ToolLine,
+};
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
 pub use listen::ControlError;

@@ -35,6 +35,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             .create_sign_in_link(&owner.principal)
             .await
             .map(Answer::Link),
+        Command::Context => Ok(Answer::refused(
+            RefusalKind::Failed,
+            "no gateway is running here that could say what it shows to clients",
+        )),
         Command::Reload => Ok(Answer::refused(
             RefusalKind::Failed,
             "no gateway is running here; the next one reads the provider files when it starts",
