@@ -67,9 +67,20 @@ pub(super) fn id_is_file_stem(files: &[ParsedFile], report: &mut Report) {
     }
 }
 
+/// What the names of Attache's own tools begin with.
+const OWN_ID: &str = "attache";
+
 pub(super) fn ids_are_unique(files: &[ParsedFile], report: &mut Report) {
     let mut seen: BTreeMap<&str, &ParsedFile> = BTreeMap::new();
     for file in files {
+        if file.id == OWN_ID {
+            report.add(
+                file,
+                "the file name",
+                format!("`{OWN_ID}` stands for Attache itself: its own tools begin with it"),
+                "rename the file",
+            );
+        }
         if let Some(first) = seen.insert(&file.id, file) {
             report.add(
                 file,

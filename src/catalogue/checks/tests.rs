@@ -442,6 +442,11 @@ fn every_check_fires() {
             .any(|problem| problem.file == "b/notes.toml"
                 && problem.message.contains("a/notes.toml"))
     );
+    let own = check(&[Source {
+        file: "attache.toml".to_owned(),
+        text: SOUND.replace("notes_", "attache_"),
+    }]);
+    assert_fires("ids_are_unique", &own, "the name of Attache itself");
     fired.insert("ids_are_unique");
 
     let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
