@@ -300,6 +300,9 @@ async fn a_gateway_elsewhere_serves_both_eras() {
     call["params"]["name"] = json!("sandbox_whoami");
     let answer = bridge.ask(&call).await;
     assert_eq!(answer["result"]["isError"], json!(true), "{answer:#}");
+    // What lasts is not passed on, so a client that wants to listen is not left waiting.
+    let answer = bridge.ask(&modern(3, "subscriptions/listen")).await;
+    assert_eq!(answer["error"]["code"], -32601, "{answer:#}");
     assert_eq!(bridge.close().await, (Vec::new(), 0));
 
     let mut bridge = remote_bridge(&machine, &demo, &token);

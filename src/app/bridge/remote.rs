@@ -1,7 +1,8 @@
 //! The bridge to a gateway elsewhere: each message of the client is a POST (streamable HTTP, 2026-07-28 and 2025-11-25).
 //!
 //! Owns the order in which messages go out, the session of the 2025 era, and what the client is told when a request fails.
-//! Streams that a server opens by itself are not listened to: ours opens none.
+//! Answers are passed on when they are whole, so nothing that lasts can be asked for: a client that wants to listen for
+//! changes is told that there is no such method, and reads the list again when its time is over.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -18,7 +19,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::http_form::{Message, messages, repeat};
 use super::lines::{Line, Lines};
-use super::session::error;
+use super::session::{error, no_listening};
 use super::{BridgeError, LAST_ANSWERS, StartFailure};
 use crate::base::Secret;
 use crate::config::Remote;
@@ -133,6 +134,7 @@ impl<W: Write + Send + 'static> Client<W> {
             task.abort();
         }
         match &message.id {
+            Some(id) if message.is("subscriptions/listen") => self.tell(&no_listening(id)),
             Some(id) if message.method.is_some() && !message.is("initialize") => {
                 let (client, id) = (self.clone(), id.clone());
                 let task = under_way.spawn(async move { client.ask(&message).await });

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 /// Internal error (JSON-RPC 2.0 section 5.1).
 const INTERNAL_ERROR: i64 = -32603;
+const METHOD_NOT_FOUND: i64 = -32601;
 
 /// The conversation so far.
 #[derive(Debug, Default)]
@@ -180,11 +181,21 @@ fn cancelled(line: &str) -> Option<String> {
 
 /// An error for the request `id` (as JSON), in words.
 pub(super) fn error(id: &str, sentence: &str) -> String {
+    error_of(id, INTERNAL_ERROR, sentence)
+}
+
+/// The answer to a client that wants to listen where nothing that lasts is passed on.
+pub(super) fn no_listening(id: &str) -> String {
+    let sentence = "The bridge to a gateway elsewhere does not listen for changes.";
+    error_of(id, METHOD_NOT_FOUND, sentence)
+}
+
+fn error_of(id: &str, code: i64, sentence: &str) -> String {
     let id: Value = serde_json::from_str(id).unwrap_or_default();
     json!({
         "jsonrpc": "2.0",
         "id": id,
-        "error": { "code": INTERNAL_ERROR, "message": sentence },
+        "error": { "code": code, "message": sentence },
     })
     .to_string()
 }
