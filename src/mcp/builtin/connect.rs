@@ -1,13 +1,12 @@
 //! `attache_connect`: one link for every service that a task needs.
 
 use rmcp::RoleServer;
-use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool, ToolAnnotations};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
 use rmcp::service::RequestContext;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::CONNECT;
-use super::connections::{self, schema};
+use super::{CONNECT, connections, only_looks, schema};
 use crate::gateway::{ConnectError, ConnectLink, Service};
 use crate::identity::Caller;
 use crate::mcp::executions::Outcome;
@@ -50,13 +49,7 @@ pub(super) fn definition(enabled: &[&str]) -> Tool {
     )
     .with_title("Connect services")
     .with_raw_output_schema(schema(output))
-    .with_annotations(ToolAnnotations::from_raw(
-        None,
-        Some(true),
-        Some(false),
-        Some(true),
-        Some(false),
-    ))
+    .with_annotations(only_looks())
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,9 @@
 //! `attache_connections`: which services are connected, as which account, and why one is not.
 
-use std::sync::Arc;
+use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
+use serde_json::{Value, json};
 
-use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool, ToolAnnotations};
-use serde_json::{Map, Value, json};
-
-use super::CONNECTIONS;
+use super::{CONNECTIONS, only_looks, schema};
 use crate::connection::Status;
 use crate::gateway::{ConnectionView, MissingReason, ServiceView};
 use crate::identity::Caller;
@@ -41,20 +39,7 @@ pub(super) fn definition() -> Tool {
     )
     .with_title("List connections")
     .with_raw_output_schema(schema(output))
-    .with_annotations(ToolAnnotations::from_raw(
-        None,
-        Some(true),
-        Some(false),
-        Some(true),
-        Some(false),
-    ))
-}
-
-pub(super) fn schema(value: Value) -> Arc<Map<String, Value>> {
-    match value {
-        Value::Object(schema) => Arc::new(schema),
-        _ => Arc::default(),
-    }
+    .with_annotations(only_looks())
 }
 
 pub(super) async fn run(

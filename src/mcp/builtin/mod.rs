@@ -6,9 +6,12 @@
 mod connect;
 mod connections;
 
+use std::sync::Arc;
+
 use rmcp::RoleServer;
-use rmcp::model::{CallToolRequestParams, Tool as McpTool};
+use rmcp::model::{CallToolRequestParams, Tool as McpTool, ToolAnnotations};
 use rmcp::service::RequestContext;
+use serde_json::{Map, Value};
 
 use super::executions::Outcome;
 use super::server::Server;
@@ -55,4 +58,17 @@ pub(super) fn tools(enabled: &[&str]) -> Vec<McpTool> {
         return Vec::new();
     }
     vec![connect::definition(enabled), connections::definition()]
+}
+
+/// The hints of a tool that changes nothing and asks no one but this gateway.
+fn only_looks() -> ToolAnnotations {
+    ToolAnnotations::from_raw(None, Some(true), Some(false), Some(true), Some(false))
+}
+
+/// A schema as rmcp takes it.
+fn schema(value: Value) -> Arc<Map<String, Value>> {
+    match value {
+        Value::Object(schema) => Arc::new(schema),
+        _ => Arc::default(),
+    }
 }
