@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::bounds::{Excess, NO_MESSAGE};
 use super::intake::{self, Refusal};
-use super::names::Names;
+use super::names::{ForeignName, Names};
 use super::server::Server;
 use super::{Selection, Surface, UnknownService, sse};
 use crate::base::{AgentId, Held};
@@ -50,10 +50,11 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
         gateway: gateway.clone(),
         sessions,
         sse: sse.clone(),
+        names,
         owners: Arc::default(),
     };
     let legacy = if surface.settings().legacy_sse {
-        sse::router(door.clone(), sse, names, surface.clone())
+        sse::router(door.clone(), sse, surface.clone())
     } else {
         sse::router_when_off()
     };
@@ -70,6 +71,7 @@ pub(super) struct Door {
     gateway: Gateway,
     sessions: Arc<LocalSessionManager>,
     sse: sse::Sessions,
+    pub(super) names: Names,
     owners: Arc<Mutex<HashMap<String, Owner>>>,
 }
 
@@ -83,12 +85,8 @@ struct Owner {
 /// Lets a request in with its caller, or answers why not. A session belongs to the agent that began it: to everyone
 /// else it does not exist.
 async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    if names_a_user(request.headers()) {
-        return (
-            StatusCode::FORBIDDEN,
-            "The Host header must be a name and a port, without a user.",
-        )
-            .into_response();
+    if let Err(foreign) = door.names.check(request.headers()) {
+        return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
     let caller = match door.caller(request.headers()).await {
         Ok(caller) => caller,
@@ -224,13 +222,6 @@ impl Door {
             owners.retain(|id, _| live.contains_key(id.as_str()));
         }
     }
-}
-
-/// `Host` has no part for a user (RFC 9110, section 7.2). rmcp, which knows our names, reads one all the same and looks at
-/// what follows.
-fn names_a_user(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    host.is_some_and(|host| host.contains(&b'@'))
 }
 
 fn session_id(headers: &HeaderMap) -> Option<String> {

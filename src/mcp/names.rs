@@ -1,5 +1,5 @@
-//! Under which names the endpoints answer, and to which web pages: the defence against DNS rebinding that rmcp brings for
-//! streamable HTTP alone.
+//! Under which names the endpoints answer, and to which web pages: the defence against DNS rebinding, the same for every
+//! HTTP transport. rmcp's own, which it has for streamable HTTP alone, stands behind it.
 //!
 //! Refuses to know who calls. Nothing in a request ever becomes part of an answer.
 

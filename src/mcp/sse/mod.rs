@@ -29,7 +29,7 @@ use rmcp::model::{
 use serde::Deserialize;
 
 use super::http::{Door, is_json, take_in, too_busy, too_many_sessions};
-use super::names::{ForeignName, Names};
+use super::names::ForeignName;
 use super::{Server, Surface};
 use crate::base::Held;
 use crate::identity::Caller;
@@ -45,16 +45,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 struct Legacy {
     door: Door,
     sessions: Sessions,
-    names: Names,
     surface: Surface,
 }
 
 /// `/sse` and `/messages`.
-pub(super) fn router(door: Door, sessions: Sessions, names: Names, surface: Surface) -> Router {
+pub(super) fn router(door: Door, sessions: Sessions, surface: Surface) -> Router {
     let legacy = Legacy {
         door,
         sessions,
-        names,
         surface,
     };
     Router::new()
@@ -79,7 +77,7 @@ pub(super) fn router_when_off() -> Router {
 
 /// Lets a request in with its caller, or answers why not.
 async fn let_in(State(legacy): State<Legacy>, mut request: Request, next: Next) -> Response {
-    if let Err(foreign) = legacy.names.check(request.headers()) {
+    if let Err(foreign) = legacy.door.names.check(request.headers()) {
         return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
     let caller = match legacy.door.caller(request.headers()).await {
