@@ -27,6 +27,8 @@ use crate::web::{self, SignInMode};
 
 /// How often expired records are removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked what is due.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the gateway did not start. Each is a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,7 @@ impl App {
         let tasks = vec![
             listen::serve(listener, router, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
+            upkeep(gateway.clone(), stop.clone()),
         ];
         Ok(Self {
             gateway,
@@ -271,6 +274,21 @@ fn sweep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
             }
             if let Err(fault) = gateway.sweep().await {
                 tracing::error!(%fault, "expired records could not be removed");
+            }
+        }
+    })
+}
+
+fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            if let Err(fault) = gateway.do_due_work().await {
+                tracing::error!(%fault, "it could not be seen what is due");
             }
         }
     })

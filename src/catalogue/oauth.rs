@@ -2,6 +2,8 @@
 //!
 //! These are values for floor 3 to act on; nothing here sends anything.
 
+use std::time::Duration;
+
 use http::Method;
 use url::Url;
 
@@ -32,8 +34,52 @@ pub struct OAuthProfile {
     pub client_auth: ClientAuth,
     /// Where the fields of a token reply stand.
     pub token_reply: TokenReplyRules,
+    /// What becomes of refresh tokens.
+    pub refresh: RefreshRules,
     /// How access is taken back.
     pub revocation: Revocation,
+}
+
+/// What becomes of refresh tokens at this provider, by its documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshRules {
+    /// Whether a refresh brings a new refresh token.
+    pub rotates: Rotation,
+    /// A refresh token that was used is dead; using it again may end the whole grant (RFC 9700 section 4.14.2).
+    pub single_use: bool,
+    /// How long a used refresh token is accepted once more.
+    pub reuse_grace: Option<Duration>,
+    /// A refresh ends the access token before it at once.
+    pub ends_access_token: bool,
+    /// How long a refresh token lives unless it is used.
+    pub idle_ttl: Option<Duration>,
+    /// How long a grant lives, however often it is renewed.
+    pub absolute_ttl: Option<Duration>,
+}
+
+/// Whether a refresh brings a new refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Every time.
+    Always,
+    /// Sometimes: the one of the reply where it has one, the old one otherwise.
+    Maybe,
+    /// Never.
+    Never,
+}
+
+/// What is assumed of a provider whose file says nothing: the careful reading.
+impl Default for RefreshRules {
+    fn default() -> Self {
+        Self {
+            rotates: Rotation::Maybe,
+            single_use: true,
+            reuse_grace: None,
+            ends_access_token: false,
+            idle_ttl: None,
+            absolute_ttl: None,
+        }
+    }
 }
 
 /// Whether proof keys are sent.
@@ -89,6 +135,8 @@ pub struct TokenReplyRules {
     pub refresh_token: String,
     /// Path of the lifetime in seconds.
     pub expires_in: String,
+    /// Path of the refresh token's lifetime in seconds; none: replies do not hold it.
+    pub refresh_expires_in: Option<String>,
     /// Path of the granted scopes.
     pub scope: String,
     /// Characters that separate scopes in the reply, besides white space.

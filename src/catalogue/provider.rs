@@ -217,6 +217,7 @@ impl Provider {
             },
             client_auth: self.file.oauth.client_auth,
             token_reply: self.file.oauth.token_reply.rules(),
+            refresh: self.file.oauth.refresh.rules(),
             revocation: revocation(&self.file.oauth.revoke, values, hosts)?,
         })
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{AtProvider, ExpiredReason, RevokedReason, Status};
 use crate::base::{ConnectionId, PersonId, Timestamp};
 use crate::catalogue::{Account, ScopeSet};
 
@@ -41,66 +42,12 @@ pub struct GrantedBy {
     pub client_id: String,
 }
 
-/// How a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Status {
-    /// Valid and ready.
-    Active,
-    /// Must be connected again.
-    Expired {
-        /// Why.
-        reason: ExpiredReason,
-    },
-    /// Disconnected by hand: unusable here, at once.
-    Revoked {
-        /// Why.
-        reason: RevokedReason,
-        /// How it stands at the provider.
-        at_provider: AtProvider,
-    },
-}
-
-impl Status {
-    /// The status in a word, for commands and tools.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Active => "connected",
-            Self::Expired { .. } => "expired",
-            Self::Revoked { .. } => "disconnected",
-        }
-    }
-}
-
-/// Why a connection must be connected again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpiredReason {
-    /// The provider refused the access token.
-    RefusedByProvider,
-    /// The access token's lifetime is over.
-    LifetimeOver,
-}
-
-/// Why a connection was disconnected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RevokedReason {
-    /// The person disconnected it.
-    DisconnectedByUser,
-}
-
-/// How a disconnected connection stands at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AtProvider {
-    /// The provider has not confirmed the revocation yet; the credential is kept for that alone.
-    Pending,
-    /// The provider confirmed it; the credential is deleted.
-    Confirmed,
-    /// The provider has no way to revoke; the credential is deleted.
-    Unsupported,
+/// A change that the status of a connection does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a connection that is {from} cannot become {to}")]
+pub struct IllegalTransition {
+    from: &'static str,
+    to: &'static str,
 }
 
 impl Connection {
@@ -110,47 +57,77 @@ impl Connection {
         self.status == Status::Active
     }
 
-    /// The connection after its credential stopped working. One that was disconnected stays so.
-    #[must_use]
-    pub fn expire(self, reason: ExpiredReason, now: Timestamp) -> Self {
+    /// The connection after its credential stopped working.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] unless it was active: what has expired keeps its first reason, and what was disconnected
+    /// stays so.
+    pub fn expire(self, reason: ExpiredReason, now: Timestamp) -> Result<Self, IllegalTransition> {
         match self.status {
-            Status::Active => Self {
-                status: Status::Expired { reason },
-                since: now,
-                ..self
-            },
-            Status::Expired { .. } | Status::Revoked { .. } => self,
+            Status::Active => Ok(self.into_status(Status::Expired { reason }, now)),
+            status @ (Status::Expired { .. } | Status::Revoked { .. }) => {
+                Err(illegal(status, "expired"))
+            }
         }
     }
 
-    /// The connection after the person disconnected it: unusable here, and not yet confirmed by the provider.
-    #[must_use]
-    pub fn disconnect(self, now: Timestamp) -> Self {
-        let status = Status::Revoked {
-            reason: RevokedReason::DisconnectedByUser,
-            at_provider: AtProvider::Pending,
-        };
+    /// The connection after it was disconnected: unusable here, and not yet confirmed by the provider.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when it was disconnected before: the first time counts.
+    pub fn disconnect(
+        self,
+        reason: RevokedReason,
+        now: Timestamp,
+    ) -> Result<Self, IllegalTransition> {
+        match self.status {
+            Status::Active | Status::Expired { .. } => {
+                let at_provider = AtProvider::Pending;
+                let status = Status::Revoked {
+                    reason,
+                    at_provider,
+                };
+                Ok(self.into_status(status, now))
+            }
+            status @ Status::Revoked { .. } => Err(illegal(status, "disconnected")),
+        }
+    }
+
+    /// The connection after the provider's side of a disconnect is known. It stands so since it was disconnected.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] unless its revocation was under way.
+    pub fn settle(self, at_provider: AtProvider) -> Result<Self, IllegalTransition> {
+        match self.status {
+            Status::Revoked {
+                reason,
+                at_provider: AtProvider::Pending,
+            } => {
+                let (status, since) = (
+                    Status::Revoked {
+                        reason,
+                        at_provider,
+                    },
+                    self.since,
+                );
+                Ok(self.into_status(status, since))
+            }
+            status => Err(illegal(status, "settled")),
+        }
+    }
+
+    fn into_status(self, status: Status, since: Timestamp) -> Self {
         Self {
             status,
-            since: now,
+            since,
             ..self
         }
     }
+}
 
-    /// The connection after the provider's side of a disconnect is known. Only a disconnected one changes.
-    #[must_use]
-    pub fn settle(self, at_provider: AtProvider) -> Self {
-        match self.status {
-            Status::Revoked { reason, .. } => Self {
-                status: Status::Revoked {
-                    reason,
-                    at_provider,
-                },
-                ..self
-            },
-            Status::Active | Status::Expired { .. } => self,
-        }
-    }
+fn illegal(from: Status, to: &'static str) -> IllegalTransition {
+    let from = from.word();
+    IllegalTransition { from, to }
 }
 
 #[cfg(test)]
@@ -180,32 +157,45 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_disconnected_connection_never_comes_back_by_itself() {
-        let now = Timestamp::from_unix(9);
-        let revoked = connection(Status::Active).disconnect(now);
-        assert!(!revoked.is_active());
-        assert_eq!(
-            revoked
-                .clone()
-                .expire(ExpiredReason::RefusedByProvider, now),
-            revoked
-        );
-        let settled = revoked.settle(AtProvider::Confirmed);
-        assert!(matches!(
-            settled.status,
-            Status::Revoked {
-                at_provider: AtProvider::Confirmed,
-                ..
-            }
-        ));
+    const NOW: Timestamp = Timestamp::from_unix(9);
+    const REFUSED: ExpiredReason = ExpiredReason::RefusedByProvider;
+    const BY_USER: RevokedReason = RevokedReason::DisconnectedByUser;
+
+    fn revoked(at_provider: AtProvider) -> Status {
+        let reason = BY_USER;
+        Status::Revoked {
+            reason,
+            at_provider,
+        }
     }
 
     #[test]
-    fn only_a_disconnected_connection_settles() {
-        let active = connection(Status::Active);
-        assert_eq!(active.clone().settle(AtProvider::Confirmed), active);
-        let expired = active.expire(ExpiredReason::LifetimeOver, Timestamp::from_unix(5));
-        assert_eq!(expired.since, Timestamp::from_unix(5));
+    fn every_change_of_status_is_legal_or_refused() {
+        let expired = Status::Expired { reason: REFUSED };
+        let pending = revoked(AtProvider::Pending);
+        let confirmed = revoked(AtProvider::Confirmed);
+        // from, and what expiring, disconnecting and settling come to.
+        let table = [
+            (Status::Active, Some(expired), Some(pending), None),
+            (expired, None, Some(pending), None),
+            (pending, None, None, Some(confirmed)),
+            (confirmed, None, None, None),
+        ];
+        for (from, expire, disconnect, settle) in table {
+            let status = |changed: Result<Connection, _>| changed.ok().map(|now| now.status);
+            assert_eq!(status(connection(from).expire(REFUSED, NOW)), expire);
+            assert_eq!(
+                status(connection(from).disconnect(BY_USER, NOW)),
+                disconnect
+            );
+            let settled = connection(from).settle(AtProvider::Confirmed);
+            assert_eq!(status(settled), settle);
+        }
+    }
+
+    #[test]
+    fn a_settled_disconnect_keeps_its_moment() {
+        let gone = connection(Status::Active).disconnect(BY_USER, NOW).unwrap();
+        assert_eq!(gone.settle(AtProvider::GaveUp).unwrap().since, NOW);
     }
 }

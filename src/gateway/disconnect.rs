@@ -3,7 +3,7 @@
 use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, Timestamp};
-use crate::connection::{AtProvider, Connection, Status};
+use crate::connection::{AtProvider, Connection, RevokedReason, Status};
 use crate::identity::Principal;
 use crate::oauth::{self, RevocationOutcome};
 use crate::store::{Record, WriteError};
@@ -106,13 +106,14 @@ impl Gateway {
         principal: &Principal,
         id: &ConnectionId,
     ) -> Result<(Connection, Service), DisconnectError> {
+        let reason = RevokedReason::DisconnectedByUser;
         for _ in 0..ATTEMPTS {
             let record = self.own_connection(principal, id).await?;
             let service = self.service_of(&record.value)?;
-            if matches!(record.value.status, Status::Revoked { .. }) {
+            let now = self.parts.clock.now();
+            let Ok(revoked) = record.value.clone().disconnect(reason, now) else {
                 return Ok((record.value, service));
-            }
-            let revoked = record.value.clone().disconnect(self.parts.clock.now());
+            };
             match self
                 .parts
                 .store
@@ -178,7 +179,9 @@ impl Gateway {
         at_provider: AtProvider,
     ) -> Result<(), DisconnectError> {
         let record = self.own_connection(principal, id).await?;
-        let settled = record.value.clone().settle(at_provider);
+        let Ok(settled) = record.value.clone().settle(at_provider) else {
+            return Ok(());
+        };
         match self
             .parts
             .store

@@ -3,6 +3,7 @@
 //! Owns what Attache does: list tools, call one, connect, disconnect, sign in, look after agents. Each verb says in
 //! its steps what happens; the surfaces (`mcp`, `web`) only translate. Refuses to know rmcp, axum and sled.
 
+mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
@@ -18,6 +19,7 @@ mod request_state;
 mod services;
 mod sign_in;
 mod tickets;
+mod upkeep;
 
 use std::sync::Arc;
 

@@ -13,8 +13,8 @@ use url::form_urlencoded;
 
 use crate::base::Secret;
 use crate::catalogue::{
-    ClientAuth, OAuthProfile, Pkce, Revocation, ScopeSet, TokenEncoding, TokenEndpoint,
-    TokenReplyRules,
+    ClientAuth, OAuthProfile, Pkce, RefreshRules, Revocation, ScopeSet, TokenEncoding,
+    TokenEndpoint, TokenReplyRules,
 };
 use crate::connection::ClientRegistration;
 use crate::egress::{Egress, Settings};
@@ -159,6 +159,7 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
         },
         client_auth: ClientAuth::Post,
         token_reply: standard_rules(),
+        refresh: RefreshRules::default(),
         revocation: Revocation::Unsupported { manual_url: None },
     }
 }
@@ -169,6 +170,7 @@ pub(crate) fn standard_rules() -> TokenReplyRules {
         access_token: "access_token".to_owned(),
         refresh_token: "refresh_token".to_owned(),
         expires_in: "expires_in".to_owned(),
+        refresh_expires_in: None,
         scope: "scope".to_owned(),
         scope_separators: ",".to_owned(),
         ok: None,

@@ -30,6 +30,8 @@ pub struct TokenReply {
     pub refresh_token: Option<Secret>,
     /// How long the access token lives from now on, between zero and ten years. `None`: the provider does not say.
     pub expires_in: Option<Duration>,
+    /// How long the refresh token lives, where the provider says so.
+    pub refresh_expires_in: Option<Duration>,
     /// What was granted. `None`: the reply names nothing, which means as requested (RFC 6749 section 5.1).
     pub scopes: Option<ScopeSet>,
 }
@@ -139,6 +141,7 @@ fn outcome(
             .refresh_token()
             .map(|token| Secret::new(token.secret())),
         expires_in: reply.expires_in(),
+        refresh_expires_in: None,
         scopes: reply.scopes().map(|scopes| {
             scopes
                 .iter()

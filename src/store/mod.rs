@@ -21,6 +21,7 @@ mod backend;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod due;
 mod envelope;
 mod error;
 mod examine;
@@ -43,6 +44,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use due::DueNote;
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
@@ -160,11 +162,11 @@ impl Store {
         }))
     }
 
-    /// The table whose keys begin with `prefix/`. The prefixes `store` and `exp` are the store's own.
+    /// The table whose keys begin with `prefix/`. The prefixes `store`, `exp` and `due` are the store's own.
     #[must_use]
     pub fn table<V>(&self, prefix: &'static str) -> Table<V> {
         debug_assert!(
-            !matches!(prefix, "store" | sweep::HINTS),
+            !matches!(prefix, "store" | sweep::HINTS | due::NOTES),
             "the prefix `{prefix}` is the store's own"
         );
         Table::new(self.clone(), prefix)

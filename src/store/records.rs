@@ -5,7 +5,7 @@
 
 use super::{Store, Table};
 use crate::base::PersonId;
-use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential};
+use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Tombstone};
 use crate::identity::{Agent, Principal, Session, SignInLink};
 
 impl Store {
@@ -49,6 +49,12 @@ impl Store {
     #[must_use]
     pub fn credentials(&self) -> Table<Credential> {
         self.table("cre")
+    }
+
+    /// Credentials that must still be revoked, by person id, connection id and a random part.
+    #[must_use]
+    pub fn tombstones(&self) -> Table<Tombstone> {
+        self.table("tom")
     }
 
     /// Connect tickets, by the digest of their link's last part.

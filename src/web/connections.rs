@@ -194,16 +194,13 @@ fn active_sentence(is_first: bool) -> &'static str {
     }
 }
 
-fn expired_sentence(reason: ExpiredReason) -> &'static str {
-    match reason {
-        ExpiredReason::RefusedByProvider => "The service no longer accepts it. Reconnect to go on.",
-        ExpiredReason::LifetimeOver => "Its time is over. Reconnect to go on.",
-    }
+fn expired_sentence(reason: ExpiredReason) -> String {
+    format!("{} Reconnect to go on.", reason.sentence())
 }
 
 fn revoked_sentence(at_provider: AtProvider) -> Option<&'static str> {
     match at_provider {
-        AtProvider::Confirmed | AtProvider::Unsupported => None,
+        AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => None,
         AtProvider::Pending => Some(
             "You disconnected it, and agents cannot use it. The service has not confirmed it yet.",
         ),

@@ -77,6 +77,7 @@ fn receipt_page(web: &Web, signed_in: &SignedIn, receipt: Receipt) -> Disconnect
         at_provider: match receipt.at_provider {
             AtProvider::Confirmed => Shown::Confirmed,
             AtProvider::Unsupported => Shown::Unsupported(manual),
+            AtProvider::GaveUp => Shown::GaveUp(manual),
             AtProvider::Pending => Shown::Pending {
                 retry: format!("/connections/{}/disconnect", receipt.connection),
             },

@@ -106,6 +106,7 @@ const EXPOSING: &[&str] = &[
     // Records that are sealed.
     "connection/authorization_request.rs",
     "connection/credential.rs",
+    "connection/tombstone.rs",
     "identity/session.rs",
     "store/master_key.rs",
     // Requests to providers.

@@ -163,6 +163,9 @@ fn sentence(receipt: &Receipt) -> String {
         (AtProvider::Unsupported, Some(url)) => {
             format!("{name} cannot be told so: remove the access there, at {url}.")
         }
+        (AtProvider::GaveUp, _) => {
+            format!("{name} never confirmed it: look there whether the access is gone.")
+        }
         (AtProvider::Unsupported, None) => format!("{name} has no way to be told so."),
     };
     format!("{name} is disconnected as {account}. {at_provider}")

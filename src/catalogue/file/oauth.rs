@@ -1,6 +1,7 @@
 //! `[oauth]`: everything that an `OAuthProfile` is made of, with places for variables.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use serde::Deserialize;
@@ -9,8 +10,8 @@ use url::Url;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RevocationAuth, RevocationTokens, ScopeImplications, ScopeSet, TokenEncoding,
-    TokenReplyRules,
+    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationTokens, Rotation, ScopeImplications,
+    ScopeSet, TokenEncoding, TokenReplyRules,
 };
 
 /// `[oauth]`.
@@ -36,6 +37,8 @@ pub(crate) struct OAuthFile {
     pub(crate) token: TokenFile,
     #[serde(default)]
     pub(crate) token_reply: TokenReplyFile,
+    #[serde(default)]
+    pub(crate) refresh: RefreshFile,
     pub(crate) revoke: RevokeFile,
 }
 
@@ -65,6 +68,39 @@ pub(crate) struct TokenFile {
     pub(crate) params: BTreeMap<String, String>,
 }
 
+/// `[oauth.refresh]`; what is left out gets the careful reading.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefreshFile {
+    rotates: Option<RotationFile>,
+    single_use: Option<bool>,
+    reuse_grace_s: Option<u64>,
+    #[serde(default)]
+    ends_access_token: bool,
+    idle_ttl_s: Option<u64>,
+    absolute_ttl_s: Option<u64>,
+}
+
+impl RefreshFile {
+    /// A refresh token that is never replaced is used again and again; any other counts as single-use unless the file
+    /// says otherwise.
+    pub(crate) fn rules(&self) -> RefreshRules {
+        let rotates = match self.rotates {
+            Some(RotationFile::Always) => Rotation::Always,
+            Some(RotationFile::Maybe) | None => Rotation::Maybe,
+            Some(RotationFile::Never) => Rotation::Never,
+        };
+        RefreshRules {
+            rotates,
+            single_use: self.single_use.unwrap_or(rotates != Rotation::Never),
+            reuse_grace: self.reuse_grace_s.map(Duration::from_secs),
+            ends_access_token: self.ends_access_token,
+            idle_ttl: self.idle_ttl_s.map(Duration::from_secs),
+            absolute_ttl: self.absolute_ttl_s.map(Duration::from_secs),
+        }
+    }
+}
+
 /// `[oauth.token_reply]`; every key has the default of RFC 6749 section 5.1.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -72,6 +108,7 @@ pub(crate) struct TokenReplyFile {
     access_token: String,
     refresh_token: String,
     expires_in: String,
+    refresh_expires_in: Option<String>,
     scope: String,
     scope_separators: String,
     ok: Option<String>,
@@ -85,6 +122,7 @@ impl Default for TokenReplyFile {
             access_token: "access_token".to_owned(),
             refresh_token: "refresh_token".to_owned(),
             expires_in: "expires_in".to_owned(),
+            refresh_expires_in: None,
             scope: scope(),
             scope_separators: String::new(),
             ok: None,
@@ -100,6 +138,7 @@ impl TokenReplyFile {
             access_token,
             refresh_token,
             expires_in,
+            refresh_expires_in,
             scope,
             scope_separators,
             ok,
@@ -110,6 +149,7 @@ impl TokenReplyFile {
             access_token,
             refresh_token,
             expires_in,
+            refresh_expires_in,
             scope,
             scope_separators,
             ok,
@@ -248,6 +288,14 @@ enum ClientAuthFile {
 enum EncodingFile {
     Form,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RotationFile {
+    Always,
+    Maybe,
+    Never,
 }
 
 #[derive(Deserialize)]

@@ -201,13 +201,15 @@ impl Gateway {
     }
 
     fn credential_from(&self, reply: &TokenReply) -> Credential {
+        let now = self.parts.clock.now();
         Credential {
             access_token: reply.access_token.clone(),
             refresh_token: reply.refresh_token.clone(),
-            expires: reply
-                .expires_in
-                .map(|lifetime| self.parts.clock.now() + lifetime),
+            obtained: now,
+            expires: reply.expires_in.map(|lifetime| now + lifetime),
+            refresh_expires: reply.refresh_expires_in.map(|lifetime| now + lifetime),
             generation: 1,
+            intent: None,
         }
     }
 

@@ -1,0 +1,70 @@
+//! Due work: what must be looked at without anybody asking.
+//!
+//! Owns the kinds of tasks and the loop over those that are due. Each kind has its home elsewhere; every task asks the
+//! record that it is about, so that doing one twice, late, or for nothing does no harm.
+
+use std::fmt;
+
+use futures::{StreamExt, stream};
+
+use super::{Fault, Gateway};
+use crate::store::DueNote;
+
+/// What can be due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// The credential at this key may have to be renewed.
+    Renew(String),
+}
+
+impl Task {
+    fn parse(text: &str) -> Option<Self> {
+        match text.split_once('/')? {
+            ("renew", key) => Some(Self::Renew(key.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Renew(key) => write!(formatter, "renew/{key}"),
+        }
+    }
+}
+
+impl Gateway {
+    /// Does what is due: one pass. Returns how many notes were followed.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store cannot say what is due. A task that fails is told in the log and tried again later.
+    pub async fn do_due_work(&self) -> Result<usize, Fault> {
+        const AT_MOST: usize = 1_000;
+        const AT_ONCE: usize = 16;
+        let now = self.parts.clock.now();
+        let notes = self.parts.store.due(now, AT_MOST).await?;
+        let count = notes.len();
+        stream::iter(notes)
+            .for_each_concurrent(AT_ONCE, |note| self.follow(note))
+            .await;
+        Ok(count)
+    }
+
+    async fn follow(&self, note: DueNote) {
+        let done = match Task::parse(&note.task) {
+            Some(Task::Renew(key)) => self.renew_if_due(&key).await,
+            None => {
+                tracing::warn!(task = note.task, "nobody knows this task any more");
+                Ok(())
+            }
+        };
+        let dropped = match done {
+            Ok(()) => self.parts.store.drop_due(&note).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = dropped {
+            tracing::error!(%fault, task = note.task, "due work failed; it is tried again");
+        }
+    }
+}
