@@ -49,7 +49,7 @@ pub use inputs::{ArgumentProblem, InvalidArguments};
 pub use load::{embedded, read_directory};
 pub(crate) use nearest::nearest;
 pub use oauth::{
-    ClientAuth, OAuthProfile, Pkce, RefreshRules, Revocation, RevocationAuth, RevocationRequest,
+    ClientAuth, OAuthProfile, Pkce, RefreshRules, Revocation, RevocationAuth, RevocationReach, RevocationRequest,
     RevocationTokens, Rotation, TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 pub use problem::{Problem, Source};

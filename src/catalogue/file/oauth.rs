@@ -10,7 +10,7 @@ use url::Url;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationTokens, Rotation, ScopeImplications,
+    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationReach, RevocationTokens, Rotation, ScopeImplications,
     ScopeSet, TokenEncoding, TokenReplyRules,
 };
 
@@ -167,6 +167,16 @@ pub(crate) enum RevokeFile {
     Request(Box<RevokeRequestFile>),
 }
 
+impl RevokeFile {
+    /// The provider's own page on which a person removes the access.
+    pub(crate) fn manual_url(&self) -> Option<&Url> {
+        match self {
+            Self::Unsupported { manual_url } => manual_url.as_ref(),
+            Self::Request(request) => request.manual_url.as_ref(),
+        }
+    }
+}
+
 /// The request of `[oauth.revoke]`.
 #[derive(Clone, Debug)]
 pub(crate) struct RevokeRequestFile {
@@ -180,6 +190,8 @@ pub(crate) struct RevokeRequestFile {
     pub(crate) success: Vec<u16>,
     pub(crate) confirmed_by: Option<String>,
     pub(crate) already_dead: Vec<String>,
+    pub(crate) reach: RevocationReach,
+    pub(crate) manual_url: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +214,7 @@ struct RevokeKeys {
     confirmed_by: Option<String>,
     #[serde(default)]
     already_dead: Vec<String>,
+    reach: Option<RevocationReachFile>,
 }
 
 impl TryFrom<RevokeKeys> for RevokeFile {
@@ -222,9 +235,6 @@ impl TryFrom<RevokeKeys> for RevokeFile {
                 );
             }
         };
-        if keys.manual_url.is_some() {
-            return Err("`manual_url` belongs to `unsupported = true`");
-        }
         Ok(Self::Request(Box::new(RevokeRequestFile {
             method,
             url,
@@ -249,6 +259,12 @@ impl TryFrom<RevokeKeys> for RevokeFile {
             success: keys.success,
             confirmed_by: keys.confirmed_by,
             already_dead: keys.already_dead,
+            reach: match keys.reach {
+                Some(RevocationReachFile::Token) => RevocationReach::Token,
+                Some(RevocationReachFile::Grant) => RevocationReach::Grant,
+                None => RevocationReach::default(),
+            },
+            manual_url: keys.manual_url,
         })))
     }
 }
@@ -304,6 +320,13 @@ enum RevocationAuthFile {
     Client,
     ClientBasic,
     Bearer,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RevocationReachFile {
+    Token,
+    Grant,
 }
 
 #[derive(Deserialize)]
