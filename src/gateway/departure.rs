@@ -159,7 +159,8 @@ impl Gateway {
         let all = connections.list(&format!("{person}/"), usize::MAX).await?;
         let mut count = 0;
         for record in all.whole()? {
-            self.note_revocation(record.key(), self.parts.clock.now()).await?;
+            self.note_revocation(record.key(), self.parts.clock.now())
+                .await?;
             self.bury_credential(&record.value, TombstoneReason::Disconnected)
                 .await?;
             is_gone(connections.delete(&record).await)?;

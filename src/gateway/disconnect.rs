@@ -92,7 +92,9 @@ impl Gateway {
         principal: &Principal,
         id: &ConnectionId,
     ) -> Result<(Connection, Option<Service>), DisconnectError> {
-        let record = self.connection_at(&format!("{}/{id}", principal.id)).await?;
+        let record = self
+            .connection_at(&format!("{}/{id}", principal.id))
+            .await?;
         let service = self.services().find(&record.value.service).cloned();
         Ok((record.value, service))
     }
@@ -131,7 +133,9 @@ impl Gateway {
         principal: &Principal,
         id: &ConnectionId,
     ) -> Result<Option<Receipt>, DisconnectError> {
-        let record = self.connection_at(&format!("{}/{id}", principal.id)).await?;
+        let record = self
+            .connection_at(&format!("{}/{id}", principal.id))
+            .await?;
         Ok(self.receipt_of(&record.value).await?)
     }
 
@@ -196,7 +200,10 @@ impl Gateway {
         for record in self.tombstones_at(&key).await? {
             tombstones.push(record.value);
         }
-        let obstacle = match tombstones.first().map(|tombstone| self.ready_for(tombstone)) {
+        let obstacle = match tombstones
+            .first()
+            .map(|tombstone| self.ready_for(tombstone))
+        {
             Some(Err(NotReady::NotSetUp)) => Obstacle::NotSetUp,
             Some(Err(NotReady::SetUpAnew)) => Obstacle::SetUpAnew,
             Some(Ok(_)) if tombstones.iter().all(|tombstone| tombstone.confirmed) => {
@@ -204,12 +211,17 @@ impl Gateway {
             }
             Some(Ok(_)) | None => Obstacle::NotConfirmed,
         };
-        let ends = tombstones.iter().filter_map(|tombstone| tombstone.access_expires);
+        let ends = tombstones
+            .iter()
+            .filter_map(|tombstone| tombstone.access_expires);
         let buried = tombstones.iter().map(|tombstone| tombstone.buried).max();
         Ok(Revoking {
             obstacle,
             answers_until: ends.max().filter(|end| *end > now),
-            next: tombstones.iter().filter_map(|tombstone| tombstone.next).min(),
+            next: tombstones
+                .iter()
+                .filter_map(|tombstone| tombstone.next)
+                .min(),
             kept_until: buried.unwrap_or(connection.since) + Tombstone::KEPT,
         })
     }

@@ -52,7 +52,9 @@ impl Gateway {
         person: Option<&PersonId>,
         service: Option<&str>,
     ) -> Result<EndedAll, Fault> {
-        let prefix = person.map(|person| format!("{person}/")).unwrap_or_default();
+        let prefix = person
+            .map(|person| format!("{person}/"))
+            .unwrap_or_default();
         let connections = self.parts.store.connections();
         let listing = connections.list(&prefix, usize::MAX).await?;
         let wanted: Vec<Connection> = listing
@@ -79,11 +81,7 @@ impl Gateway {
         })
     }
 
-    async fn cut(
-        &self,
-        by: &Principal,
-        connection: Connection,
-    ) -> (Connection, Result<(), Fault>) {
+    async fn cut(&self, by: &Principal, connection: Connection) -> (Connection, Result<(), Fault>) {
         let reason = if connection.person == by.id {
             RevokedReason::DisconnectedByUser
         } else {
@@ -108,7 +106,9 @@ impl Gateway {
             }
         });
         if tokio::time::timeout(ASKING, asked).await.is_err() {
-            tracing::warn!("not every provider has answered in time; the rest is revoked as due work");
+            tracing::warn!(
+                "not every provider has answered in time; the rest is revoked as due work"
+            );
         }
     }
 

@@ -10,8 +10,8 @@ use url::Url;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationReach, RevocationTokens, Rotation, ScopeImplications,
-    ScopeSet, TokenEncoding, TokenReplyRules,
+    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationReach, RevocationTokens, Rotation,
+    ScopeImplications, ScopeSet, TokenEncoding, TokenReplyRules,
 };
 
 /// `[oauth]`.
