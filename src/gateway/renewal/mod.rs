@@ -77,6 +77,8 @@ pub(super) enum Outcome {
         /// When it makes sense to ask again.
         wait: Duration,
     },
+    /// It was granted to another registration than the one that is set up now, which cannot renew it.
+    OtherAuthority,
     /// The connection has no credential any more.
     Gone,
 }
@@ -220,7 +222,7 @@ impl Gateway {
                 Ok(renewable) => renewable,
                 Err(outcome) => return Ok(self.rest(key, outcome)),
             };
-            let Some(announced) = self.announce(key, &renewable).await? else {
+            let Some(announced) = self.announce(key, &renewable, stale).await? else {
                 continue;
             };
             let announced = match announced {
@@ -274,8 +276,7 @@ impl Gateway {
             return Ok(Err(Outcome::Ended(reason)));
         };
         let Some((service, ready)) = self.authority_of(&connection.value) else {
-            // The registration has changed: what was granted to the old one cannot be renewed with the new one.
-            return Ok(Err(Outcome::NotNow { wait: PROBE_AGAIN }));
+            return Ok(Err(Outcome::OtherAuthority));
         };
         let endpoint = ready.oauth.token.url.as_str();
         let now = self.parts.clock.monotonic();
@@ -362,12 +363,13 @@ impl Gateway {
         &self,
         key: &str,
         renewable: &Renewable,
+        stale: &Stale,
     ) -> Result<Option<Result<Record<Credential>, Outcome>>, Fault> {
         let credential = &renewable.credential;
         let rules = &renewable.ready.oauth.refresh;
         let (holder, now) = (&self.parts.renewals.holder, self.parts.clock.now());
         let Ok(announced) = credential.value.announce(holder, rules, now) else {
-            let outcome = self.exhausted(key, renewable).await?;
+            let outcome = self.exhausted(key, renewable, stale).await?;
             return Ok(Some(Err(outcome)));
         };
         match self
@@ -384,9 +386,15 @@ impl Gateway {
     }
 
     /// The refresh token must not be sent again: what is left is the access token, for as long as it works.
-    async fn exhausted(&self, key: &str, renewable: &Renewable) -> Result<Outcome, Fault> {
-        match self.remaining(key, &renewable.credential.value) {
-            Some(left) if left.is_zero() => {
+    async fn exhausted(
+        &self,
+        key: &str,
+        renewable: &Renewable,
+        stale: &Stale,
+    ) -> Result<Outcome, Fault> {
+        let left = self.remaining(key, &renewable.credential.value);
+        match left {
+            left if stale.refused.is_some() || left == Some(Duration::ZERO) => {
                 let reason = ExpiredReason::InterruptedRefresh;
                 let connection = self.parts.store.connections().get(key).await?;
                 if let Some(connection) = connection {
