@@ -46,6 +46,7 @@ impl ClientProof {
 /// How token requests are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Requests {
+    /// JSON is understood as well.
     #[default]
     Form,
     Json,

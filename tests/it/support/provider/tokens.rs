@@ -53,7 +53,7 @@ fn is_written_as_wanted(ledger: &Ledger, request: &Request) -> bool {
     let is_json = request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"));
-    (ledger.dialect.requests == Requests::Json) == is_json
+    ledger.dialect.requests == Requests::Form || is_json
 }
 
 /// Whether refreshes are answered where this one arrived.
