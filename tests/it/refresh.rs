@@ -26,11 +26,19 @@ impl Scene {
     /// The provider as `knobs` make it.
     async fn with(knobs: impl FnOnce(&Provider)) -> Self {
         let clock = clock();
-        let acme = Provider::start(&clock);
+        Self::with_clocks(&clock, &clock, knobs).await
+    }
+
+    /// The same, where gateway and provider go by clocks of their own.
+    async fn with_clocks(clock: &Clock, theirs: &Clock, knobs: impl FnOnce(&Provider)) -> Self {
+        let acme = Provider::start(theirs);
         knobs(&acme);
-        let gateway = TestGateway::start(&clock, &[&acme]).await;
+        let gateway = TestGateway::start(clock, &[&acme]).await;
         let ana = gateway.person("ana").await;
-        let link = ana.call("acme_create_thing", json!({ "name": "kite" })).await.link();
+        let link = ana
+            .call("acme_create_thing", json!({ "name": "kite" }))
+            .await
+            .link();
         ana.connect(&link, &acme).await.assert_connected();
         Self { acme, gateway, ana }
     }
@@ -55,6 +63,13 @@ impl Scene {
         assert_eq!(self.whoami().await.json()["name"], "ana");
     }
 
+    /// Ana connects again, with the link that a call gives her now.
+    async fn reconnect(&self) {
+        let link = self.whoami().await.link();
+        self.ana.connect(&link, &self.acme).await.assert_connected();
+        self.assert_works().await;
+    }
+
     async fn assert_card(&self, status: &str) {
         assert_eq!(self.ana.open("/connections").await.card("acme"), status);
     }
@@ -64,7 +79,9 @@ impl Scene {
         let requests = self.acme.token_requests();
         requests
             .iter()
-            .filter(|request| request.params().get("grant_type").map(String::as_str) == Some("refresh_token"))
+            .filter(|request| {
+                request.params().get("grant_type").map(String::as_str) == Some("refresh_token")
+            })
             .count()
     }
 
@@ -90,6 +107,10 @@ impl Scene {
 fn assert_delayed(answer: &Answer) {
     let structured = &answer.result()["structuredContent"];
     assert_eq!(structured["error"], json!("delayed"), "{:#}", answer.body);
-    assert!(structured["retry_after_seconds"].as_u64().is_some_and(|wait| wait > 0));
+    assert!(
+        structured["retry_after_seconds"]
+            .as_u64()
+            .is_some_and(|wait| wait > 0)
+    );
     assert_eq!(structured.get("connect_url"), None::<&Value>);
 }

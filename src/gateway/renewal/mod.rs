@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use self::flights::Flights;
 use self::pauses::Pauses;
@@ -36,7 +37,7 @@ use crate::catalogue::RefusalKind;
 use crate::connection::{
     Connection, Credential, ExpiredReason, Status, Tombstone, TombstoneReason,
 };
-use crate::oauth;
+use crate::oauth::{self, RefreshRequest};
 use crate::store::{Record, WriteError};
 use crate::upstream;
 
@@ -120,6 +121,7 @@ struct Renewable {
     service: Service,
     ready: Arc<Ready>,
     refresh_token: Secret,
+    redirect_uri: Url,
 }
 
 /// What a step found: go on with something, or stop with an outcome.
@@ -225,7 +227,7 @@ impl Gateway {
                 Ok(announced) => announced,
                 Err(outcome) => return Ok(self.rest(key, outcome)),
             };
-            if let Some(outcome) = self.ask(key, &renewable, announced, stale).await? {
+            if let Some(outcome) = self.request(key, &renewable, announced, stale).await? {
                 return Ok(outcome);
             }
         }
@@ -281,12 +283,14 @@ impl Gateway {
         if let Some(wait) = pauses.left(key, endpoint, urgent, now) {
             return Ok(Err(Outcome::NotNow { wait }));
         }
+        let redirect_uri = self.redirect_uri(&service)?;
         Ok(Ok(Renewable {
             connection,
             credential,
             service,
             ready,
             refresh_token,
+            redirect_uri,
         }))
     }
 
@@ -399,7 +403,7 @@ impl Gateway {
     }
 
     /// Sends the announced request, and does what its answer means. None: look again.
-    async fn ask(
+    async fn request(
         &self,
         key: &str,
         renewable: &Renewable,
@@ -408,6 +412,11 @@ impl Gateway {
     ) -> Result<Option<Outcome>, Fault> {
         let ready = &renewable.ready;
         let endpoint = ready.oauth.token.url.as_str();
+        let request = RefreshRequest {
+            refresh_token: &renewable.refresh_token,
+            granted: &renewable.connection.value.granted,
+            redirect_uri: &renewable.redirect_uri,
+        };
         let sent = self.parts.clock.monotonic();
         let outcome = {
             // Never closed.
@@ -416,7 +425,7 @@ impl Gateway {
                 &self.parts.egress,
                 &ready.oauth,
                 &ready.registration,
-                &renewable.refresh_token,
+                &request,
             )
             .await
         };
@@ -525,7 +534,13 @@ impl Gateway {
                     .as_ref()
                     .is_some_and(|now| now.value.access_token == next.access_token);
                 if !is_kept {
-                    self.bury_what_came_too_late(&connection, &next).await?;
+                    let reason = match current {
+                        Some(_) => TombstoneReason::Superseded,
+                        None => TombstoneReason::Disconnected,
+                    };
+                    let now = self.parts.clock.now();
+                    let late = Tombstone::of(&connection, &next, reason, now);
+                    self.bury(late).await?;
                 }
                 Ok(match current {
                     Some(current) => Outcome::Newer(Arc::new(current.value)),
@@ -546,27 +561,6 @@ impl Gateway {
                 Err(error.into())
             }
         }
-    }
-
-    async fn bury_what_came_too_late(
-        &self,
-        connection: &Connection,
-        late: &Credential,
-    ) -> Result<(), Fault> {
-        let tombstone = Tombstone {
-            person: connection.person.clone(),
-            connection: connection.id.clone(),
-            service: connection.service.clone(),
-            granted_by: connection.granted_by.clone(),
-            access_token: Some(late.access_token.clone()),
-            refresh_token: late.refresh_token.clone(),
-            access_expires: late.expires,
-            reason: TombstoneReason::Superseded,
-            buried: self.parts.clock.now(),
-            attempts: 0,
-            confirmed: false,
-        };
-        self.bury(&tombstone).await
     }
 
     /// A provider that issues the very token that it has just refused has not renewed anything: the token counts as over
