@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::Connected;
 use crate::support::provider::{ClientProof, Provider, REFRESH_PATH, Request};
 
@@ -362,18 +360,4 @@ async fn an_end_is_noticed_at_every_kind_of_provider() {
         let refreshes = connected.refreshes().len();
         assert_eq!(refreshes, end.refreshes, "{}", end.name);
     }
-}
-
-#[tokio::test]
-async fn a_refresh_that_grants_less_is_believed() {
-    let connected = Connected::to(|acme| {
-        acme.rotates_refresh_tokens();
-    })
-    .await;
-    connected.acme.narrows_scopes_at_refresh("profile");
-    connected.gateway.clock().advance(HOUR);
-    connected.assert_works().await;
-    let refused = connected.ana.call("acme_list_things", json!({})).await;
-    refused.assert_failed("things:read");
-    assert_eq!(connected.refreshes().len(), 1);
 }

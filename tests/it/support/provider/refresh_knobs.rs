@@ -152,7 +152,7 @@ impl Provider {
         self.with(|ledger| ledger.dialect.rewrites_scopes = true)
     }
 
-    /// Replies to refreshes name these scopes alone.
+    /// A refresh leaves these scopes alone, and says so.
     pub(crate) fn narrows_scopes_at_refresh(&self, scopes: &str) -> &Self {
         let scopes = ScopeSet::parse(scopes, "");
         self.with(|ledger| ledger.behaviour.refresh.narrowed_scopes = Some(scopes))

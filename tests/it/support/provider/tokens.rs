@@ -27,19 +27,20 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
     if let Some(scripted) = ledger.behaviour.token_answer.clone() {
         return scripted;
     }
-    let outcome = match params.get("grant_type").map(String::as_str) {
-        _ if !is_written_as_wanted(ledger, request) => {
+    let authenticated = authenticate(ledger, request, &params);
+    let grant_type = params.get("grant_type").map(String::as_str);
+    let outcome = match (authenticated, grant_type) {
+        (Err(refusal), _) => Err(refuse(ledger, &refusal)),
+        (Ok(()), _) if !is_written_as_wanted(ledger, request) => {
             Err(refuse(ledger, &Refusal("invalid_request")))
         }
-        Some("authorization_code") => authenticate(ledger, request, &params)
-            .and_then(|()| redeem(ledger, &params))
-            .map_err(|refusal| refuse(ledger, &refusal)),
-        Some("refresh_token") if has_refresh(ledger, request) => {
-            authenticate(ledger, request, &params)
-                .and_then(|()| refresh(ledger, &params))
-                .map_err(|refusal| refuse_refresh(ledger, &refusal))
+        (Ok(()), Some("authorization_code")) => {
+            redeem(ledger, &params).map_err(|refusal| refuse(ledger, &refusal))
         }
-        _ => Err(refuse(ledger, &Refusal("unsupported_grant_type"))),
+        (Ok(()), Some("refresh_token")) if has_refresh(ledger, request) => {
+            refresh(ledger, &params).map_err(|refusal| refuse_refresh(ledger, &refusal))
+        }
+        (Ok(()), _) => Err(refuse(ledger, &Refusal("unsupported_grant_type"))),
     };
     let answer = outcome.unwrap_or_else(|refusal| refusal);
     if ledger.behaviour.token_answers_to_lose > 0 {
@@ -219,10 +220,10 @@ fn refresh(ledger: &mut Ledger, params: &BTreeMap<String, String>) -> Result<Ans
         return Err(refused());
     }
     let next = next_refresh_token(ledger, token.grant, text);
-    let mut reply = renewed_tokens(ledger, token.grant, next);
-    if let Some(scopes) = &ledger.behaviour.refresh.narrowed_scopes {
-        reply["scope"] = json!(scopes.to_string());
+    if let Some(scopes) = ledger.behaviour.refresh.narrowed_scopes.clone() {
+        ledger.narrow(token.grant, scopes);
     }
+    let reply = renewed_tokens(ledger, token.grant, next);
     Ok(written(ledger, &reply))
 }
 

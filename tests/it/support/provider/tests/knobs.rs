@@ -78,6 +78,21 @@ async fn a_refresh_within_the_second_brings_the_same_token_dead() {
 }
 
 #[tokio::test]
+async fn a_refresh_can_grant_less() {
+    let provider = acme();
+    let client = Client::of(&provider);
+    let tokens = client.connect().await;
+    assert_eq!(tokens.text("scope"), SCOPES);
+    provider.narrows_scopes_at_refresh("profile");
+    let refreshed = client.refresh(&tokens.text("refresh_token")).await;
+    assert_eq!(refreshed.text("scope"), "profile");
+    let access = refreshed.text("access_token");
+    assert_eq!(client.whoami(&access).await, 200);
+    let things = client.call("GET", "/api/things", &access, "").await;
+    assert_eq!(things.status, 403, "it means what it says");
+}
+
+#[tokio::test]
 async fn a_limited_token_endpoint_says_for_how_long() {
     let provider = acme();
     let client = Client::of(&provider);
