@@ -19,6 +19,7 @@ mod full_disk;
 mod fuzz_corpus;
 mod manifest;
 mod mcp;
+mod model;
 mod provider_kinds;
 mod real_clients;
 mod refresh;
