@@ -278,6 +278,15 @@ const ENDS: &[End] = &[
         refreshes: 0,
     },
     End {
+        name: "the file knows nothing of refresh tokens",
+        provider: |acme| {
+            acme.documents_no_refresh();
+        },
+        after: HOUR,
+        meanwhile: nothing,
+        refreshes: 0,
+    },
+    End {
         name: "no refresh token is given",
         provider: |acme| {
             acme.gives_no_refresh_token();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::behaviour::RefreshTokens;
-use super::dialect::{ClientProof, Requests};
+use super::dialect::{ClientProof, Repeated, Requests};
 use super::http::{Answer, Request};
 use super::ledger::{Code, GrantId, Ledger};
 use super::{REFRESH_PATH, Violation};
@@ -234,13 +234,14 @@ fn has_what_it_needs(
     params: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
     let dialect = &ledger.dialect.refresh;
+    let wants = |repeated| dialect.repeats.contains(&repeated);
     let grant = ledger.grant_ever(grant);
     let is_there = |(name, value): &(String, String)| params.get(name) == Some(value);
     let scope = params.get("scope").map(|scope| ScopeSet::parse(scope, ""));
     let redirect_uri = params.get("redirect_uri");
-    let scope_fits = !dialect.wants_scope || scope == grant.map(|grant| grant.scopes.clone());
+    let scope_fits = !wants(Repeated::Scope) || scope == grant.map(|grant| grant.scopes.clone());
     let redirect_uri_fits =
-        !dialect.wants_redirect_uri || redirect_uri == grant.map(|grant| &grant.redirect_uri);
+        !wants(Repeated::RedirectUri) || redirect_uri == grant.map(|grant| &grant.redirect_uri);
     if dialect.params.iter().all(is_there) && scope_fits && redirect_uri_fits {
         Ok(())
     } else {
