@@ -1,13 +1,14 @@
 //! Every way in which providers renew access and take it back: a person connects at each kind of provider through the
 //! real gateway, and the provider says what arrived.
 
+mod faults;
 mod renewing;
 mod revoking;
 
 use serde_json::json;
 
 use crate::support::gateway::{TestGateway, clock};
-use crate::support::person::{Answer, Person};
+use crate::support::person::{Answer, Page, Person};
 use crate::support::provider::{Provider, Request};
 
 /// Ana, connected to one kind of provider.
@@ -40,6 +41,20 @@ impl Connected {
         assert_eq!(self.whoami().await.json()["name"], "ana");
     }
 
+    /// Disconnects on the Connections page, and returns the path and the receipt.
+    async fn disconnect(&self) -> (String, Page) {
+        let page = self.ana.open("/connections").await;
+        let start = page
+            .text
+            .find("/connections/con_")
+            .expect("a way to disconnect");
+        let path = page.text[start..].split('"').next().expect("an end");
+        let question = self.ana.open(path).await;
+        let receipt = self.ana.press(&question, path).await;
+        assert!(receipt.status.is_success(), "{}", receipt.text);
+        (path.to_owned(), receipt)
+    }
+
     async fn card(&self) -> String {
         self.ana.open("/connections").await.card("acme")
     }
@@ -58,4 +73,13 @@ impl Connected {
         canaries.retain(|canary| canary.contains(&mark));
         canaries
     }
+}
+
+/// How a receipt says that it stands at the provider.
+fn at_provider(receipt: &Page) -> &str {
+    let (_, rest) = receipt
+        .text
+        .split_once("data-at-provider=\"")
+        .expect("a receipt");
+    rest.split('"').next().expect("an end")
 }
