@@ -20,6 +20,7 @@ mod fuzz_corpus;
 mod manifest;
 mod mcp;
 mod model;
+mod provider_kinds;
 mod real_clients;
 mod refresh;
 mod reply_policy;

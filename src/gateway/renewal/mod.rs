@@ -250,6 +250,26 @@ impl Gateway {
         Ok(())
     }
 
+    /// A connection that nothing can renew lives as long as its access token does.
+    async fn not_renewable(
+        &self,
+        key: &str,
+        connection: Record<Connection>,
+        credential: &Record<Credential>,
+        stale: &Stale,
+    ) -> Result<Outcome, Fault> {
+        let reason = match (&stale.refused, self.remaining(key, &credential.value)) {
+            (Some(_), _) => ExpiredReason::RefusedByProvider,
+            (None, Some(left)) if left.is_zero() => ExpiredReason::RefreshTokenMissing,
+            (None, left) => {
+                let wait = left.unwrap_or(KEEP_ALIVE);
+                return Ok(Outcome::NotNow { wait });
+            }
+        };
+        self.end(key, connection, credential, reason).await?;
+        Ok(Outcome::Ended(reason))
+    }
+
     /// Reads everything anew, and sees whether a request makes sense at all.
     async fn renewable(&self, key: &str, stale: &Stale) -> Step<Renewable> {
         let store = &self.parts.store;
@@ -268,16 +288,16 @@ impl Gateway {
             Status::Revoked { .. } => return Ok(Err(Outcome::Gone)),
         }
         let Some(refresh_token) = credential.value.refresh_token.clone() else {
-            let reason = match stale.refused {
-                Some(_) => ExpiredReason::RefusedByProvider,
-                None => ExpiredReason::RefreshTokenMissing,
-            };
-            self.end(key, connection, &credential, reason).await?;
-            return Ok(Err(Outcome::Ended(reason)));
+            let outcome = self.not_renewable(key, connection, &credential, stale);
+            return outcome.await.map(Err);
         };
         let Some((service, ready)) = self.authority_of(&connection.value) else {
             return Ok(Err(Outcome::OtherAuthority));
         };
+        if !ready.oauth.refresh.supported {
+            let outcome = self.not_renewable(key, connection, &credential, stale);
+            return outcome.await.map(Err);
+        }
         let endpoint = ready.oauth.token.url.as_str();
         let now = self.parts.clock.monotonic();
         let (pauses, urgent) = (&self.parts.renewals.pauses, stale.refused.is_some());
