@@ -197,6 +197,9 @@ impl App {
                 tracing::error!(%error, "a task ended badly");
             }
         }
+        if let Err(fault) = self.gateway.write_all_uses().await {
+            tracing::error!(%fault, "what connections were last used for could not be written");
+        }
         self.store.close().await;
         // Only now are those told who wait for the end.
         drop(self.until_the_end);
@@ -289,6 +292,9 @@ fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
             }
             if let Err(fault) = gateway.do_due_work().await {
                 tracing::error!(%fault, "it could not be seen what is due");
+            }
+            if let Err(fault) = gateway.write_uses().await {
+                tracing::error!(%fault, "what connections are used for could not be written");
             }
         }
     })

@@ -25,7 +25,7 @@ impl<'a> ScopePlan<'a> {
             Some(named) => self.with_tools(named, []),
             None => self.with_tools(&none, self.reading()),
         };
-        if set.difference(&self.oauth.base_scopes).is_empty() {
+        if self.is_nothing(&set) {
             return self.with_tools(&none, self.all());
         }
         set
@@ -62,6 +62,12 @@ impl<'a> ScopePlan<'a> {
     #[must_use]
     pub fn with_all_tools(self, held: &ScopeSet) -> ScopeSet {
         self.with_tools(held, self.all())
+    }
+
+    /// Whether nothing is left of `asked` without what the protocol itself needs.
+    #[must_use]
+    pub fn is_nothing(self, asked: &ScopeSet) -> bool {
+        asked.difference(&self.oauth.base_scopes).is_empty()
     }
 
     /// What tools need and `granted` does not cover.

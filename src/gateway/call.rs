@@ -108,6 +108,7 @@ impl Gateway {
         let request = tool
             .render(&ready.variables, arguments)
             .map_err(unrenderable)?;
+        self.note_use(&usable.connection, tool);
         let response = upstream::send(&self.parts.egress, request, &usable.access_token)
             .await
             .map_err(|error| unreachable(service, tool, &error))?;
@@ -162,7 +163,7 @@ impl Gateway {
         Ok(usable.err())
     }
 
-    fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
+    pub(super) fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
         let services = self.services();
         if let Some((service, tool)) = services.tool(name) {
             return Ok((service.clone(), Arc::clone(tool)));
@@ -209,6 +210,10 @@ impl Gateway {
             RefusalKind::TokenInvalid => {
                 self.expire_refused(used).await?;
                 let reason = MissingReason::Expired(ExpiredReason::RefusedByProvider);
+                self.connect_first(caller, service, tool, reason).await
+            }
+            RefusalKind::ScopeMissing if tool.scopes().iter().next().is_some() => {
+                let reason = self.withdraw(used, service, tool, &refusal).await?;
                 self.connect_first(caller, service, tool, reason).await
             }
             _ => Ok(CallError::Refused {

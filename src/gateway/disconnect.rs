@@ -70,6 +70,7 @@ impl Gateway {
         if at_provider != AtProvider::Pending {
             self.settle(principal, id, at_provider).await?;
             self.delete_credential(&revoked).await?;
+            self.forget_use(&revoked).await?;
         }
         tracing::info!(connection = %id, service = service.id(), ?at_provider, "disconnected");
         Ok(Receipt {

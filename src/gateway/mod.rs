@@ -16,22 +16,25 @@ mod fault;
 mod links;
 mod people;
 mod request_state;
+mod scopes;
 mod services;
 mod sign_in;
 mod tickets;
 mod upkeep;
+mod usage;
 
 use std::sync::Arc;
 
 pub use admission::{Busy, Limits, Permit};
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
+pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
 pub use disconnect::{DisconnectError, Receipt};
 pub use fault::Fault;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
+pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};
@@ -62,6 +65,7 @@ struct Parts {
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    uses: usage::Uses,
 }
 
 impl Gateway {
@@ -90,6 +94,7 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            uses: usage::Uses::default(),
         };
         Self {
             parts: Arc::new(parts),

@@ -153,6 +153,7 @@ impl Gateway {
         let connection = self
             .store_connection(service, request, account, granted, &credential)
             .await?;
+        self.begin_ledger_of_use(&connection);
         // From here on the connection stands: what fails now must not take its token back.
         let ticket = self.advance_ticket(request).await.unwrap_or_else(|fault| {
             tracing::error!(%fault, "a connect link could not be marked as used");
@@ -161,7 +162,7 @@ impl Gateway {
         self.parts
             .open_tickets
             .advance(&request.person, service.id());
-        self.parts.arrivals.announce(&request.person);
+        self.parts.arrivals.announce(&request.person, service.id());
         let other_accounts = self.other_accounts(&connection).await.unwrap_or_default();
         tracing::info!(connection = %connection.id, service = service.id(), "connected");
         Ok(Completed {
