@@ -10,9 +10,9 @@ use super::pages::{
 };
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
-use crate::base::Secret;
+use crate::base::{ConnectionId, Secret};
 use crate::connection::{AuthorizationRequest, ConnectTicket};
-use crate::gateway::{Begun, SignedIn, StepView};
+use crate::gateway::{Begun, ConnectError, Extent, SignedIn, StepView};
 
 /// `GET /connect/{ticket}`: who asks for what. Shows, and changes nothing: chat programs open links to preview them.
 pub(super) async fn page(
@@ -73,6 +73,48 @@ pub(super) async fn begin_with_service(
     match web.gateway.begin_with_service(&service, &signed_in).await {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, &service, error),
+    }
+}
+
+/// How much is asked for.
+#[derive(Deserialize)]
+pub(super) struct Allow {
+    allow: Allowance,
+}
+
+/// The value of `?allow=`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Allowance {
+    Same,
+    Refused,
+    Everything,
+    Less,
+}
+
+/// `POST /connections/{connection}/reconnect`: begins to connect an account anew, with `?allow=` as much.
+pub(super) async fn begin_with_connection(
+    State(web): State<Web>,
+    Path(connection): Path<String>,
+    Query(Allow { allow }): Query<Allow>,
+    Submitter(signed_in): Submitter,
+) -> Response {
+    let extent = match allow {
+        Allowance::Same => Extent::Same,
+        Allowance::Refused => Extent::Refused,
+        Allowance::Everything => Extent::Everything,
+        Allowance::Less => Extent::Less,
+    };
+    let begun = match ConnectionId::parse(&connection) {
+        Ok(id) => {
+            let gateway = &web.gateway;
+            gateway.begin_with_connection(&id, extent, &signed_in).await
+        }
+        Err(_) => Err(ConnectError::UnknownConnection),
+    };
+    match begun {
+        Ok(begun) => go_on(&web, &signed_in, begun),
+        Err(error) => problem::connect(&web, &signed_in, "", error),
     }
 }
 

@@ -25,7 +25,7 @@ mod start;
 
 pub use answer::{
     AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
-    ToolLine,
+    ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

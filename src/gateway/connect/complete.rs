@@ -162,7 +162,7 @@ impl Gateway {
         self.parts
             .open_tickets
             .advance(&request.person, service.id());
-        self.parts.arrivals.announce(&request.person, service.id());
+        self.parts.arrivals.announce(&request.person);
         let other_accounts = self.other_accounts(&connection).await.unwrap_or_default();
         tracing::info!(connection = %connection.id, service = service.id(), "connected");
         Ok(Completed {

@@ -34,6 +34,10 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         &ConnectedPage::sample_with_more_to_do(),
     )?;
     add("connected-with-less", &ConnectedPage::sample_with_less())?;
+    add(
+        "connected-with-more-than-asked",
+        &ConnectedPage::sample_with_more_than_asked(),
+    )?;
     add("disconnect", &DisconnectPage::sample())?;
     add(
         "disconnect-unsupported",
@@ -63,8 +67,8 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, ConnectStep, Label, NextStep, Notice, Permission, Problem,
-        STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
+        ASSETS, Action, CSRF_FIELD, ConnectStep, GrantedPermission, Label, NextStep, Notice,
+        Permission, Problem, STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
@@ -120,7 +124,15 @@ mod tests {
             account: Some(hostile()),
             tools: tools.clone(),
             permissions: permissions.clone(),
+            granted: vec![GrantedPermission {
+                permission: Permission::new(HOSTILE, HOSTILE),
+                mark: hostile(),
+                last_needed: None,
+            }],
             missing: permissions.clone(),
+            unasked: permissions.clone(),
+            allow_more: Some(HOSTILE.to_owned()),
+            allow_less: Some(HOSTILE.to_owned()),
             ..ServiceCard::new(
                 HOSTILE,
                 HOSTILE,
@@ -153,7 +165,9 @@ mod tests {
             agent: Some(hostile()),
             previous_account: Some(hostile()),
             granted: permissions.clone(),
-            missing: permissions,
+            missing: permissions.clone(),
+            blocked: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            beyond: permissions,
             allow_more: Some(HOSTILE.to_owned()),
             ..ConnectedPage::sample()
         };
