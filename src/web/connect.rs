@@ -156,7 +156,7 @@ fn connect_page(
 ) -> ConnectPage {
     let now = web.gateway.clock().now();
     let provider = &step.service.provider;
-    let tools = connections::tools(&step.service);
+    let (tools, other_tools) = connections::tools_with(&step.service, &step.scopes);
     let tool = tools
         .iter()
         .find(|line| line.name.as_str() == ticket.tool)
@@ -173,6 +173,7 @@ fn connect_page(
         host: host(&step.authorization_endpoint).into(),
         permissions: connections::permissions(&step.service, &step.scopes),
         tools,
+        other_tools,
         previous_account: step.previous_account.as_deref().map(Into::into),
         valid_until: When::new(ticket.expires, now),
         action,
@@ -191,7 +192,7 @@ fn steps_page(
         service: step.service.provider.name().into(),
         host: host(&step.authorization_endpoint).into(),
         permissions: connections::permissions(&step.service, &step.scopes),
-        tools: connections::tools(&step.service),
+        tools: connections::tools_with(&step.service, &step.scopes).0,
         account: step.previous_account.as_deref().map(Into::into),
         done: step.done,
         action: format!("{path}?service={}", step.service.id()),

@@ -75,6 +75,19 @@ pub(super) fn tools(service: &Service) -> Vec<ToolLine> {
     service.provider.tools().iter().map(line).collect()
 }
 
+/// The tools of a service that work with `scopes`, and how many there are besides.
+pub(super) fn tools_with(service: &Service, scopes: &ScopeSet) -> (Vec<ToolLine>, usize) {
+    let all = service.provider.tools();
+    let implied = service.provider.implications();
+    let work: Vec<_> = all
+        .iter()
+        .filter(|tool| tool.scopes().missing(scopes, implied).is_empty())
+        .map(|tool| ToolLine::new(tool.name(), tool.title(), tool.hints().read_only))
+        .collect();
+    let others = all.len() - work.len();
+    (work, others)
+}
+
 /// Scopes in words.
 pub(super) fn permissions(service: &Service, scopes: &ScopeSet) -> Vec<Permission> {
     scopes

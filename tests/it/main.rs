@@ -21,6 +21,7 @@ mod manifest;
 mod mcp;
 mod real_clients;
 mod reply_policy;
+mod scopes;
 mod selection;
 mod sessions;
 mod sse;

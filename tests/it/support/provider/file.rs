@@ -1,8 +1,16 @@
 //! The provider file by which the gateway gets to know a fake provider.
 
 /// The file's text; it must be called `{name}.toml`. `origin` is the provider's address and its issuer.
-pub(super) fn provider_file(name: &str, origin: &str) -> String {
-    TEMPLATE.replace("@name@", name).replace("@origin@", origin)
+pub(super) fn provider_file(name: &str, origin: &str, writing_implies_reading: bool) -> String {
+    let implies = if writing_implies_reading {
+        "implies = { \"things:write\" = [\"things:read\"] }\n"
+    } else {
+        ""
+    };
+    TEMPLATE
+        .replace("@name@", name)
+        .replace("@origin@", origin)
+        .replace("@implies@\n", implies)
 }
 
 const TEMPLATE: &str = r#"# A provider that exists in tests alone.
@@ -23,6 +31,7 @@ pkce = "required"
 client_auth = "basic"
 scopes = ["profile", "things:read", "things:write"]
 write_scopes = ["things:write"]
+@implies@
 scope_words = { profile = "See your name", "things:read" = "See your things", "things:write" = "Make and delete things as you" }
 authorize = { url = "@origin@/authorize" }
 token = { url = "@origin@/token" }
