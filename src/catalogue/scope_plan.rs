@@ -188,3 +188,6 @@ fn uncovered(wanted: &ScopeSet, held: &ScopeSet, implied: &ScopeImplications) ->
         .filter(|scope| !implied.covers(held, scope))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

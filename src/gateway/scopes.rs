@@ -152,7 +152,7 @@ impl Gateway {
 
     /// The provider has said which scopes the credential of `connection` has now: in the reply to a refresh (RFC 6749
     /// section 6). An empty set says nothing: providers send one where they mean "as before".
-    #[expect(dead_code, reason = "called after a refresh")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "called after a refresh"))]
     pub(super) async fn note_granted(
         &self,
         connection: &Connection,
@@ -219,3 +219,6 @@ impl Gateway {
         Err(Fault::Contention)
     }
 }
+
+#[cfg(test)]
+mod tests;

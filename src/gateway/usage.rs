@@ -113,7 +113,7 @@ impl Gateway {
         let scopes = plan.used_by(tool, &connection.granted);
         let now = self.parts.clock.now();
         self.parts.uses.note(record_key(connection), now, |usage| {
-            usage.note(&scopes, now)
+            usage.note(&scopes, now);
         });
     }
 
@@ -237,7 +237,10 @@ impl Gateway {
     }
 
     /// Forgets what the connections of `person` were used for.
-    #[expect(dead_code, reason = "called when a person is deleted")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "called when a person is deleted")
+    )]
     pub(super) async fn forget_uses_of(&self, person: &PersonId) -> Result<(), Fault> {
         const AT_A_TIME: usize = 256;
         let prefix = format!("{person}/");

@@ -84,13 +84,18 @@ fn scope<'a>(line: &'a Value, name: &str) -> &'a Value {
 #[tokio::test]
 async fn an_agent_asks_for_what_its_tool_needs_and_nothing_else() {
     let (acme, gateway) = gateway_with_acme().await;
-    for (name, tool, expected) in [
-        ("ana", "acme_whoami", "profile"),
-        ("ben", "acme_list_things", "profile things:read"),
-        ("eve", "acme_delete_thing", "profile things:write"),
+    for (name, tool, arguments, expected) in [
+        ("ana", "acme_whoami", json!({}), "profile"),
+        ("ben", "acme_list_things", json!({}), "profile things:read"),
+        (
+            "eve",
+            "acme_delete_thing",
+            json!({ "id": 1 }),
+            "profile things:write",
+        ),
     ] {
         let person = gateway.person(name).await;
-        connect_for(&person, tool, json!({ "id": 1 }), &acme).await;
+        connect_for(&person, tool, arguments, &acme).await;
         assert_eq!(acme.asked_for(), expected, "{tool}");
     }
 }

@@ -254,21 +254,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier_2".into()),
-            account: Some("ana in Lighthouse Club".into()),
-            since: ago(40 * 86_400),
-            tools: sample_tools(),
-            granted: sample_granted(now),
-            unasked: vec![Permission::new("users:write", "Change your profile")],
-            allow_more: Some("/connections/con_courier_2/reconnect?allow=everything".to_owned()),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-            )
-        },
+        sample_second_account(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -299,4 +285,24 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },
     ]
+}
+
+/// A further account at one of the services of [`sample_cards`], for 40 days.
+fn sample_second_account(now: Timestamp) -> ServiceCard {
+    let since = Timestamp::from_unix(now.as_unix() - 40 * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(since, now)),
+        tools: sample_tools(),
+        granted: sample_granted(now),
+        unasked: vec![Permission::new("users:write", "Change your profile")],
+        allow_more: Some("/connections/con_courier_2/reconnect?allow=everything".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
 }

@@ -104,6 +104,32 @@ mod tests {
         }
     }
 
+    fn hostile_card() -> ServiceCard {
+        let permission = || Permission::new(HOSTILE, HOSTILE);
+        let permissions = || vec![permission(), Permission::new(HOSTILE, "")];
+        ServiceCard {
+            reason: Some(hostile()),
+            account: Some(hostile()),
+            tools: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            permissions: permissions(),
+            granted: vec![GrantedPermission {
+                permission: permission(),
+                mark: hostile(),
+                last_needed: None,
+            }],
+            missing: permissions(),
+            unasked: permissions(),
+            allow_more: Some(HOSTILE.to_owned()),
+            allow_less: Some(HOSTILE.to_owned()),
+            ..ServiceCard::new(
+                HOSTILE,
+                HOSTILE,
+                Status::Expired,
+                Action::Reconnect(HOSTILE.to_owned()),
+            )
+        }
+    }
+
     /// Pages in which every text that comes from outside is hostile.
     fn hostile_pages() -> Vec<String> {
         let tools = vec![ToolLine::new(HOSTILE, HOSTILE, false)];
@@ -119,27 +145,7 @@ mod tests {
             query: hostile(),
             ..ConnectionsPage::sample()
         };
-        connections.cards = vec![ServiceCard {
-            reason: Some(hostile()),
-            account: Some(hostile()),
-            tools: tools.clone(),
-            permissions: permissions.clone(),
-            granted: vec![GrantedPermission {
-                permission: Permission::new(HOSTILE, HOSTILE),
-                mark: hostile(),
-                last_needed: None,
-            }],
-            missing: permissions.clone(),
-            unasked: permissions.clone(),
-            allow_more: Some(HOSTILE.to_owned()),
-            allow_less: Some(HOSTILE.to_owned()),
-            ..ServiceCard::new(
-                HOSTILE,
-                HOSTILE,
-                Status::Expired,
-                Action::Reconnect(HOSTILE.to_owned()),
-            )
-        }];
+        connections.cards = vec![hostile_card()];
         let without_match = ConnectionsPage {
             query: hostile(),
             ..ConnectionsPage::sample_without_match()
