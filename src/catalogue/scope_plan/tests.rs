@@ -8,8 +8,8 @@ name = "Notes"
 base_url = "https://notes.example"
 host_allow = ["notes.example"]
 confidence = "documentation"
-unconfirmed = ["Everything."]
-setup = { redirect_rules = "Any." }
+unconfirmed = ["Nothing is confirmed."]
+setup = { redirect_rules = "Any address will do." }
 
 [oauth]
 pkce = "required"
@@ -38,7 +38,7 @@ is = "token_invalid"
 
 fn tool(name: &str, read_only: bool, scopes: &str) -> String {
     format!(
-        "[[tool]]\nname = \"notes_{name}\"\ntitle = \"Do it\"\ndescription = \"Do it.\"\nread_only = {read_only}\n\
+        "[[tool]]\nname = \"notes_{name}\"\ntitle = \"Do it\"\ndescription = \"Do what it says.\"\nread_only = {read_only}\n\
          destructive = false\nidempotent = true\nopen_world = false\nscopes = {scopes}\n{} = \"/{name}\"\nexample = {{}}\n",
         if read_only { "get" } else { "put" }
     )
@@ -68,9 +68,9 @@ fn scopes(text: &str) -> ScopeSet {
 fn asked(held: &str, names: &[&str]) -> String {
     let provider = provider(("", ""));
     let tools = provider.tools().iter().map(AsRef::as_ref);
-    let named = tools.filter(|tool: &&Tool| names.iter().any(|name| tool.name().ends_with(name)));
+    let wanted = tools.filter(|tool: &&Tool| names.iter().any(|name| tool.name().ends_with(name)));
     let plan = provider.scope_plan();
-    plan.with_tools(&scopes(held), named).to_string()
+    plan.with_tools(&scopes(held), wanted).to_string()
 }
 
 #[test]
