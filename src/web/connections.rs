@@ -212,6 +212,7 @@ fn show_scopes(card: &mut ServiceCard, service: &Service, shown: &ConnectionView
             Need::Never => "no tool needs it",
         }
         .into(),
+        spare: matches!(granted.need, Need::Idle | Need::Never),
         last_needed: granted.last_needed.map(|day| When::new(day, now)),
     };
     card.granted = scopes.granted.iter().map(line).collect();

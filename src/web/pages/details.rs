@@ -28,8 +28,10 @@ impl Permission {
 pub struct GrantedPermission {
     /// The permission.
     pub permission: Permission,
-    /// What stands out about it, such as `never used`; empty when it is used.
+    /// What there is to say about it, such as `never used`; empty when it is used.
     pub mark: Label,
+    /// Whether it could be given up.
+    pub spare: bool,
     /// The day on which a call last needed it.
     pub last_needed: Option<When>,
 }
@@ -76,6 +78,7 @@ pub(super) fn sample_granted(now: Timestamp) -> Vec<GrantedPermission> {
     let line = |(permission, (days, mark)): (Permission, (i64, &str))| GrantedPermission {
         permission,
         mark: mark.into(),
+        spare: !mark.is_empty(),
         last_needed: if days > 0 { day(days) } else { None },
     };
     sample_permissions()

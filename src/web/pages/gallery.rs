@@ -115,6 +115,7 @@ mod tests {
             granted: vec![GrantedPermission {
                 permission: permission(),
                 mark: hostile(),
+                spare: true,
                 last_needed: None,
             }],
             missing: permissions(),
