@@ -197,6 +197,7 @@ impl App {
                 tracing::error!(%error, "a task ended badly");
             }
         }
+        self.gateway.drain().await;
         if let Err(fault) = self.gateway.write_all_uses().await {
             tracing::error!(%fault, "what connections were last used for could not be written");
         }

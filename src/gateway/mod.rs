@@ -7,14 +7,18 @@ mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
+mod burial;
 mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod departure;
 mod disconnect;
+mod disconnect_all;
 mod fault;
 mod links;
 mod people;
+mod renewal;
 mod request_state;
 mod scopes;
 mod services;
@@ -30,7 +34,9 @@ pub use call::CallError;
 pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
-pub use disconnect::{DisconnectError, Receipt};
+pub use departure::{Departure, PersonLine, RemovePersonError};
+pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
+pub use disconnect_all::{Ended, EndedAll};
 pub use fault::Fault;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
@@ -62,9 +68,11 @@ struct Parts {
     random: Random,
     open_tickets: tickets::OpenTickets,
     arrivals: arrivals::Arrivals,
+    resting_providers: burial::RestingProviders,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    renewals: renewal::Renewals,
     uses: usage::Uses,
 }
 
@@ -82,6 +90,7 @@ impl Gateway {
     ) -> Self {
         let admission = admission::Admission::new(limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
+        let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
             store,
             egress,
@@ -91,9 +100,11 @@ impl Gateway {
             random,
             open_tickets: tickets::OpenTickets::default(),
             arrivals: arrivals::Arrivals::default(),
+            resting_providers: burial::RestingProviders::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            renewals,
             uses: usage::Uses::default(),
         };
         Self {

@@ -150,18 +150,13 @@ impl Gateway {
         Ok(Scopes::of(service, connection, usage.as_ref(), now))
     }
 
-    /// The provider has said which scopes the credential of `connection` has now: in the reply to a refresh (RFC 6749
+    /// The provider has said which scopes the credential at `key` has now: in the reply to a refresh (RFC 6749
     /// section 6). An empty set says nothing: providers send one where they mean "as before".
-    #[cfg_attr(not(test), expect(dead_code, reason = "called after a refresh"))]
-    pub(super) async fn note_granted(
-        &self,
-        connection: &Connection,
-        scopes: &ScopeSet,
-    ) -> Result<(), Fault> {
-        if scopes.is_empty() || *scopes == connection.granted {
+    pub(super) async fn note_granted(&self, key: &str, scopes: &ScopeSet) -> Result<(), Fault> {
+        if scopes.is_empty() {
             return Ok(());
         }
-        self.change_granted(connection, |_| scopes.clone()).await
+        self.change_granted(key, |_| scopes.clone()).await
     }
 
     /// The provider refused `tool` for a scope that had been granted: it is not granted any more, unless the connection
@@ -176,7 +171,8 @@ impl Gateway {
         let current = self.credential(&used.connection).await?;
         if current.is_some_and(|now| now.value.access_token == used.access_token) {
             let plan = service.provider.scope_plan();
-            self.change_granted(&used.connection, |granted| {
+            let key = record_key(&used.connection);
+            self.change_granted(&key, |granted| {
                 granted.difference(&plan.behind(tool, granted))
             })
             .await?;
@@ -190,12 +186,12 @@ impl Gateway {
 
     async fn change_granted(
         &self,
-        connection: &Connection,
+        key: &str,
         change: impl Fn(&ScopeSet) -> ScopeSet,
     ) -> Result<(), Fault> {
         let connections = self.parts.store.connections();
         for _ in 0..ATTEMPTS {
-            let Some(record) = connections.get(&record_key(connection)).await? else {
+            let Some(record) = connections.get(key).await? else {
                 return Ok(());
             };
             let granted = change(&record.value.granted);

@@ -132,6 +132,20 @@ impl Gateway {
         Ok(usage.and_then(|usage| usage.last_used))
     }
 
+    /// Whether a call used `connection` within a day before `now`; one that was just made counts as used.
+    pub(super) async fn was_used_lately(
+        &self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        const LATELY: Duration = Duration::from_hours(24);
+        let used = self
+            .last_used(connection)
+            .await?
+            .max(Some(connection.since));
+        Ok(used.is_some_and(|used| now.since(used) < LATELY))
+    }
+
     /// What `connection` was used for.
     pub(super) async fn usage(&self, connection: &Connection) -> Result<Option<Usage>, Fault> {
         let key = record_key(connection);
@@ -237,10 +251,6 @@ impl Gateway {
     }
 
     /// Forgets what the connections of `person` were used for.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "called when a person is deleted")
-    )]
     pub(super) async fn forget_uses_of(&self, person: &PersonId) -> Result<(), Fault> {
         const AT_A_TIME: usize = 256;
         let prefix = format!("{person}/");

@@ -11,11 +11,12 @@
 //! | `reach` | the other side: connecting, and one command |
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
-//! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
+//! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 
 mod answer;
 mod command;
 mod context_bill;
+mod endings;
 mod hello;
 mod listen;
 mod locks;
@@ -24,8 +25,8 @@ mod run;
 mod start;
 
 pub use answer::{
-    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
-    ScopeLine, ToolLine,
+    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
+    ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

@@ -71,7 +71,8 @@ async fn what_a_refresh_says_replaces_what_was_granted() {
         ("profile", "profile"),
     ] {
         let now = stored(&gateway, &connection).await;
-        gateway.note_granted(&now, &scopes(said)).await.unwrap();
+        let key = record_key(&now);
+        gateway.note_granted(&key, &scopes(said)).await.unwrap();
         let now = stored(&gateway, &connection).await;
         assert_eq!(now.granted, scopes(granted), "{said}");
         // What was asked for stays, so that the page can say what is missing.
@@ -95,6 +96,11 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
 
     gateway.note_use(&connection, tool);
     assert_eq!(gateway.last_used(&connection).await.unwrap(), Some(NOON));
+    for (hours, lately) in [(23, true), (25, false)] {
+        let later = NOON + std::time::Duration::from_hours(hours);
+        let used = gateway.was_used_lately(&connection, later).await;
+        assert_eq!(used.unwrap(), lately, "{hours}");
+    }
     assert!(uses.get(&key).await.unwrap().is_none(), "only noted");
     gateway.write_uses().await.unwrap();
     let written = uses.get(&key).await.unwrap().unwrap().value;

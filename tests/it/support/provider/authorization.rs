@@ -121,7 +121,7 @@ pub(super) fn decide(ledger: &mut Ledger, request: &Request) -> Answer {
         if ledger.behaviour.adds_up_grants {
             scopes = scopes.union(&ledger.granted_by(&person));
         }
-        let grant = ledger.grant(&person, scopes);
+        let grant = ledger.grant(&person, scopes, &authorization.redirect_uri);
         let code = ledger.issue_code(grant, &authorization);
         callback.query_pairs_mut().append_pair("code", &code);
     } else {
