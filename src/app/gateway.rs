@@ -198,6 +198,9 @@ impl App {
             }
         }
         self.gateway.drain().await;
+        if let Err(fault) = self.gateway.write_all_uses().await {
+            tracing::error!(%fault, "what connections were last used for could not be written");
+        }
         self.store.close().await;
         // Only now are those told who wait for the end.
         drop(self.until_the_end);
@@ -290,6 +293,9 @@ fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
             }
             if let Err(fault) = gateway.do_due_work().await {
                 tracing::error!(%fault, "it could not be seen what is due");
+            }
+            if let Err(fault) = gateway.write_uses().await {
+                tracing::error!(%fault, "what connections are used for could not be written");
             }
         }
     })

@@ -1,7 +1,8 @@
 //! Floor 1: what a person has connected.
 //!
 //! Owns connections, their status and its reason, credentials and their renewal, tombstones, authorization requests and
-//! connect tickets. Refuses to
+//! connect tickets,
+//! and the ledger of use. Refuses to
 //! know how any of it is stored or fetched.
 
 mod authorization_request;
@@ -15,6 +16,7 @@ mod connection;
 mod credential;
 mod status;
 mod tombstone;
+mod usage;
 
 pub use authorization_request::{AuthorizationRequest, CallbackRefusal};
 pub use client_registration::ClientRegistration;
@@ -23,3 +25,4 @@ pub use connection::{Connection, GrantedBy, IllegalTransition};
 pub use credential::{Credential, RefreshExhausted, RefreshIntent, Renewal};
 pub use status::{AtProvider, ExpiredReason, Remedy, RevokedReason, Status};
 pub use tombstone::{Tombstone, TombstoneReason};
+pub use usage::Usage;

@@ -150,6 +150,7 @@ impl Gateway {
         count += delete_those(&store.tickets(), |ticket| ticket.person == *person).await?;
         let requests = store.authorization_requests();
         count += delete_those(&requests, |request| request.person == *person).await?;
+        self.forget_uses_of(person).await?;
         self.parts.open_tickets.forget(person);
         Ok(count)
     }

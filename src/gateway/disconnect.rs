@@ -154,6 +154,7 @@ impl Gateway {
             Some(revoked) => {
                 let reason = TombstoneReason::Disconnected;
                 self.bury_credential(&revoked, reason).await?;
+                self.forget_use(&revoked).await?;
             }
             None => self.bury_left_over(&key).await?,
         }

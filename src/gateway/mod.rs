@@ -20,16 +20,18 @@ mod links;
 mod people;
 mod renewal;
 mod request_state;
+mod scopes;
 mod services;
 mod sign_in;
 mod tickets;
 mod upkeep;
+mod usage;
 
 use std::sync::Arc;
 
 pub use admission::{Busy, Limits, Permit};
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
+pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
 pub use departure::{Departure, PersonLine, RemovePersonError};
@@ -38,6 +40,7 @@ pub use disconnect_all::{Ended, EndedAll};
 pub use fault::Fault;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
+pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};
@@ -70,6 +73,7 @@ struct Parts {
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
     renewals: renewal::Renewals,
+    uses: usage::Uses,
 }
 
 impl Gateway {
@@ -101,6 +105,7 @@ impl Gateway {
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
             renewals,
+            uses: usage::Uses::default(),
         };
         Self {
             parts: Arc::new(parts),

@@ -5,7 +5,9 @@
 
 use super::{Store, Table};
 use crate::base::PersonId;
-use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Tombstone};
+use crate::connection::{
+    AuthorizationRequest, ConnectTicket, Connection, Credential, Tombstone, Usage,
+};
 use crate::identity::{Agent, Principal, Session, SignInLink};
 
 impl Store {
@@ -49,6 +51,12 @@ impl Store {
     #[must_use]
     pub fn credentials(&self) -> Table<Credential> {
         self.table("cre")
+    }
+
+    /// What connections were used for, under their keys.
+    #[must_use]
+    pub fn uses(&self) -> Table<Usage> {
+        self.table("use")
     }
 
     /// Credentials that must still be revoked, by person id, connection id and a random part.

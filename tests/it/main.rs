@@ -24,6 +24,7 @@ mod provider_kinds;
 mod real_clients;
 mod refresh;
 mod reply_policy;
+mod scopes;
 mod selection;
 mod sessions;
 mod sse;

@@ -62,8 +62,28 @@ pub struct ConnectionLine {
     pub account: Option<String>,
     /// Since when it stands so, as RFC 3339.
     pub since: Option<String>,
+    /// When a call last used it, as RFC 3339.
+    #[serde(default)]
+    pub last_used: Option<String>,
+    /// What was granted, and what of it is used.
+    #[serde(default)]
+    pub scopes: Vec<ScopeLine>,
     /// Scopes that tools need and that were not granted.
     pub missing_scopes: Vec<String>,
+    /// Those of them that were asked for, or granted once.
+    #[serde(default)]
+    pub refused_scopes: Vec<String>,
+}
+
+/// One granted scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeLine {
+    /// The scope, as the provider spells it.
+    pub scope: String,
+    /// `always`, `used` (in the last 30 days), `not_used_yet`, `idle` (not for 30 days) or `not_needed` (by any tool).
+    pub need: String,
+    /// The day on which a call last needed it, as in `2026-11-23`.
+    pub last_needed: Option<String>,
 }
 
 /// What became of one connection that was to be ended.

@@ -26,7 +26,7 @@ mod start;
 
 pub use answer::{
     AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
-    ReceiptLine, Refusal, RefusalKind, ToolLine,
+    ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

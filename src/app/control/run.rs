@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::{
-    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
-    endings,
+    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
+    ToolLine, Word, endings,
 };
-use crate::base::AgentId;
-use crate::catalogue::Tool;
+use crate::base::{AgentId, Timestamp};
+use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::{Connection, Status};
-use crate::gateway::{CallError, ConnectError, Fault, Gateway, Service, ServiceView};
+use crate::gateway::{CallError, ConnectError, Fault, Gateway, GrantedScope, Service, ServiceView};
 use crate::identity::{Agent, Caller};
 
 /// Who asks for a connection, on the page of the link, when the person typed the command.
@@ -81,7 +81,10 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
         },
         account: Some(connection.account.label.clone()),
         since: Some(connection.since.to_string()),
+        last_used: None,
+        scopes: Vec::new(),
         missing_scopes: Vec::new(),
+        refused_scopes: Vec::new(),
     }
 }
 
@@ -100,7 +103,10 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         status: status.to_owned(),
         account: None,
         since: None,
+        last_used: None,
+        scopes: Vec::new(),
         missing_scopes: Vec::new(),
+        refused_scopes: Vec::new(),
     };
     if view.connections.is_empty() {
         let set_up = view.service.ready().is_some();
@@ -113,10 +119,30 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
     let connected = view.connections.iter().map(|found| ConnectionLine {
         account: Some(found.connection.account.label.clone()),
         since: Some(found.connection.since.to_string()),
-        missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
+        last_used: found.last_used.map(|used| used.to_string()),
+        scopes: found.scopes.granted.iter().map(scope_line).collect(),
+        missing_scopes: texts(&found.missing),
+        refused_scopes: texts(&found.scopes.refused),
         ..line(status_word(&found.connection.status))
     });
     connected.collect()
+}
+
+fn scope_line(granted: &GrantedScope) -> ScopeLine {
+    // The day is kept as the moment of its beginning, which prints as `2026-11-23T00:00:00Z`.
+    let day = |moment: Timestamp| {
+        let text = moment.to_string();
+        text.split('T').next().unwrap_or(&text).to_owned()
+    };
+    ScopeLine {
+        scope: granted.scope.clone(),
+        need: granted.need.word().to_owned(),
+        last_needed: granted.last_needed.map(day),
+    }
+}
+
+fn texts(scopes: &ScopeSet) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }
 
 async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {

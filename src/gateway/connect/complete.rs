@@ -185,6 +185,7 @@ impl Gateway {
         let connection = self
             .store_connection(service, request, account, granted, &credential)
             .await?;
+        self.begin_ledger_of_use(&connection);
         // From here on the connection stands: what fails now must not take its token back.
         let ticket = self.advance_ticket(request).await.unwrap_or_else(|fault| {
             tracing::error!(%fault, "a connect link could not be marked as used");

@@ -171,7 +171,7 @@ impl Line {
         let status = self.status.replace('_', " ");
         let mut sentence = format!("{} ({}): {status}{account}{why}", self.name, self.service);
         if !self.missing_scopes.is_empty() {
-            sentence.push_str("; lacks ");
+            sentence.push_str("; not allowed yet, and asked for when a tool needs it: ");
             sentence.push_str(&self.missing_scopes.join(", "));
         }
         sentence

@@ -2,8 +2,8 @@
 
 use crate::base::Timestamp;
 
-use super::details::{sample_permissions, sample_tools};
-use super::{Label, Permission, ToolLine, WebAddress, When};
+use super::details::{sample_granted, sample_permissions, sample_tools};
+use super::{GrantedPermission, Label, Permission, ToolLine, WebAddress, When};
 
 /// How a service stands for the person who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,12 +129,18 @@ pub struct ServiceCard {
     pub last_used: Option<When>,
     /// The tools that agents get through it.
     pub tools: Vec<ToolLine>,
-    /// What was granted; for a service without a connection, what will be asked for.
+    /// For a service without a connection: what will be asked for.
     pub permissions: Vec<Permission>,
-    /// What tools need and was not granted.
+    /// What was granted, and whether it is used.
+    pub granted: Vec<GrantedPermission>,
+    /// What was asked for or granted once, and is not granted now.
     pub missing: Vec<Permission>,
-    /// The path that asks the service for the missing permissions: a POST.
+    /// What other tools need and nobody has asked for yet.
+    pub unasked: Vec<Permission>,
+    /// The path that asks the service for all permissions that tools need: a POST.
     pub allow_more: Option<String>,
+    /// The path that asks the service for what is used alone: a POST.
+    pub allow_less: Option<String>,
     /// The main thing to do.
     pub action: Action,
     /// The path of the page that disconnects, for a connection whose main action is another: someone who lost access
@@ -164,8 +170,11 @@ impl ServiceCard {
             last_used: None,
             tools: Vec::new(),
             permissions: Vec::new(),
+            granted: Vec::new(),
             missing: Vec::new(),
+            unasked: Vec::new(),
             allow_more: None,
+            allow_less: None,
             action,
             disconnect: None,
             set_up: None,
@@ -184,9 +193,17 @@ impl ServiceCard {
         matches!(self.status, Status::Revoked | Status::Revoking)
     }
 
-    /// Whether the permissions were granted, rather than will be asked for.
-    pub(super) const fn is_granted(&self) -> bool {
-        matches!(self.status, Status::Active | Status::Expired)
+    /// Whether there is anything to say about permissions.
+    pub(super) const fn has_permissions(&self) -> bool {
+        !(self.permissions.is_empty()
+            && self.granted.is_empty()
+            && self.missing.is_empty()
+            && self.unasked.is_empty())
+    }
+
+    /// How many permissions the list of scopes begins with.
+    pub(super) const fn scope_count(&self) -> usize {
+        self.permissions.len() + self.granted.len()
     }
 }
 
@@ -222,7 +239,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             since: ago(3 * 3_600),
             last_used: ago(5 * 3_600),
             tools: sample_tools(),
-            permissions: sample_permissions(),
+            granted: sample_granted(now),
             disconnect: Some("/connections/con_ledgerly/disconnect".to_owned()),
             ..ServiceCard::new(
                 "ledgerly",
@@ -237,9 +254,11 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             since: ago(20),
             last_used: ago(5),
             tools: sample_tools(),
-            permissions: sample_permissions(),
+            granted: sample_granted(now),
             missing: vec![Permission::new("files:write", "Upload files as you")],
-            allow_more: Some("/services/courier/connect".to_owned()),
+            unasked: vec![Permission::new("users:write", "Change your profile")],
+            allow_more: Some("/connections/con_courier/reconnect?allow=everything".to_owned()),
+            allow_less: Some("/connections/con_courier/reconnect?allow=less".to_owned()),
             ..ServiceCard::new(
                 "courier",
                 "Courier",
@@ -247,19 +266,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier_2".into()),
-            account: Some("ana in Lighthouse Club".into()),
-            since: ago(40 * 86_400),
-            tools: sample_tools(),
-            permissions: sample_permissions(),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-            )
-        },
+        sample_second_account(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -298,4 +305,24 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },
     ]
+}
+
+/// A further account at one of the services of [`sample_cards`], for 40 days.
+fn sample_second_account(now: Timestamp) -> ServiceCard {
+    let since = Timestamp::from_unix(now.as_unix() - 40 * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(since, now)),
+        tools: sample_tools(),
+        granted: sample_granted(now),
+        unasked: vec![Permission::new("users:write", "Change your profile")],
+        allow_more: Some("/connections/con_courier_2/reconnect?allow=everything".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
 }

@@ -35,7 +35,7 @@ pub use card::{Action, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
 pub use connected::{ConnectedPage, NextStep};
 pub use connections::{ConnectionsPage, Notice, Tone};
-pub use details::{Permission, ToolLine};
+pub use details::{GrantedPermission, Permission, ToolLine};
 pub use disconnect::{
     AtProvider, DisconnectPage, DisconnectedPage, Obstacle, Revocation, Revoking,
 };
