@@ -3,7 +3,7 @@
 use super::{Fault, Gateway, Service};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{Connection, Status};
+use crate::connection::{Connection, Forecast, Status};
 use crate::identity::Principal;
 
 /// One service, and how a person stands with it.
@@ -26,6 +26,8 @@ pub struct ConnectionView {
     pub connection: Connection,
     /// Scopes that tools need and that were not granted.
     pub missing: ScopeSet,
+    /// When it will end, as far as anybody can know.
+    pub forecast: Forecast,
 }
 
 /// An agent waits for a connection.
@@ -65,11 +67,13 @@ impl Gateway {
         let mine = self.connections_of(person).await?;
         let mut views = Vec::new();
         for service in self.services().iter() {
-            let mut connections: Vec<_> = mine
-                .iter()
-                .filter(|record| record.value.service == service.id())
-                .map(|record| view(service, &record.value))
-                .collect();
+            let mut connections = Vec::new();
+            for record in &mine {
+                if record.value.service == service.id() {
+                    let forecast = self.forecast(&record.value).await?;
+                    connections.push(view(service, &record.value, forecast));
+                }
+            }
             connections.sort_by_key(|view| {
                 std::cmp::Reverse((view.connection.is_active(), view.connection.since))
             });
@@ -93,7 +97,7 @@ impl Gateway {
     }
 }
 
-fn view(service: &Service, connection: &Connection) -> ConnectionView {
+fn view(service: &Service, connection: &Connection, forecast: Forecast) -> ConnectionView {
     let implied = service.provider.implications();
     let needed = service
         .provider
@@ -104,5 +108,6 @@ fn view(service: &Service, connection: &Connection) -> ConnectionView {
     ConnectionView {
         connection: connection.clone(),
         missing,
+        forecast,
     }
 }

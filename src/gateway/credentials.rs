@@ -207,6 +207,7 @@ impl Gateway {
         let Ok(expired) = record.value.clone().expire(reason, self.parts.clock.now()) else {
             return Ok(());
         };
+        self.foretell(&expired).await?;
         match self
             .parts
             .store
@@ -214,7 +215,11 @@ impl Gateway {
             .replace(&record, &expired)
             .await
         {
-            Ok(_) | Err(WriteError::Conflict) => Ok(()),
+            Ok(_) => {
+                self.announce(&expired).await;
+                Ok(())
+            }
+            Err(WriteError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

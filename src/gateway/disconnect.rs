@@ -114,6 +114,7 @@ impl Gateway {
             let Ok(revoked) = record.value.clone().disconnect(reason, now) else {
                 return Ok((record.value, service));
             };
+            self.foretell(&revoked).await?;
             match self
                 .parts
                 .store
@@ -121,7 +122,10 @@ impl Gateway {
                 .replace(&record, &revoked)
                 .await
             {
-                Ok(_) => return Ok((revoked, service)),
+                Ok(_) => {
+                    self.announce(&revoked).await;
+                    return Ok((revoked, service));
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -11,15 +11,19 @@ mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod deliver;
 mod disconnect;
 mod fault;
+mod health;
 mod links;
+mod notify;
 mod people;
 mod request_state;
 mod services;
 mod sign_in;
 mod tickets;
 mod upkeep;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -28,13 +32,16 @@ pub use call::CallError;
 pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use deliver::WebhookError;
 pub use disconnect::{DisconnectError, Receipt};
 pub use fault::Fault;
+pub use health::Foreseen;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};
+pub use webhook::{Webhook, WebhookProblem, WebhookSettings};
 
 use data_encoding::HEXLOWER;
 use tokio::sync::{broadcast, watch};
@@ -43,6 +50,15 @@ use crate::base::{Clock, Random};
 use crate::egress::Egress;
 use crate::identity::Principal;
 use crate::store::{Seal, Store};
+
+/// What an operator says about the use cases, besides their services.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What each agent may ask for at once.
+    pub limits: Limits,
+    /// Where events are sent.
+    pub webhooks: Vec<Webhook>,
+}
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
 #[derive(Clone)]
@@ -62,6 +78,7 @@ struct Parts {
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    webhooks: Vec<Webhook>,
 }
 
 impl Gateway {
@@ -74,9 +91,9 @@ impl Gateway {
         links: Links,
         clock: Clock,
         random: Random,
-        limits: Limits,
+        settings: Settings,
     ) -> Self {
-        let admission = admission::Admission::new(limits, clock.clone());
+        let admission = admission::Admission::new(settings.limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let parts = Parts {
             store,
@@ -90,6 +107,7 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            webhooks: settings.webhooks,
         };
         Self {
             parts: Arc::new(parts),

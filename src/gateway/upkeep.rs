@@ -15,12 +15,18 @@ use crate::store::DueNote;
 pub(super) enum Task {
     /// The credential at this key may have to be renewed.
     Renew(String),
+    /// How the connection at this key stands may not have been told.
+    Tell(String),
+    /// The end of the connection at this key may be near.
+    Warn(String),
 }
 
 impl Task {
     fn parse(text: &str) -> Option<Self> {
         match text.split_once('/')? {
             ("renew", key) => Some(Self::Renew(key.to_owned())),
+            ("tell", key) => Some(Self::Tell(key.to_owned())),
+            ("warn", key) => Some(Self::Warn(key.to_owned())),
             _ => None,
         }
     }
@@ -30,6 +36,8 @@ impl fmt::Display for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Renew(key) => write!(formatter, "renew/{key}"),
+            Self::Tell(key) => write!(formatter, "tell/{key}"),
+            Self::Warn(key) => write!(formatter, "warn/{key}"),
         }
     }
 }
@@ -52,15 +60,20 @@ impl Gateway {
     }
 
     async fn follow(&self, note: DueNote) {
+        // What is done, and when to look again.
         let done = match Task::parse(&note.task) {
-            Some(Task::Renew(key)) => self.renew_if_due(&key).await,
+            Some(Task::Renew(key)) => self.renew_if_due(&key).await.map(|()| None),
+            Some(Task::Tell(key)) => self.tell_if_due(&key).await.map(|()| None),
+            Some(Task::Warn(key)) => self.warn_if_due(&key).await,
             None => {
                 tracing::warn!(task = note.task, "nobody knows this task any more");
-                Ok(())
+                Ok(None)
             }
         };
+        let store = &self.parts.store;
         let dropped = match done {
-            Ok(()) => self.parts.store.drop_due(&note).await.map_err(Fault::from),
+            Ok(None) => store.drop_due(&note).await.map_err(Fault::from),
+            Ok(Some(at)) => store.put_off(&note, at).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         };
         if let Err(fault) = dropped {

@@ -242,13 +242,17 @@ impl Gateway {
             if let Some(same) = &same {
                 new.id = same.value.id.clone();
             }
+            self.foretell(&new).await?;
             self.put_credential(&new, credential).await?;
             let written = match &same {
                 Some(old) => connections.replace(old, &new).await,
                 None => connections.create(&record_key(&new), &new).await,
             };
             match written {
-                Ok(_) => return Ok(new),
+                Ok(_) => {
+                    self.announce(&new).await;
+                    return Ok(new);
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

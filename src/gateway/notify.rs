@@ -1,0 +1,166 @@
+//! Telling the outside what becomes of connections: events for webhooks.
+//!
+//! Owns when an event is put down, so that a crash repeats one and never loses one. Around each change of a connection there
+//! are two steps: [`Gateway::foretell`] before it leaves word to look again a little later, [`Gateway::announce`] after it
+//! puts the event down for every webhook that wants it. An event is named after what it tells, so doing either twice is the
+//! same as once. Sending is `deliver`'s. Without webhooks nothing is written at all.
+
+use std::time::Duration;
+
+use super::credentials::record_key;
+use super::upkeep::Task;
+use super::webhook::Webhook;
+use super::{Fault, Gateway};
+use crate::base::{EventId, Timestamp};
+use crate::connection::{Connection, Delivery, DeliveryState, Ending, Event};
+use crate::store::{Lane, WriteError};
+
+/// How long after a change that may not have been told somebody looks: longer than any change takes to be written.
+const LOOK_AFTER: Duration = Duration::from_mins(2);
+
+/// A state of a connection that is younger is told once more before it is changed, in case a crash kept it from being told.
+const RECENT: Duration = Duration::from_hours(1);
+
+impl Gateway {
+    /// Before a change of a connection: leaves word to look at it, so that the change is told even if this process ends right
+    /// after it.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails; the change should not be made then.
+    pub(super) async fn foretell(&self, connection: &Connection) -> Result<(), Fault> {
+        if self.parts.webhooks.is_empty() {
+            return Ok(());
+        }
+        let key = record_key(connection);
+        let now = self.parts.clock.now();
+        if let Some(before) = self.parts.store.connections().get(&key).await?
+            && now.since(before.value.since) < RECENT
+        {
+            self.tell(&before.value).await?;
+        }
+        let task = Task::Tell(key).to_string();
+        Ok(self.parts.store.note_due(now + LOOK_AFTER, &task).await?)
+    }
+
+    /// After a change of a connection: tells how it stands now. What fails is told in the log, and made good by what
+    /// [`Gateway::foretell`] left.
+    pub(super) async fn announce(&self, connection: &Connection) {
+        if let Err(fault) = self.tell(connection).await {
+            tracing::error!(%fault, connection = %connection.id, "an event could not be put down; it is tried again");
+        }
+        if let Err(fault) = self.look_ahead(connection).await {
+            tracing::error!(%fault, connection = %connection.id, "when a connection ends could not be looked up");
+        }
+    }
+
+    /// Tells how a connection stands, if it was not told.
+    pub(super) async fn tell_if_due(&self, key: &str) -> Result<(), Fault> {
+        match self.parts.store.connections().get(key).await? {
+            Some(record) => self.tell(&record.value).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells that the end of a connection is near, if it was not told for this end.
+    pub(super) async fn tell_of_end(
+        &self,
+        connection: &Connection,
+        ending: Ending,
+    ) -> Result<(), Fault> {
+        self.put_down(&Event::about_to_expire(connection, ending))
+            .await
+    }
+
+    async fn tell(&self, connection: &Connection) -> Result<(), Fault> {
+        if self.parts.webhooks.is_empty() {
+            return Ok(());
+        }
+        let ending = if connection.is_active() {
+            self.forecast(connection).await?.ending()
+        } else {
+            None
+        };
+        self.put_down(&Event::of(connection, ending)).await
+    }
+
+    /// Puts an event down for every webhook that wants it.
+    async fn put_down(&self, event: &Event) -> Result<(), Fault> {
+        let id = self.event_id(event);
+        let wanting = self.parts.webhooks.iter();
+        for webhook in wanting.filter(|webhook| webhook.wants(event.kind)) {
+            self.put_down_for(webhook, &id, event).await?;
+            webhook.nudge();
+        }
+        Ok(())
+    }
+
+    async fn put_down_for(
+        &self,
+        webhook: &Webhook,
+        id: &EventId,
+        event: &Event,
+    ) -> Result<(), Fault> {
+        let now = self.parts.clock.now();
+        let delivery = Delivery {
+            event: id.clone(),
+            kind: event.kind,
+            webhook: webhook.name().to_owned(),
+            body: event.body(webhook.with_account()),
+            made: now,
+            state: DeliveryState::Waiting { next: now },
+            tries: 0,
+            attempts: Vec::new(),
+        };
+        let deliveries = self.parts.store.deliveries();
+        let key = self.delivery_key(webhook, id, event.at);
+        let next = match deliveries
+            .create_until(&key, &delivery, now + Delivery::KEPT)
+            .await
+        {
+            Ok(_) => now,
+            // It was told before. Whether its note was left as well is not known.
+            Err(WriteError::Conflict) => match deliveries.get(&key).await?.map(|it| it.value.state) {
+                Some(DeliveryState::Waiting { next }) => next,
+                _ => return Ok(()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let lane = self.lane(webhook);
+        Ok(self.parts.store.note_due_in(&lane, next, &key).await?)
+    }
+
+    /// The same event has the same identifier, whoever puts it down, and however often.
+    fn event_id(&self, event: &Event) -> EventId {
+        let [connection, kind, moment] = event.identity();
+        let digest = self
+            .parts
+            .store
+            .index(&["event", &connection, &kind, &moment]);
+        let mut bytes = [0; 16];
+        let known = data_encoding::HEXLOWER
+            .decode(digest.as_bytes())
+            .unwrap_or_default();
+        for (byte, known) in bytes.iter_mut().zip(known) {
+            *byte = known;
+        }
+        EventId::from_bytes(bytes)
+    }
+
+    /// Begins with the time, so that the latest are found without reading all.
+    fn delivery_key(&self, webhook: &Webhook, id: &EventId, at: Timestamp) -> String {
+        let seconds = at.as_unix().max(0);
+        format!("{seconds:012}/{id}/{}", self.webhook_digest(webhook))
+    }
+
+    /// Where the notes of a webhook are.
+    pub(super) fn lane(&self, webhook: &Webhook) -> Lane {
+        Lane::new(&self.webhook_digest(webhook))
+    }
+
+    /// What stands for a webhook in keys: not the name, which may be that of a company.
+    fn webhook_digest(&self, webhook: &Webhook) -> String {
+        let mut digest = self.parts.store.index(&["webhook", webhook.name()]);
+        digest.truncate(16);
+        digest
+    }
+}
