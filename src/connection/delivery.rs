@@ -245,7 +245,9 @@ mod tests {
     fn only_the_latest_attempts_are_remembered() {
         let mut now = delivery();
         for at in 0..100 {
-            now = now.again(NOON).after(answered(500, Timestamp::from_unix(at)), None, 0);
+            now = now
+                .again(NOON)
+                .after(answered(500, Timestamp::from_unix(at)), None, 0);
         }
         assert_eq!(now.attempts.len(), 20);
         assert_eq!(now.attempts[19].at, Timestamp::from_unix(99));

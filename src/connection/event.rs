@@ -101,7 +101,11 @@ impl Event {
             _ => self.at,
         };
         let id = self.connection.id.to_string();
-        [id, self.kind.name().to_owned(), moment.as_unix().to_string()]
+        [
+            id,
+            self.kind.name().to_owned(),
+            moment.as_unix().to_string(),
+        ]
     }
 
     /// What is sent. The account's label is personal data, mostly an e-mail address: only who asks for it gets it.

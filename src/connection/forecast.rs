@@ -119,7 +119,11 @@ impl Forecast {
     ) -> Self {
         let limits = Limits::of(credential, rules, since);
         let counts = |limit: &&Limit| !limit.moves || limit.outruns_keep_alive(now);
-        let first = limits.0.iter().filter(counts).min_by_key(|limit| limit.end.at);
+        let first = limits
+            .0
+            .iter()
+            .filter(counts)
+            .min_by_key(|limit| limit.end.at);
         match first {
             Some(limit) => Self::Ends(limit.end),
             None if credential.refresh_token.is_some() => Self::RenewsItself,
@@ -137,7 +141,11 @@ impl Forecast {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let limits = Limits::of(credential, rules, since);
-        let next = |limit: &Limit| [limit.end.warn_at, limit.end.at].into_iter().find(|at| *at > now);
+        let next = |limit: &Limit| {
+            [limit.end.warn_at, limit.end.at]
+                .into_iter()
+                .find(|at| *at > now)
+        };
         limits.0.iter().filter_map(next).min()
     }
 
@@ -273,7 +281,10 @@ mod tests {
         assert_eq!(now(&month, DAY), None);
         assert_eq!(now(&month, DAY * 22), None);
         let late = now(&month, DAY * 23).unwrap();
-        assert_eq!((late.at, late.why), (NOON + DAY * 30, EndReason::NotRenewed));
+        assert_eq!(
+            (late.at, late.why),
+            (NOON + DAY * 30, EndReason::NotRenewed)
+        );
         let short = now(&idle(HOUR * 8), HOUR).unwrap();
         assert_eq!(short.at, NOON + HOUR * 8);
     }

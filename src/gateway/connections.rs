@@ -70,7 +70,7 @@ impl Gateway {
             let mut connections = Vec::new();
             for record in &mine {
                 if record.value.service == service.id() {
-                    let forecast = self.forecast(&record.value).await?;
+                    let forecast = self.forecast_for_show(&record.value).await;
                     connections.push(view(service, &record.value, forecast));
                 }
             }

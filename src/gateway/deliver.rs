@@ -76,7 +76,11 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn forget_old_webhooks(&self) -> Result<(), Fault> {
         const AT_MOST: usize = 10_000;
-        let lanes: Vec<_> = self.webhooks().iter().map(|known| self.lane(known)).collect();
+        let lanes: Vec<_> = self
+            .webhooks()
+            .iter()
+            .map(|known| self.lane(known))
+            .collect();
         let kept = i64::try_from(Delivery::KEPT.as_secs()).unwrap_or(i64::MAX);
         let before = Timestamp::from_unix(self.parts.clock.now().as_unix().saturating_sub(kept));
         let dropped = self.parts.store.drop_strange_lanes(&lanes, before, AT_MOST);
@@ -197,7 +201,10 @@ impl Gateway {
         let mut sent = Vec::new();
         for record in self.deliveries_by_latest().await? {
             let delivery = &record.value;
-            let webhook = self.webhooks().iter().find(|known| known.name() == delivery.webhook);
+            let webhook = self
+                .webhooks()
+                .iter()
+                .find(|known| known.name() == delivery.webhook);
             let Some(webhook) = webhook.filter(|_| delivery.event == *id) else {
                 continue;
             };
@@ -210,7 +217,9 @@ impl Gateway {
             let again = latest.value.clone().again(now);
             let again = deliveries.replace(&latest, &again).await?;
             // Written first, so that a crash in the middle sends it all the same.
-            store.note_due_in(&self.lane(webhook), now, record.key()).await?;
+            store
+                .note_due_in(&self.lane(webhook), now, record.key())
+                .await?;
             let after = self.attempt(webhook, again).await?;
             if let DeliveryState::Waiting { next } = after.state {
                 let lane = self.lane(webhook);

@@ -29,7 +29,20 @@ impl Gateway {
             return Ok(Forecast::Lasts);
         };
         let now = self.parts.clock.now();
-        Ok(Forecast::of(&credential.value, &rules, connection.since, now))
+        Ok(Forecast::of(
+            &credential.value,
+            &rules,
+            connection.since,
+            now,
+        ))
+    }
+
+    /// The same, for a page that is to be shown even when one credential cannot be opened.
+    pub(super) async fn forecast_for_show(&self, connection: &Connection) -> Forecast {
+        self.forecast(connection).await.unwrap_or_else(|fault| {
+            tracing::error!(%fault, connection = %connection.id, "when a connection ends could not be looked up");
+            Forecast::Lasts
+        })
     }
 
     /// Leaves word to look at a connection again when its end may be near.

@@ -119,7 +119,8 @@ impl Gateway {
         {
             Ok(_) => now,
             // It was told before. Whether its note was left as well is not known.
-            Err(WriteError::Conflict) => match deliveries.get(&key).await?.map(|it| it.value.state) {
+            Err(WriteError::Conflict) => match deliveries.get(&key).await?.map(|it| it.value.state)
+            {
                 Some(DeliveryState::Waiting { next }) => next,
                 _ => return Ok(()),
             },

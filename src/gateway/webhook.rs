@@ -66,10 +66,12 @@ pub enum WebhookProblem {
     )]
     NoSecret,
     /// The secret has another form.
-    #[error("secret must be `whsec_` and 24 to 64 bytes as base64; several are separated by spaces")]
+    #[error(
+        "secret must be `whsec_` and 24 to 64 bytes as base64; several are separated by spaces"
+    )]
     Secret,
     /// There is no such type of event.
-    #[error("`{0}` is no type of event; there are {}", kinds())]
+    #[error("`{0}` is no type of event; there are {known}", known = kinds())]
     UnknownEvent(String),
     /// Nothing would ever be sent.
     #[error("events is empty: name at least one type, or leave it out to get all")]
@@ -106,7 +108,9 @@ impl Webhook {
         let mut keep = |problem| problems.push(problem);
         let url = parse_url(settings, egress).map_err(&mut keep).ok();
         let keys = parse_keys(settings).map_err(&mut keep).ok();
-        let events = parse_events(settings).map_err(|found| found.into_iter().for_each(keep)).ok();
+        let events = parse_events(settings)
+            .map_err(|found| found.into_iter().for_each(keep))
+            .ok();
         let (Some(url), Some(keys), Some(events)) = (url, keys, events) else {
             return Err(problems);
         };
@@ -134,7 +138,11 @@ impl Webhook {
     #[must_use]
     pub fn origin(&self) -> String {
         let scheme = self.parts.url.scheme_str().unwrap_or("https");
-        let authority = self.parts.url.authority().map_or("", |known| known.as_str());
+        let authority = self
+            .parts
+            .url
+            .authority()
+            .map_or("", |known| known.as_str());
         format!("{scheme}://{authority}")
     }
 
@@ -298,7 +306,10 @@ mod tests {
         let wrong = WebhookSettings {
             url: Some("http://hunter2.example.com/hunter3".into()),
             secret: Some(Secret::new("whsec_hunter4")),
-            events: Some(vec!["connection.lost".into(), "connection.connected".into()]),
+            events: Some(vec![
+                "connection.lost".into(),
+                "connection.connected".into(),
+            ]),
             with_account: false,
         };
         let problems = made(&wrong).unwrap_err();
@@ -328,11 +339,22 @@ mod tests {
             let problems = made(&inside).unwrap_err();
             assert!(matches!(problems[..], [WebhookProblem::Url(_)]), "{url}");
         }
-        for secret in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ="] {
+        for secret in [
+            "",
+            "whsec_",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_c2hvcnQ=",
+        ] {
             let problems = made(&settings(secret)).unwrap_err();
             assert_eq!(problems, [WebhookProblem::Secret], "{secret}");
         }
-        let shown = format!("{:?}", made(&settings("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")));
-        assert!(!shown.contains("hooks") && !shown.contains("MfKQ"), "{shown}");
+        let shown = format!(
+            "{:?}",
+            made(&settings("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+        );
+        assert!(
+            !shown.contains("hooks") && !shown.contains("MfKQ"),
+            "{shown}"
+        );
     }
 }

@@ -99,7 +99,10 @@ impl Store {
         let rows = self.0.backend.scan(&range, Order::Ascending, limit).await?;
         let note = |(key, _): (Vec<u8>, Vec<u8>)| {
             let key = String::from_utf8(key).ok()?;
-            let (_, task) = key.strip_prefix(prefix)?.strip_prefix('/')?.split_once('/')?;
+            let (_, task) = key
+                .strip_prefix(prefix)?
+                .strip_prefix('/')?
+                .split_once('/')?;
             let task = task.to_owned();
             Some(DueNote { task, key })
         };
@@ -155,7 +158,10 @@ impl Store {
                 let rest = key.strip_prefix(&lane.0);
                 rest.is_some_and(|rest| rest.starts_with('/'))
             });
-            let due = key.split('/').nth(2).and_then(|due| due.parse::<i64>().ok());
+            let due = key
+                .split('/')
+                .nth(2)
+                .and_then(|due| due.parse::<i64>().ok());
             if !is_known && due.is_none_or(|due| due < minute(before)) {
                 self.0.backend.swap(&key, Some(b""), None).await?;
             }
@@ -219,7 +225,10 @@ mod tests {
         let later = NOON + Duration::from_mins(5);
         store.put_off(&notes[0], later).await.unwrap();
         assert!(store.due_in(&one, NOON, 10).await.unwrap().is_empty());
-        assert_eq!(tasks(&store.due_in(&one, later, 10).await.unwrap()), ["evt/1"]);
+        assert_eq!(
+            tasks(&store.due_in(&one, later, 10).await.unwrap()),
+            ["evt/1"]
+        );
 
         let drop = |known, before| store.drop_strange_lanes(known, before, 10);
         let known = [one.clone()];
