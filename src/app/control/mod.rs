@@ -12,6 +12,7 @@
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
+//! | `webhooks` | the same for events |
 
 mod answer;
 mod command;
@@ -22,6 +23,7 @@ mod locks;
 mod reach;
 mod run;
 mod start;
+mod webhooks;
 
 pub use answer::{
     AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
@@ -33,5 +35,7 @@ pub use listen::ControlError;
 pub(super) use listen::{ControlSocket, Offered};
 pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};
 pub use reach::ReachError;
+pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
+pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};

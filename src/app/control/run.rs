@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
+    webhooks,
 };
 use crate::base::AgentId;
 use crate::catalogue::Tool;
-use crate::connection::{AtProvider, Connection, Status};
+use crate::connection::{AtProvider, Connection, Forecast, Status};
 use crate::gateway::{
     CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, Service, ServiceView,
 };
@@ -31,6 +32,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::Agents => agents(gateway, owner).await,
         Command::AddAgent { name } => add_agent(gateway, owner, &name).await,
         Command::RevokeAgent { id } => revoke_agent(gateway, owner, &id).await,
+        Command::Webhooks => webhooks::report(gateway).await,
+        Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
+        Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
+        Command::Endings => webhooks::endings(gateway).await,
         Command::Open => gateway
             .create_sign_in_link(&owner.principal)
             .await
@@ -65,6 +70,9 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         account: None,
         since: None,
         missing_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
     };
     if view.connections.is_empty() {
         let set_up = view.service.ready().is_some();
@@ -74,11 +82,21 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
             "not_set_up"
         })];
     }
-    let connected = view.connections.iter().map(|found| ConnectionLine {
-        account: Some(found.connection.account.label.clone()),
-        since: Some(found.connection.since.to_string()),
-        missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
-        ..line(found.connection.status.word())
+    let connected = view.connections.iter().map(|found| {
+        let ending = found.forecast.ending();
+        ConnectionLine {
+            account: Some(found.connection.account.label.clone()),
+            since: Some(found.connection.since.to_string()),
+            missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
+            renews_itself: match found.forecast {
+                Forecast::Lasts => None,
+                Forecast::RenewsItself => Some(true),
+                Forecast::Ends(_) => Some(false),
+            },
+            ends: ending.map(|ending| ending.at.to_string()),
+            ends_because: ending.map(|ending| ending.why.word().to_owned()),
+            ..line(found.connection.status.word())
+        }
     });
     connected.collect()
 }
