@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::pages::{
-    Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp,
+    Action, ConnectionsPage, HOME_PATH, Label, Outlook, Permission, ServiceCard, SetUpHelp,
     Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{AtProvider, ExpiredReason, Status};
+use crate::connection::{AtProvider, ExpiredReason, Forecast, Status};
 use crate::gateway::{ConnectionView, Service, ServiceView};
 
 /// `?q=`.
@@ -174,12 +174,27 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.connection = Some(connection.id.as_str().into());
     card.account = Some(connection.account.label.as_str().into());
     card.since = Some(When::new(connection.since, now));
+    card.outlook = outlook(shown, service, now);
     card.tools = tools(service);
     card.permissions = permissions(service, &connection.granted);
     card.missing = permissions(service, &shown.missing);
     card.allow_more = (connection.is_active() && !shown.missing.is_empty()).then_some(connect);
     card.disconnect = offers_disconnect.then_some(disconnect);
     card
+}
+
+fn outlook(shown: &ConnectionView, service: &Service, now: Timestamp) -> Outlook {
+    match shown.forecast {
+        _ if !shown.connection.is_active() => Outlook::Unknown,
+        Forecast::Lasts => Outlook::Unknown,
+        Forecast::RenewsItself => Outlook::RenewsItself,
+        Forecast::Ends(ending) if ending.is_near(now) => Outlook::EndsSoon {
+            at: When::new(ending.at, now),
+            why: ending.why.sentence().into(),
+            reconnect: service.ready().map(|_| connect_path(service)),
+        },
+        Forecast::Ends(ending) => Outlook::Ends(When::new(ending.at, now)),
+    }
 }
 
 fn connect_path(service: &Service) -> String {

@@ -92,6 +92,26 @@ pub enum Action {
     Nothing,
 }
 
+/// How long a connection that works will last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Nothing says that it will end.
+    Unknown,
+    /// It renews itself.
+    RenewsItself,
+    /// It ends, and there is time.
+    Ends(When),
+    /// It ends soon: the person should connect it again before.
+    EndsSoon {
+        /// When.
+        at: When,
+        /// Why, in a sentence.
+        why: Label,
+        /// The path that connects it again: a POST; none where nobody can.
+        reconnect: Option<String>,
+    },
+}
+
 /// What the administrator needs to set a service up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHelp {
@@ -118,6 +138,8 @@ pub struct ServiceCard {
     pub account: Option<Label>,
     /// Since when it stands so.
     pub since: Option<When>,
+    /// How long it will last, for one that works.
+    pub outlook: Outlook,
     /// When an agent last used it.
     pub last_used: Option<When>,
     /// The tools that agents get through it.
@@ -154,6 +176,7 @@ impl ServiceCard {
             connection: None,
             account: None,
             since: None,
+            outlook: Outlook::Unknown,
             last_used: None,
             tools: Vec::new(),
             permissions: Vec::new(),
@@ -170,6 +193,12 @@ impl ServiceCard {
             Some(reason) => reason.as_str(),
             None => self.status.sentence(),
         }
+    }
+
+    /// Whether there is anything to say about times.
+    pub(super) const fn has_facts(&self) -> bool {
+        let outlook = matches!(self.outlook, Outlook::RenewsItself | Outlook::Ends(_));
+        self.since.is_some() || self.last_used.is_some() || outlook
     }
 
     /// Whether the permissions were granted, rather than will be asked for.
@@ -226,6 +255,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             last_used: ago(5),
             tools: sample_tools(),
             permissions: sample_permissions(),
+            outlook: Outlook::RenewsItself,
             missing: vec![Permission::new("files:write", "Upload files as you")],
             allow_more: Some("/services/courier/connect".to_owned()),
             ..ServiceCard::new(
@@ -238,7 +268,14 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
         ServiceCard {
             connection: Some("con_courier_2".into()),
             account: Some("ana in Lighthouse Club".into()),
-            since: ago(40 * 86_400),
+            since: ago(85 * 86_400),
+            outlook: Outlook::EndsSoon {
+                at: When::new(Timestamp::from_unix(now.as_unix() + 5 * 86_400), now),
+                why:
+                    "The service ends every connection after a while, however often it is renewed."
+                        .into(),
+                reconnect: Some("/services/courier/connect".to_owned()),
+            },
             tools: sample_tools(),
             permissions: sample_permissions(),
             ..ServiceCard::new(
