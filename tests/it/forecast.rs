@@ -21,7 +21,6 @@ struct House {
     acme: Provider,
     ops: Receiver,
     gateway: TestGateway,
-    ana: Person,
 }
 
 impl House {
@@ -37,22 +36,26 @@ impl House {
             fs::write(file, text.replace("[oauth.revoke]", &rules)).unwrap();
         })
         .await;
-        let ana = gateway.person("ana").await;
         let house = Self {
             clock,
             acme,
             ops,
             gateway,
-            ana,
         };
         house.connect().await;
         house
     }
 
+    /// Signed in anew: sessions do not last for months.
+    async fn ana(&self) -> Person {
+        self.gateway.person("ana").await
+    }
+
     async fn connect(&self) {
-        let away = self.ana.leave_from_connections("acme").await;
+        let ana = self.ana().await;
+        let away = ana.leave_from_connections("acme").await;
         let callback = self.acme.has_account("ana").consent(&away).await;
-        self.ana.open(callback.as_str()).await.assert_connected();
+        ana.open(callback.as_str()).await.assert_connected();
     }
 
     fn gateway(&self) -> &Gateway {
@@ -76,12 +79,16 @@ impl House {
     }
 
     async fn page(&self) -> String {
-        self.ana.open("/connections").await.text
+        self.ana().await.open("/connections").await.text
     }
 
     /// What an agent reads of it.
     async fn agent_reads(&self) -> serde_json::Value {
-        let answer = self.ana.call("attache_connections", json!({})).await;
+        let answer = self
+            .ana()
+            .await
+            .call("attache_connections", json!({}))
+            .await;
         answer.result()["structuredContent"]["services"][0].clone()
     }
 

@@ -228,10 +228,7 @@ async fn what_a_receiver_does_not_take_is_sent_again_under_the_same_name() {
         (&json!("delivered"), &json!("ops"))
     );
     let attempts = line["attempts"].as_array().unwrap().iter();
-    let statuses: Vec<_> = attempts
-        .iter()
-        .map(|attempt| attempt["status"].clone())
-        .collect();
+    let statuses: Vec<_> = attempts.map(|attempt| attempt["status"].clone()).collect();
     assert_eq!(statuses, [500, 503, 204]);
     assert!(
         !log.to_string().contains("/hooks"),
