@@ -165,3 +165,117 @@ impl Gateway {
         digest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::base::{Clock, ConnectionId, PersonId, Random, Secret};
+    use crate::catalogue::{Account, Catalogue, ScopeSet};
+    use crate::connection::{EventKind, ExpiredReason, GrantedBy, Status};
+    use crate::egress::{self, Egress};
+    use crate::gateway::{Links, Services, Settings, WebhookSettings};
+    use crate::store::{MasterKey, Store};
+
+    const NOON: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    /// A gateway whose webhook nobody delivers to.
+    fn gateway() -> Gateway {
+        let random = Random::seeded(7);
+        let store = Store::memory(MasterKey::generate(&random), random.clone());
+        let settings = WebhookSettings {
+            url: Some("https://ops.example.com/".into()),
+            secret: Some(Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")),
+            ..WebhookSettings::default()
+        };
+        let egress = egress::Settings::default();
+        let settings = Settings {
+            webhooks: vec![Webhook::new("ops", &settings, &egress).unwrap()],
+            ..Settings::default()
+        };
+        Gateway::new(
+            store,
+            Egress::new(egress).unwrap(),
+            Services::new(Catalogue::load(None).unwrap(), &BTreeMap::new()).unwrap(),
+            Links::new("http://127.0.0.1:8080").unwrap(),
+            Clock::manual(NOON),
+            random,
+            settings,
+        )
+    }
+
+    fn connection(gateway: &Gateway) -> Connection {
+        Connection {
+            id: ConnectionId::new(gateway.random()),
+            person: PersonId::new(gateway.random()),
+            service: "acme".into(),
+            account: Account {
+                id: "1".into(),
+                label: "ana".into(),
+            },
+            granted_by: GrantedBy {
+                issuer: None,
+                token_endpoint: "https://acme.example/token".into(),
+                client_id: "c".into(),
+            },
+            requested: ScopeSet::default(),
+            granted: ScopeSet::default(),
+            status: Status::Active,
+            since: NOON,
+        }
+    }
+
+    async fn told(gateway: &Gateway) -> Vec<EventKind> {
+        let latest = gateway.latest_deliveries(10).await.unwrap();
+        latest.iter().map(|delivery| delivery.kind).collect()
+    }
+
+    #[tokio::test]
+    async fn a_change_that_a_crash_kept_from_being_told_is_told_a_little_later() {
+        let gateway = gateway();
+        let new = connection(&gateway);
+        let connections = gateway.parts.store.connections();
+        gateway.foretell(&new).await.unwrap();
+        connections.create(&record_key(&new), &new).await.unwrap();
+        // The process ends here: nobody announces. Whoever starts next finds the note.
+        gateway.do_due_work().await.unwrap();
+        assert_eq!(
+            told(&gateway).await,
+            [],
+            "not while the change may be under way"
+        );
+        gateway.clock().advance(LOOK_AFTER);
+        gateway.do_due_work().await.unwrap();
+        assert_eq!(told(&gateway).await, [EventKind::Connected]);
+        // What was told is not told again.
+        gateway.announce(&new).await;
+        assert_eq!(told(&gateway).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_change_right_after_a_crash_does_not_hide_the_one_before() {
+        let gateway = gateway();
+        let new = connection(&gateway);
+        let connections = gateway.parts.store.connections();
+        gateway.foretell(&new).await.unwrap();
+        let record = connections.create(&record_key(&new), &new).await.unwrap();
+        gateway.clock().advance(Duration::from_secs(1));
+        let now = gateway.clock().now();
+        let expired = new.expire(ExpiredReason::RefusedByProvider, now).unwrap();
+        gateway.foretell(&expired).await.unwrap();
+        connections.replace(&record, &expired).await.unwrap();
+        gateway.announce(&expired).await;
+        let expected = [EventKind::Expired, EventKind::Connected];
+        assert_eq!(told(&gateway).await, expected, "the latest first");
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_not_made_is_not_told() {
+        let gateway = gateway();
+        gateway.foretell(&connection(&gateway)).await.unwrap();
+        gateway.clock().advance(LOOK_AFTER * 2);
+        gateway.do_due_work().await.unwrap();
+        assert_eq!(told(&gateway).await, []);
+    }
+}

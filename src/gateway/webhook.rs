@@ -285,6 +285,27 @@ mod tests {
         assert_eq!(signature, "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
+    /// What the specification's own Python library (`standardwebhooks` 1.1.0) makes of the same.
+    #[test]
+    fn the_signature_is_that_of_another_library() {
+        let id = EventId::parse("evt_0w3ge1r70w3ge1r70w3ge1r70w").unwrap();
+        let body = r#"{"type":"attache.test","n":"ü"}"#;
+        for (secret, signature) in [
+            (
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                "v1,449FwSdBOXyBeTFak7v6gAK6yr6f+4XEEqmziwU7vB4=",
+            ),
+            (
+                "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+                "v1,4UEyllXvwap2QqaUPbS/gklICzbPVlTagkCrHRp+lVI=",
+            ),
+        ] {
+            let webhook = made(&settings(secret)).unwrap();
+            let at = Timestamp::from_unix(1_795_413_600);
+            assert_eq!(webhook.signature(&id, at, body), signature);
+        }
+    }
+
     #[test]
     fn while_a_secret_changes_both_sign() {
         let (old, new) = (
