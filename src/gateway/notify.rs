@@ -36,7 +36,7 @@ impl Gateway {
         if let Some(before) = self.parts.store.connections().get(&key).await?
             && now.since(before.value.since) < RECENT
         {
-            self.tell(&before.value).await?;
+            Box::pin(self.tell(&before.value)).await?;
         }
         let task = Task::Tell(key).to_string();
         Ok(self.parts.store.note_due(now + LOOK_AFTER, &task).await?)
@@ -45,10 +45,11 @@ impl Gateway {
     /// After a change of a connection: tells how it stands now. What fails is told in the log, and made good by what
     /// [`Gateway::foretell`] left.
     pub(super) async fn announce(&self, connection: &Connection) {
-        if let Err(fault) = self.tell(connection).await {
+        // On the heap: this stands at the end of every call, and is rarely needed.
+        if let Err(fault) = Box::pin(self.tell(connection)).await {
             tracing::error!(%fault, connection = %connection.id, "an event could not be put down; it is tried again");
         }
-        if let Err(fault) = self.look_ahead(connection).await {
+        if let Err(fault) = Box::pin(self.look_ahead(connection)).await {
             tracing::error!(%fault, connection = %connection.id, "when a connection ends could not be looked up");
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::{START, TestGateway, clock};
 use crate::support::person::Person;
 use crate::support::provider::{CANARY, Provider};
-use crate::support::receiver::{Receiver, SECRET};
+use crate::support::receiver::{Received, Receiver, SECRET};
 
 /// A gateway with the provider `acme` and one webhook, `ops`.
 struct House {
@@ -309,7 +309,7 @@ async fn a_receiver_that_says_gone_gets_nothing_until_it_takes_a_test() {
     assert!(lines[0].delivered);
     connect(&ana, &house.acme).await;
     let events = house.ops.arrived(4).await;
-    let kinds: Vec<_> = events.iter().map(|event| event.kind()).collect();
+    let kinds: Vec<_> = events.iter().map(Received::kind).collect();
     let expected = [
         "connection.connected",
         "attache.test",

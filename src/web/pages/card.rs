@@ -265,26 +265,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier_2".into()),
-            account: Some("ana in Lighthouse Club".into()),
-            since: ago(85 * 86_400),
-            outlook: Outlook::EndsSoon {
-                at: When::new(Timestamp::from_unix(now.as_unix() + 5 * 86_400), now),
-                why:
-                    "The service ends every connection after a while, however often it is renewed."
-                        .into(),
-                reconnect: Some("/services/courier/connect".to_owned()),
-            },
-            tools: sample_tools(),
-            permissions: sample_permissions(),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-            )
-        },
+        sample_that_ends(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -315,4 +296,28 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },
     ]
+}
+
+/// A further account at one service, which ends soon.
+fn sample_that_ends(now: Timestamp) -> ServiceCard {
+    let days = |days: i64| Timestamp::from_unix(now.as_unix() + days * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(days(-85), now)),
+        outlook: Outlook::EndsSoon {
+            at: When::new(days(5), now),
+            why: "The service ends every connection after a while, however often it is renewed."
+                .into(),
+            reconnect: Some("/services/courier/connect".to_owned()),
+        },
+        tools: sample_tools(),
+        permissions: sample_permissions(),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
 }
