@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::{START, TestGateway, clock};
 use crate::support::person::Person;
+use crate::support::program::{self, Program};
 use crate::support::provider::{CANARY, Provider};
 use crate::support::receiver::{Received, Receiver, SECRET};
 
@@ -409,4 +410,66 @@ async fn without_webhooks_nothing_is_written() {
     house.later(HOUR).await;
     assert_eq!(house.log().await["deliveries"], json!([]));
     assert_eq!(house.ops.received().len(), 0);
+}
+
+/// The whole program, as an operator uses it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_tests_a_webhook_and_sees_what_was_sent() {
+    let (ops, folder) = (Receiver::start().await, tempfile::tempdir().unwrap());
+    let url = ops.url("/hooks");
+    let authority = ops.url("").replace("http://", "");
+    let file = folder.path().join("attache.toml");
+    let text = format!(
+        "[egress]\ndangerously_allow_loopback = ['{authority}']\n[webhooks.ops]\nurl = '{url}'\nsecret = '{SECRET}'\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let data = folder.path().join("data");
+    let places = [
+        "--config",
+        file.to_str().unwrap(),
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    let bind = ["--bind", "127.0.0.1:0"];
+    let attache = |arguments: &[&str]| program::run(&[arguments, &places].concat());
+
+    let offline = attache(&["webhooks", "test"]);
+    assert_eq!(offline.status, Some(0), "{}", offline.stderr);
+    assert!(
+        offline.stdout.contains("answered 204"),
+        "{}",
+        offline.stdout
+    );
+
+    let serve = [&["serve", "--json"], &places[..], &bind[..]].concat();
+    let _running = Program::start(&serve).await;
+    ops.answers(1, 500);
+    let refused = attache(&["webhooks", "test", "ops", "--json"]);
+    assert_eq!(refused.status, Some(1));
+    let told: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!(
+        (&told[0]["webhook"], &told[0]["delivered"]),
+        (&json!("ops"), &json!(false))
+    );
+    assert_eq!(told[0]["attempt"]["status"], 500);
+    assert_eq!(ops.arrived(2).await[1].kind(), "attache.test");
+
+    let list = attache(&["webhooks"]);
+    assert!(
+        list.stdout.starts_with("ops ") && !list.stdout.contains("/hooks"),
+        "{}",
+        list.stdout
+    );
+    assert_eq!(attache(&["webhooks", "test", "opps"]).status, Some(2));
+    assert_eq!(attache(&["webhooks", "resend", "evt_x"]).status, Some(2));
+    let doctor = attache(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let mut findings = findings.as_array().unwrap().iter();
+    let ending = findings
+        .find(|finding| finding["check"] == "ending")
+        .unwrap();
+    assert_eq!(ending["status"], "ok", "{ending:#}");
+    for shown in [refused.stdout, list.stdout, doctor.stdout] {
+        assert!(!shown.contains(SECRET));
+    }
 }

@@ -52,7 +52,7 @@ impl Status {
     /// What stands beside the word when the handler gives no reason of its own.
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Active => "It renews itself. There is nothing to do.",
+            Self::Active => "Your agents can use it.",
             Self::Expired => "The service no longer accepts this sign-in. Reconnect to go on.",
             Self::Revoked => {
                 "You disconnected it. Agents cannot use it until you connect it again."
