@@ -95,14 +95,15 @@ impl Event {
 
     /// What tells this event from every other one: the same parts, however often it is told.
     #[must_use]
-    pub fn identity(&self) -> [String; 3] {
+    pub fn identity(&self) -> [String; 4] {
         let moment = match (self.kind, self.ending) {
             (EventKind::AboutToExpire, Some(ending)) => ending.at,
             _ => self.at,
         };
-        let id = self.connection.id.to_string();
         [
-            id,
+            self.connection.id.to_string(),
+            // One that is connected twice in a second is told of twice.
+            self.connection.connects.to_string(),
             self.kind.name().to_owned(),
             moment.as_unix().to_string(),
         ]

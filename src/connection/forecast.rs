@@ -108,8 +108,8 @@ impl Ending {
 impl Forecast {
     /// The forecast for a connection that was made at `since` and has `credential` now.
     ///
-    /// A limit that every renewal moves counts only where the daily renewal does not reach: when it is shorter than that,
-    /// or when the warning is due all the same, because nothing was renewed for long.
+    /// A limit that every renewal moves counts only where renewals do not reach: when it is shorter than the time between
+    /// them, or when the warning is due all the same, because nothing was renewed for long.
     #[must_use]
     pub fn of(
         credential: &Credential,
@@ -118,7 +118,7 @@ impl Forecast {
         now: Timestamp,
     ) -> Self {
         let limits = Limits::of(credential, rules, since);
-        let counts = |limit: &&Limit| !limit.moves || limit.outruns_keep_alive(now);
+        let counts = |limit: &&Limit| limit.outruns_renewal(now);
         let first = limits
             .0
             .iter()
@@ -165,36 +165,41 @@ struct Limits(Vec<Limit>);
 struct Limit {
     begins: Timestamp,
     end: Ending,
-    /// Every renewal moves it.
-    moves: bool,
+    /// Every renewal moves it, and one that nobody uses is renewed this often; none: no renewal moves it.
+    renewed_every: Option<Duration>,
 }
 
 impl Limit {
-    /// Whether it may end the connection although it is renewed daily.
-    fn outruns_keep_alive(&self, now: Timestamp) -> bool {
-        self.end.warn_at.since(self.begins) <= KEEP_ALIVE || self.end.is_near(now)
+    /// Whether it may end the connection although that is renewed again and again.
+    fn outruns_renewal(&self, now: Timestamp) -> bool {
+        self.renewed_every.is_none_or(|every| {
+            self.end.warn_at.since(self.begins) <= every || self.end.is_near(now)
+        })
     }
 }
 
 impl Limits {
     fn of(credential: &Credential, rules: &RefreshRules, since: Timestamp) -> Self {
         let obtained = credential.obtained;
-        let limit = |begins, at, why, moves| Limit {
+        let limit = |begins, at, why, renewed_every| Limit {
             begins,
             end: Ending::new(begins, at, why),
-            moves,
+            renewed_every,
         };
         if credential.refresh_token.is_none() {
             let end = credential.expires;
-            let end = end.map(|at| limit(since, at, EndReason::RefreshTokenMissing, false));
+            let end = end.map(|at| limit(since, at, EndReason::RefreshTokenMissing, None));
             return Self(end.into_iter().collect());
         }
         let grant = rules
             .absolute_ttl
-            .map(|lifetime| limit(since, since + lifetime, EndReason::GrantTooOld, false));
-        let idle = rules
-            .idle_ttl
-            .map(|lifetime| limit(obtained, obtained + lifetime, EndReason::NotRenewed, true));
+            .map(|lifetime| limit(since, since + lifetime, EndReason::GrantTooOld, None));
+        // As renewals are planned: three times within the limit, and daily at least.
+        let idle = rules.idle_ttl.map(|lifetime| {
+            let every = (lifetime / 3).min(KEEP_ALIVE);
+            let end = obtained + lifetime;
+            limit(obtained, end, EndReason::NotRenewed, Some(every))
+        });
         // A provider that gives a new refresh token gives it a new lifetime; one that does not counts the same one down.
         let moves = rules.rotates != Rotation::Never;
         let why = if moves {
@@ -205,7 +210,7 @@ impl Limits {
         let begins = if moves { obtained } else { since };
         let told = credential
             .refresh_expires
-            .map(|at| limit(begins, at, why, moves));
+            .map(|at| limit(begins, at, why, moves.then_some(KEEP_ALIVE)));
         Self([grant, idle, told].into_iter().flatten().collect())
     }
 }
@@ -269,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_limit_counts_only_where_the_daily_renewal_does_not_reach() {
+    fn an_idle_limit_counts_only_once_renewals_have_failed_for_long() {
         let idle = |lifetime| RefreshRules {
             idle_ttl: Some(lifetime),
             ..RefreshRules::default()
@@ -285,8 +290,17 @@ mod tests {
             (late.at, late.why),
             (NOON + DAY * 30, EndReason::NotRenewed)
         );
-        let short = now(&idle(HOUR * 8), HOUR).unwrap();
+        assert_eq!(now(&idle(HOUR * 8), HOUR), None);
+        let short = now(&idle(HOUR * 8), HOUR * 7).unwrap();
         assert_eq!(short.at, NOON + HOUR * 8);
+    }
+
+    #[test]
+    fn a_refresh_token_that_ends_before_the_daily_renewal_is_told() {
+        let mut told = credential(true);
+        told.refresh_expires = Some(NOON + HOUR * 20);
+        let forecast = Forecast::of(&told, &RefreshRules::default(), NOON, NOON);
+        assert_eq!(forecast.ending().unwrap().at, NOON + HOUR * 20);
     }
 
     #[test]

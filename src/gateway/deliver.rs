@@ -118,7 +118,7 @@ impl Gateway {
             record.value.clone().given_up()
         } else {
             let event = &record.value;
-            let (attempt, retry_after) = self.send(webhook, &event.event, &event.body).await;
+            let (attempt, retry_after) = self.send_event(webhook, &event.event, &event.body).await;
             if attempt.says_gone() {
                 self.remember_gone(webhook, attempt.at).await?;
             }
@@ -141,7 +141,7 @@ impl Gateway {
 
     /// Sends one event, signed now (Standard Webhooks, "Headers"). Redirects are answers like any other: nobody follows
     /// them.
-    async fn send(
+    async fn send_event(
         &self,
         webhook: &Webhook,
         id: &EventId,
@@ -184,7 +184,7 @@ impl Gateway {
         let webhook = webhook.ok_or(WebhookError::UnknownWebhook)?;
         let id = EventId::new(&self.parts.random);
         let body = test_body(self.parts.clock.now());
-        let (attempt, _) = self.send(webhook, &id, &body).await;
+        let (attempt, _) = self.send_event(webhook, &id, &body).await;
         if attempt.succeeded() {
             let gone = self.parts.store.gone_webhooks();
             gone.take(&self.gone_key(webhook)).await?;

@@ -7,17 +7,21 @@ mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
+mod burial;
 mod call;
 mod connect;
 mod connections;
 mod credentials;
 mod deliver;
+mod departure;
 mod disconnect;
+mod disconnect_all;
 mod fault;
 mod health;
 mod links;
 mod notify;
 mod people;
+mod renewal;
 mod request_state;
 mod services;
 mod sign_in;
@@ -33,7 +37,9 @@ pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingS
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
 pub use deliver::WebhookError;
-pub use disconnect::{DisconnectError, Receipt};
+pub use departure::{Departure, PersonLine, RemovePersonError};
+pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
+pub use disconnect_all::{Ended, EndedAll};
 pub use fault::Fault;
 pub use health::Foreseen;
 pub use links::Links;
@@ -75,10 +81,12 @@ struct Parts {
     random: Random,
     open_tickets: tickets::OpenTickets,
     arrivals: arrivals::Arrivals,
+    resting_providers: burial::RestingProviders,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
     webhooks: Vec<Webhook>,
+    renewals: renewal::Renewals,
 }
 
 impl Gateway {
@@ -95,6 +103,7 @@ impl Gateway {
     ) -> Self {
         let admission = admission::Admission::new(settings.limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
+        let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
             store,
             egress,
@@ -104,10 +113,12 @@ impl Gateway {
             random,
             open_tickets: tickets::OpenTickets::default(),
             arrivals: arrivals::Arrivals::default(),
+            resting_providers: burial::RestingProviders::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
             webhooks: settings.webhooks,
+            renewals,
         };
         Self {
             parts: Arc::new(parts),

@@ -1,7 +1,7 @@
 //! Telling the outside what becomes of connections: events for webhooks.
 //!
 //! Owns when an event is put down, so that a crash repeats one and never loses one. Around each change of a connection there
-//! are two steps: [`Gateway::foretell`] before it leaves word to look again a little later, [`Gateway::announce`] after it
+//! are two steps: [`Gateway::foretell`] before it leaves word to look again a little later, [`Gateway::make_known`] after it
 //! puts the event down for every webhook that wants it. An event is named after what it tells, so doing either twice is the
 //! same as once. Sending is `deliver`'s. Without webhooks nothing is written at all.
 
@@ -44,7 +44,7 @@ impl Gateway {
 
     /// After a change of a connection: tells how it stands now. What fails is told in the log, and made good by what
     /// [`Gateway::foretell`] left.
-    pub(super) async fn announce(&self, connection: &Connection) {
+    pub(super) async fn make_known(&self, connection: &Connection) {
         // On the heap: this stands at the end of every call, and is rarely needed.
         if let Err(fault) = Box::pin(self.tell(connection)).await {
             tracing::error!(%fault, connection = %connection.id, "an event could not be put down; it is tried again");
@@ -133,11 +133,11 @@ impl Gateway {
 
     /// The same event has the same identifier, whoever puts it down, and however often.
     fn event_id(&self, event: &Event) -> EventId {
-        let [connection, kind, moment] = event.identity();
+        let [connection, connects, kind, moment] = event.identity();
         let digest = self
             .parts
             .store
-            .index(&["event", &connection, &kind, &moment]);
+            .index(&["event", &connection, &connects, &kind, &moment]);
         let mut bytes = [0; 16];
         let known = data_encoding::HEXLOWER
             .decode(digest.as_bytes())
@@ -224,6 +224,7 @@ mod tests {
             granted: ScopeSet::default(),
             status: Status::Active,
             since: NOON,
+            connects: 0,
         }
     }
 
@@ -239,7 +240,7 @@ mod tests {
         let connections = gateway.parts.store.connections();
         gateway.foretell(&new).await.unwrap();
         connections.create(&record_key(&new), &new).await.unwrap();
-        // The process ends here: nobody announces. Whoever starts next finds the note.
+        // The process ends here: nobody makes it known. Whoever starts next finds the note.
         gateway.do_due_work().await.unwrap();
         assert_eq!(
             told(&gateway).await,
@@ -250,7 +251,7 @@ mod tests {
         gateway.do_due_work().await.unwrap();
         assert_eq!(told(&gateway).await, [EventKind::Connected]);
         // What was told is not told again.
-        gateway.announce(&new).await;
+        gateway.make_known(&new).await;
         assert_eq!(told(&gateway).await.len(), 1);
     }
 
@@ -266,7 +267,7 @@ mod tests {
         let expired = new.expire(ExpiredReason::RefusedByProvider, now).unwrap();
         gateway.foretell(&expired).await.unwrap();
         connections.replace(&record, &expired).await.unwrap();
-        gateway.announce(&expired).await;
+        gateway.make_known(&expired).await;
         let expected = [EventKind::Expired, EventKind::Connected];
         assert_eq!(told(&gateway).await, expected, "the latest first");
     }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use futures::{StreamExt, stream};
 
+use super::burial::Asking;
 use super::{Fault, Gateway};
 use crate::store::DueNote;
 
@@ -19,6 +20,10 @@ pub(super) enum Task {
     Tell(String),
     /// The end of the connection at this key may be near.
     Warn(String),
+    /// The connection at this key may be revoked, and not proven dead.
+    Revoke(String),
+    /// The person may have been removed, and have left something behind.
+    Forget(String),
 }
 
 impl Task {
@@ -27,6 +32,8 @@ impl Task {
             ("renew", key) => Some(Self::Renew(key.to_owned())),
             ("tell", key) => Some(Self::Tell(key.to_owned())),
             ("warn", key) => Some(Self::Warn(key.to_owned())),
+            ("revoke", key) => Some(Self::Revoke(key.to_owned())),
+            ("forget", person) => Some(Self::Forget(person.to_owned())),
             _ => None,
         }
     }
@@ -38,6 +45,8 @@ impl fmt::Display for Task {
             Self::Renew(key) => write!(formatter, "renew/{key}"),
             Self::Tell(key) => write!(formatter, "tell/{key}"),
             Self::Warn(key) => write!(formatter, "warn/{key}"),
+            Self::Revoke(key) => write!(formatter, "revoke/{key}"),
+            Self::Forget(person) => write!(formatter, "forget/{person}"),
         }
     }
 }
@@ -65,6 +74,11 @@ impl Gateway {
             Some(Task::Renew(key)) => self.renew_if_due(&key).await.map(|()| None),
             Some(Task::Tell(key)) => self.tell_if_due(&key).await.map(|()| None),
             Some(Task::Warn(key)) => self.warn_if_due(&key).await,
+            Some(Task::Revoke(key)) => self
+                .go_on_revoking(&key, Asking::InTurn)
+                .await
+                .map(|()| None),
+            Some(Task::Forget(person)) => self.forget_if_removed(&person).await.map(|()| None),
             None => {
                 tracing::warn!(task = note.task, "nobody knows this task any more");
                 Ok(None)

@@ -113,8 +113,8 @@ impl House {
 
     /// What `attache doctor` asks for.
     async fn endings(&self) -> usize {
-        match self.command(Command::Endings).await {
-            Answer::Endings(found) => found.len(),
+        match self.command(Command::EndingSoon).await {
+            Answer::EndingSoon(found) => found.len(),
             other => panic!("{other:?}"),
         }
     }

@@ -19,6 +19,20 @@ pub enum Command {
         /// The service's identifier.
         service: String,
     },
+    /// Every connection is ended, whoever's it is.
+    DisconnectAll {
+        /// To this service alone.
+        service: Option<String>,
+        /// Of this person alone: identifier or name.
+        person: Option<String>,
+    },
+    /// Everybody whom the gateway knows.
+    People,
+    /// A person is removed with everything of theirs.
+    RemovePerson {
+        /// Identifier or name.
+        person: String,
+    },
     /// One tool is called.
     Call {
         /// The tool's name.
@@ -64,7 +78,7 @@ pub enum Command {
         id: String,
     },
     /// Whose connections end soon, of everybody.
-    Endings,
+    EndingSoon,
 }
 
 impl Command {
@@ -75,6 +89,9 @@ impl Command {
             Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
             Self::Connections
             | Self::Disconnect { .. }
+            | Self::DisconnectAll { .. }
+            | Self::People
+            | Self::RemovePerson { .. }
             | Self::Tools { .. }
             | Self::Agents
             | Self::AddAgent { .. }
@@ -83,7 +100,7 @@ impl Command {
             | Self::Webhooks
             | Self::TestWebhooks { .. }
             | Self::ResendEvent { .. }
-            | Self::Endings => false,
+            | Self::EndingSoon => false,
         }
     }
 }

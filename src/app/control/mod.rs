@@ -11,12 +11,13 @@
 //! | `reach` | the other side: connecting, and one command |
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
-//! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
+//! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks` | the same for events |
 
 mod answer;
 mod command;
 mod context_bill;
+mod endings;
 mod hello;
 mod listen;
 mod locks;
@@ -26,8 +27,8 @@ mod start;
 mod webhooks;
 
 pub use answer::{
-    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
-    ToolLine,
+    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
+    ReceiptLine, Refusal, RefusalKind, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

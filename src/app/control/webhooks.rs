@@ -178,7 +178,7 @@ pub(super) async fn resend(gateway: &Gateway, id: &str) -> Result<Answer, Fault>
 }
 
 /// What will end within fourteen days, of everybody.
-pub(super) async fn endings(gateway: &Gateway) -> Result<Answer, Fault> {
+pub(super) async fn ending_soon(gateway: &Gateway) -> Result<Answer, Fault> {
     const SOON: Duration = Duration::from_hours(14 * 24);
     let until = gateway.clock().now() + SOON;
     let found = gateway.foreseen_endings(until).await?;
@@ -189,7 +189,7 @@ pub(super) async fn endings(gateway: &Gateway) -> Result<Answer, Fault> {
         ends: found.ending.at.to_string(),
         why: found.ending.why.sentence().to_owned(),
     };
-    Ok(Answer::Endings(found.iter().map(line).collect()))
+    Ok(Answer::EndingSoon(found.iter().map(line).collect()))
 }
 
 fn delivery_line(delivery: &Delivery) -> DeliveryLine {

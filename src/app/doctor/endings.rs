@@ -28,9 +28,9 @@ impl EndingFinding {
 /// Asks the running gateway, which alone may read its store.
 pub(super) fn examine(socket: &Path) -> Vec<EndingFinding> {
     let not_asked = |why: String| vec![EndingFinding::NotAsked(why)];
-    match ask_running(socket, &Command::Endings) {
-        Ok(Some(Answer::Endings(found))) if found.is_empty() => vec![EndingFinding::None],
-        Ok(Some(Answer::Endings(found))) => found.into_iter().map(EndingFinding::Soon).collect(),
+    match ask_running(socket, &Command::EndingSoon) {
+        Ok(Some(Answer::EndingSoon(found))) if found.is_empty() => vec![EndingFinding::None],
+        Ok(Some(Answer::EndingSoon(found))) => found.into_iter().map(EndingFinding::Soon).collect(),
         Ok(Some(Answer::Refused(refusal))) => not_asked(refusal.sentence),
         Ok(Some(_)) => not_asked("the running gateway is of another version".to_owned()),
         Ok(None) => {

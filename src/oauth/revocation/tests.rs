@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::catalogue::TokenEncoding;
+use crate::catalogue::{RevocationReach, TokenEncoding};
 use crate::oauth::fake_provider::{FakeProvider, registration};
 
 /// RFC 7009 as it stands.
@@ -15,11 +15,14 @@ fn standard(provider: &FakeProvider) -> RevocationRequest {
         auth: RevocationAuth::Client,
         encoding: TokenEncoding::Form,
         token_param: Some("token".to_owned()),
+        client_id_param: "client_id".to_owned(),
+        client_secret_param: "client_secret".to_owned(),
         send_hint: true,
         tokens: RevocationTokens::RefreshThenAccess,
         success_statuses: Vec::new(),
         confirmed_by: None,
         already_dead: Vec::new(),
+        reach: RevocationReach::Token,
     }
 }
 
