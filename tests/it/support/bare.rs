@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use attache::base::{Clock, Random, Secret};
 use attache::catalogue::{Catalogue, Source, ToolOutput};
-use attache::egress::{Egress, Settings};
+use attache::egress::{self, Egress};
 use attache::gateway::{
     CallError, CallbackParameters, Completed, ConnectError, Gateway, Links, ServiceSettings,
     Services, Settings, SignedIn,
@@ -57,7 +57,7 @@ impl Machine {
         let id = self.file.file.trim_end_matches(".toml").to_owned();
         let settings = BTreeMap::from([(id, self.settings.clone())]);
         let services = Services::new(catalogue, &settings).expect("right settings");
-        let mut egress = Settings::default();
+        let mut egress = egress::Settings::default();
         egress
             .dangerously_allow_loopback
             .push(self.authority.parse().expect("a loopback authority"));
