@@ -22,10 +22,10 @@ pub(super) struct ConnectionsOptions {
 
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Args)]
-struct Form {
+pub(super) struct Form {
     /// Print the result as JSON.
     #[arg(long, global = true)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -198,7 +198,12 @@ fn connection(line: &ConnectionLine) -> String {
         [] => String::new(),
         refused => format!(" (not allowed: {})", refused.join(", ")),
     };
-    format!("{:<16} {status}{account}{missing}", line.service)
+    let ends = match (line.renews_itself, &line.ends) {
+        (_, Some(at)) => format!(", ends at {at}: `attache connect {}` before", line.service),
+        (Some(true), None) => ", renews itself".to_owned(),
+        _ => String::new(),
+    };
+    format!("{:<16} {status}{account}{missing}{ends}", line.service)
 }
 
 /// `attache connect`.
@@ -416,7 +421,7 @@ pub(super) fn open(options: OpenOptions, environment: &Environment) -> Result<()
 }
 
 /// The answer, when it is not a refusal.
-fn ask(
+pub(super) fn ask(
     places: Places,
     environment: &Environment,
     command: &Command,
@@ -444,18 +449,18 @@ fn browse(link: &str) -> Result<(), Failure> {
     })
 }
 
-fn unexpected() -> Failure {
+pub(super) fn unexpected() -> Failure {
     Failure::new(
         "the running gateway answered something else than was asked; it is of another version: restart it",
     )
 }
 
-fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
 /// A result, on stdout. A reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

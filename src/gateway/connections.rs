@@ -4,7 +4,7 @@ use super::credentials::record_key;
 use super::{Fault, Gateway, Scopes, Service};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{Connection, Status, Usage};
+use crate::connection::{Connection, Forecast, Status, Usage};
 use crate::identity::Principal;
 
 /// One service, and how a person stands with it.
@@ -31,6 +31,8 @@ pub struct ConnectionView {
     pub scopes: Scopes,
     /// When a call last used it, as far as it is known.
     pub last_used: Option<Timestamp>,
+    /// When it will end, as far as anybody can know.
+    pub forecast: Forecast,
 }
 
 /// An agent waits for a connection.
@@ -72,14 +74,14 @@ impl Gateway {
         let now = self.parts.clock.now();
         let mut views = Vec::new();
         for service in self.services().iter() {
-            let mut connections: Vec<_> = mine
-                .iter()
-                .filter(|record| record.value.service == service.id())
-                .map(|record| {
+            let mut connections = Vec::new();
+            for record in &mine {
+                if record.value.service == service.id() {
                     let usage = usages.get(&record_key(&record.value));
-                    view(service, &record.value, usage, now)
-                })
-                .collect();
+                    let forecast = self.forecast_for_show(&record.value).await;
+                    connections.push(view(service, &record.value, usage, forecast, now));
+                }
+            }
             connections.sort_by_key(|view| {
                 std::cmp::Reverse((view.connection.is_active(), view.connection.since))
             });
@@ -124,6 +126,7 @@ fn view(
     service: &Service,
     connection: &Connection,
     usage: Option<&Usage>,
+    forecast: Forecast,
     now: Timestamp,
 ) -> ConnectionView {
     ConnectionView {
@@ -131,5 +134,6 @@ fn view(
         scopes: Scopes::of(service, connection, usage, now),
         last_used: usage.and_then(|usage| usage.last_used),
         connection: connection.clone(),
+        forecast,
     }
 }

@@ -328,8 +328,10 @@ impl Gateway {
             let Ok(expired) = record.value.clone().expire(reason, now) else {
                 return Ok(());
             };
+            self.foretell(&expired).await?;
             match connections.replace(&record, &expired).await {
                 Ok(_) => {
+                    self.make_known(&expired).await;
                     tracing::info!(connection = %expired.id, ?reason, "expired");
                     return Ok(());
                 }

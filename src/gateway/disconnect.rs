@@ -249,8 +249,12 @@ impl Gateway {
             let Ok(revoked) = record.value.clone().disconnect(reason, now) else {
                 return Ok(None);
             };
+            self.foretell(&revoked).await?;
             match connections.replace(&record, &revoked).await {
-                Ok(_) => return Ok(Some(revoked)),
+                Ok(_) => {
+                    self.make_known(&revoked).await;
+                    return Ok(Some(revoked));
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

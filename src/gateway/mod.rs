@@ -12,11 +12,14 @@ mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod deliver;
 mod departure;
 mod disconnect;
 mod disconnect_all;
 mod fault;
+mod health;
 mod links;
+mod notify;
 mod people;
 mod renewal;
 mod request_state;
@@ -26,6 +29,7 @@ mod sign_in;
 mod tickets;
 mod upkeep;
 mod usage;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -34,16 +38,19 @@ pub use call::CallError;
 pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use deliver::WebhookError;
 pub use departure::{Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
 pub use fault::Fault;
+pub use health::Foreseen;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
 pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};
+pub use webhook::{Webhook, WebhookProblem, WebhookSettings};
 
 use data_encoding::HEXLOWER;
 use tokio::sync::{broadcast, watch};
@@ -52,6 +59,15 @@ use crate::base::{Clock, Random};
 use crate::egress::Egress;
 use crate::identity::Principal;
 use crate::store::{Seal, Store};
+
+/// What an operator says about the use cases, besides their services.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What each agent may ask for at once.
+    pub limits: Limits,
+    /// Where events are sent.
+    pub webhooks: Vec<Webhook>,
+}
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
 #[derive(Clone)]
@@ -72,6 +88,7 @@ struct Parts {
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
     uses: usage::Uses,
 }
@@ -86,9 +103,9 @@ impl Gateway {
         links: Links,
         clock: Clock,
         random: Random,
-        limits: Limits,
+        settings: Settings,
     ) -> Self {
-        let admission = admission::Admission::new(limits, clock.clone());
+        let admission = admission::Admission::new(settings.limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
@@ -104,6 +121,7 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            webhooks: settings.webhooks,
             renewals,
             uses: usage::Uses::default(),
         };

@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::pages::{
-    Action, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Permission, ServiceCard,
+    Action, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Outlook, Permission, ServiceCard,
     SetUpHelp, Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{AtProvider, Connection, ExpiredReason, RevokedReason, Status};
+use crate::connection::{AtProvider, Connection, ExpiredReason, Forecast, RevokedReason, Status};
 use crate::gateway::{ConnectionView, GrantedScope, Need, Service, ServiceView};
 
 /// `?q=`.
@@ -209,6 +209,7 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.connection = Some(connection.id.as_str().into());
     card.account = Some(connection.account.label.as_str().into());
     card.since = Some(When::new(connection.since, now));
+    card.outlook = outlook(shown, service, now);
     card.tools = tools(service);
     card.last_used = shown.last_used.map(|used| When::new(used, now));
     show_scopes(&mut card, service, shown, now);
@@ -241,6 +242,20 @@ fn show_scopes(card: &mut ServiceCard, service: &Service, shown: &ConnectionView
         let is_missing = !(card.missing.is_empty() && card.unasked.is_empty());
         card.allow_more = is_missing.then(|| reconnect("everything"));
         card.allow_less = scopes.less.as_ref().map(|_| reconnect("less"));
+    }
+}
+
+fn outlook(shown: &ConnectionView, service: &Service, now: Timestamp) -> Outlook {
+    match shown.forecast {
+        _ if !shown.connection.is_active() => Outlook::Unknown,
+        Forecast::Lasts => Outlook::Unknown,
+        Forecast::RenewsItself => Outlook::RenewsItself,
+        Forecast::Ends(ending) if ending.is_near(now) => Outlook::EndsSoon {
+            at: When::new(ending.at, now),
+            why: ending.why.sentence().into(),
+            reconnect: service.ready().map(|_| connect_path(service)),
+        },
+        Forecast::Ends(ending) => Outlook::Ends(When::new(ending.at, now)),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
 
@@ -44,6 +45,14 @@ pub enum Answer {
     },
     /// To [`Command::Context`](super::Command::Context).
     Context(ContextBill),
+    /// To [`Command::Webhooks`](super::Command::Webhooks).
+    Webhooks(WebhookReport),
+    /// To [`Command::TestWebhooks`](super::Command::TestWebhooks).
+    WebhookTests(Vec<TestLine>),
+    /// To [`Command::ResendEvent`](super::Command::ResendEvent).
+    Resent(Vec<DeliveryLine>),
+    /// To [`Command::EndingSoon`](super::Command::EndingSoon).
+    EndingSoon(Vec<EndingLine>),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -73,6 +82,15 @@ pub struct ConnectionLine {
     /// Those of them that were asked for, or granted once.
     #[serde(default)]
     pub refused_scopes: Vec<String>,
+    /// Whether it renews itself; none: it does not work, or nothing is known about its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renews_itself: Option<bool>,
+    /// When it ends, unless it is connected again before, as RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends: Option<String>,
+    /// Why it ends, in a word.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_because: Option<String>,
 }
 
 /// One granted scope.

@@ -65,6 +65,20 @@ pub enum Command {
     Reload,
     /// What the tool list costs an agent.
     Context,
+    /// Where events go, and what was sent.
+    Webhooks,
+    /// A test is sent.
+    TestWebhooks {
+        /// To this webhook alone.
+        name: Option<String>,
+    },
+    /// An event is sent again.
+    ResendEvent {
+        /// The event.
+        id: String,
+    },
+    /// Whose connections end soon, of everybody.
+    EndingSoon,
 }
 
 impl Command {
@@ -82,7 +96,11 @@ impl Command {
             | Self::Agents
             | Self::AddAgent { .. }
             | Self::RevokeAgent { .. }
-            | Self::Reload => false,
+            | Self::Reload
+            | Self::Webhooks
+            | Self::TestWebhooks { .. }
+            | Self::ResendEvent { .. }
+            | Self::EndingSoon => false,
         }
     }
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
-    ToolLine, Word, endings,
+    ToolLine, Word, endings, webhooks,
 };
 use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ScopeSet, Tool};
-use crate::connection::{Connection, Status};
+use crate::connection::{Connection, Forecast, Status};
 use crate::gateway::{CallError, ConnectError, Fault, Gateway, GrantedScope, Service, ServiceView};
 use crate::identity::{Agent, Caller};
 
@@ -36,6 +36,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::Agents => agents(gateway, owner).await,
         Command::AddAgent { name } => add_agent(gateway, owner, &name).await,
         Command::RevokeAgent { id } => revoke_agent(gateway, owner, &id).await,
+        Command::Webhooks => webhooks::report(gateway).await,
+        Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
+        Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
+        Command::EndingSoon => webhooks::ending_soon(gateway).await,
         Command::Open => gateway
             .create_sign_in_link(&owner.principal)
             .await
@@ -85,6 +89,9 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
         scopes: Vec::new(),
         missing_scopes: Vec::new(),
         refused_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
     }
 }
 
@@ -107,6 +114,9 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         scopes: Vec::new(),
         missing_scopes: Vec::new(),
         refused_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
     };
     if view.connections.is_empty() {
         let set_up = view.service.ready().is_some();
@@ -116,14 +126,24 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
             "not_set_up"
         })];
     }
-    let connected = view.connections.iter().map(|found| ConnectionLine {
-        account: Some(found.connection.account.label.clone()),
-        since: Some(found.connection.since.to_string()),
-        last_used: found.last_used.map(|used| used.to_string()),
-        scopes: found.scopes.granted.iter().map(scope_line).collect(),
-        missing_scopes: texts(&found.missing),
-        refused_scopes: texts(&found.scopes.refused),
-        ..line(status_word(&found.connection.status))
+    let connected = view.connections.iter().map(|found| {
+        let ending = found.forecast.ending();
+        ConnectionLine {
+            account: Some(found.connection.account.label.clone()),
+            since: Some(found.connection.since.to_string()),
+            last_used: found.last_used.map(|used| used.to_string()),
+            scopes: found.scopes.granted.iter().map(scope_line).collect(),
+            missing_scopes: texts(&found.missing),
+            refused_scopes: texts(&found.scopes.refused),
+            renews_itself: match found.forecast {
+                Forecast::Lasts => None,
+                Forecast::RenewsItself => Some(true),
+                Forecast::Ends(_) => Some(false),
+            },
+            ends: ending.map(|ending| ending.at.to_string()),
+            ends_because: ending.map(|ending| ending.why.word().to_owned()),
+            ..line(status_word(&found.connection.status))
+        }
     });
     connected.collect()
 }

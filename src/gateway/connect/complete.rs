@@ -277,6 +277,7 @@ impl Gateway {
                 new.id = same.value.id.clone();
                 new.connects = same.value.connects.saturating_add(1);
             }
+            self.foretell(&new).await?;
             self.note_unfinished(&new).await?;
             self.put_credential(&new, credential).await?;
             let written = match &same {
@@ -284,7 +285,10 @@ impl Gateway {
                 None => connections.create(&record_key(&new), &new).await,
             };
             match written {
-                Ok(_) => return Ok(new),
+                Ok(_) => {
+                    self.make_known(&new).await;
+                    return Ok(new);
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -7,7 +7,7 @@ use crate::base::{Clock, ConnectionId, PersonId, Random};
 use crate::catalogue::{Account, Catalogue};
 use crate::connection::{GrantedBy, RevokedReason, Status};
 use crate::egress::Egress;
-use crate::gateway::{Limits, Links, Services};
+use crate::gateway::{Links, Services};
 use crate::store::{MasterKey, Store};
 
 const NOON: Timestamp = Timestamp::from_unix(1_800_014_400);
@@ -26,7 +26,7 @@ fn gateway() -> Gateway {
         Links::new("http://localhost:1").unwrap(),
         Clock::manual(NOON),
         random,
-        Limits::default(),
+        crate::gateway::Settings::default(),
     )
 }
 

@@ -56,7 +56,7 @@ impl Status {
     /// What stands beside the word when the handler gives no reason of its own.
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Active => "It renews itself. There is nothing to do.",
+            Self::Active => "Your agents can use it.",
             Self::Expired => "The service no longer accepts this sign-in. Reconnect to go on.",
             Self::Revoked => {
                 "You disconnected it. Agents cannot use it until you connect it again."
@@ -99,6 +99,26 @@ pub enum Action {
     Nothing,
 }
 
+/// How long a connection that works will last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Nothing says that it will end.
+    Unknown,
+    /// It renews itself.
+    RenewsItself,
+    /// It ends, and there is time.
+    Ends(When),
+    /// It ends soon: the person should connect it again before.
+    EndsSoon {
+        /// When.
+        at: When,
+        /// Why, in a sentence.
+        why: Label,
+        /// The path that connects it again: a POST; none where nobody can.
+        reconnect: Option<String>,
+    },
+}
+
 /// What the administrator needs to set a service up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHelp {
@@ -125,6 +145,8 @@ pub struct ServiceCard {
     pub account: Option<Label>,
     /// Since when it stands so.
     pub since: Option<When>,
+    /// How long it will last, for one that works.
+    pub outlook: Outlook,
     /// When an agent last used it.
     pub last_used: Option<When>,
     /// The tools that agents get through it.
@@ -167,6 +189,7 @@ impl ServiceCard {
             connection: None,
             account: None,
             since: None,
+            outlook: Outlook::Unknown,
             last_used: None,
             tools: Vec::new(),
             permissions: Vec::new(),
@@ -186,6 +209,12 @@ impl ServiceCard {
             Some(reason) => reason.as_str(),
             None => self.status.sentence(),
         }
+    }
+
+    /// Whether there is anything to say about times.
+    pub(super) const fn has_facts(&self) -> bool {
+        let outlook = matches!(self.outlook, Outlook::RenewsItself | Outlook::Ends(_));
+        self.since.is_some() || self.last_used.is_some() || outlook
     }
 
     /// Whether [`ServiceCard::disconnect`] leads to a receipt.
@@ -255,6 +284,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             last_used: ago(5),
             tools: sample_tools(),
             granted: sample_granted(now),
+            outlook: Outlook::RenewsItself,
             missing: vec![Permission::new("files:write", "Upload files as you")],
             unasked: vec![Permission::new("users:write", "Change your profile")],
             allow_more: Some("/connections/con_courier/reconnect?allow=everything".to_owned()),
@@ -267,6 +297,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             )
         },
         sample_second_account(now),
+        sample_that_ends(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -318,6 +349,30 @@ fn sample_second_account(now: Timestamp) -> ServiceCard {
         granted: sample_granted(now),
         unasked: vec![Permission::new("users:write", "Change your profile")],
         allow_more: Some("/connections/con_courier_2/reconnect?allow=everything".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
+}
+
+/// A further account at one service, which ends soon.
+fn sample_that_ends(now: Timestamp) -> ServiceCard {
+    let days = |days: i64| Timestamp::from_unix(now.as_unix() + days * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(days(-85), now)),
+        outlook: Outlook::EndsSoon {
+            at: When::new(days(5), now),
+            why: "The service ends every connection after a while, however often it is renewed."
+                .into(),
+            reconnect: Some("/services/courier/connect".to_owned()),
+        },
+        tools: sample_tools(),
+        granted: sample_granted(now),
         ..ServiceCard::new(
             "courier",
             "Courier",

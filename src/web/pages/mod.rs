@@ -31,7 +31,7 @@ mod when;
 pub use address::{InvalidAddress, WebAddress};
 pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
-pub use card::{Action, ServiceCard, SetUpHelp, Status};
+pub use card::{Action, Outlook, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
 pub use connected::{ConnectedPage, NextStep};
 pub use connections::{ConnectionsPage, Notice, Tone};

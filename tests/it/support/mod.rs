@@ -15,5 +15,6 @@ pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod provider;
+pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod wire;
