@@ -94,12 +94,14 @@ impl Scene {
 
     /// Asserts on what is really stored.
     async fn assert_stored(self, credentials: usize, tombstones: usize) -> Self {
-        let Self { acme, gateway, ana } = self;
+        let Self { acme, gateway, .. } = self;
         let gateway = gateway
             .at_rest(&[&acme], async |store| {
                 assert_eq!(counts(store).await, (credentials, tombstones));
             })
             .await;
+        // It listens on another port now.
+        let ana = gateway.person("ana").await;
         Self { acme, gateway, ana }
     }
 }

@@ -83,7 +83,11 @@ async fn a_disconnect_is_finished_from_wherever_it_stopped() {
             ana: scene.gateway.person("ana").await,
             ..scene
         };
-        scene.assert_unusable().await;
+        scene
+            .ana
+            .call("acme_whoami", json!({}))
+            .await
+            .assert_failed("ana has disconnected");
         scene.later(2 * MINUTE).await;
         let receipt = scene.receipt().await;
         assert_eq!(receipt.at_provider, AtProvider::Confirmed, "{steps}");
