@@ -267,11 +267,17 @@ impl Gateway {
         self.note_next_renewal(&key, new).await?;
         for _ in 0..ATTEMPTS {
             let written = match credentials.get(&key).await? {
-                None => credentials.create(&key, new).await,
+                None => {
+                    let first = Credential {
+                        generation: connection.first_generation(),
+                        ..new.clone()
+                    };
+                    credentials.create(&key, &first).await
+                }
                 Some(old) => {
                     self.bury_superseded(connection, &old.value, new).await?;
                     let next = Credential {
-                        generation: old.value.generation + 1,
+                        generation: connection.first_generation().max(old.value.generation + 1),
                         ..new.clone()
                     };
                     credentials.replace(&old, &next).await

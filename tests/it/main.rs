@@ -21,6 +21,7 @@ mod full_disk;
 mod fuzz_corpus;
 mod manifest;
 mod mcp;
+mod model;
 mod real_clients;
 mod refresh;
 mod reply_policy;

@@ -227,7 +227,7 @@ impl Gateway {
                 Ok(announced) => announced,
                 Err(outcome) => return Ok(self.rest(key, outcome)),
             };
-            if let Some(outcome) = self.ask(key, &renewable, announced, stale).await? {
+            if let Some(outcome) = self.request(key, &renewable, announced, stale).await? {
                 return Ok(outcome);
             }
         }
@@ -403,7 +403,7 @@ impl Gateway {
     }
 
     /// Sends the announced request, and does what its answer means. None: look again.
-    async fn ask(
+    async fn request(
         &self,
         key: &str,
         renewable: &Renewable,
@@ -534,7 +534,13 @@ impl Gateway {
                     .as_ref()
                     .is_some_and(|now| now.value.access_token == next.access_token);
                 if !is_kept {
-                    self.bury_what_came_too_late(&connection, &next).await?;
+                    let reason = match current {
+                        Some(_) => TombstoneReason::Superseded,
+                        None => TombstoneReason::Disconnected,
+                    };
+                    let now = self.parts.clock.now();
+                    let late = Tombstone::of(&connection, &next, reason, now);
+                    self.bury(late).await?;
                 }
                 Ok(match current {
                     Some(current) => Outcome::Newer(Arc::new(current.value)),
@@ -555,16 +561,6 @@ impl Gateway {
                 Err(error.into())
             }
         }
-    }
-
-    async fn bury_what_came_too_late(
-        &self,
-        connection: &Connection,
-        late: &Credential,
-    ) -> Result<(), Fault> {
-        let (reason, now) = (TombstoneReason::Superseded, self.parts.clock.now());
-        self.bury(Tombstone::of(connection, late, reason, now))
-            .await
     }
 
     /// A provider that issues the very token that it has just refused has not renewed anything: the token counts as over
