@@ -28,7 +28,7 @@ use super::upkeep::Task;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::Timestamp;
 use crate::catalogue::{Revocation, RevocationReach};
-use crate::connection::{Connection, Credential, Status, Tombstone, TombstoneReason};
+use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
 use crate::store::{Record, WriteError};
 
 /// How long a credential without a working connection is left alone: its connection may be written in this moment.
@@ -49,7 +49,8 @@ impl Gateway {
         if is_disconnected {
             tombstone.reason = TombstoneReason::Disconnected;
         }
-        self.note_revocation(&key, self.parts.clock.now()).await?;
+        self.note_revocation(&key, self.parts.clock.now() + GRACE)
+            .await?;
         self.create_tombstone(&key, &tombstone).await?;
         self.change_connection(&key, Connection::doubt).await
     }
@@ -149,7 +150,7 @@ impl Gateway {
         Err(Fault::Contention)
     }
 
-    /// The tombstones of one connection, or of one person.
+    /// The tombstones of one connection.
     pub(super) async fn tombstones_at(&self, key: &str) -> Result<Vec<Record<Tombstone>>, Fault> {
         let tombstones = self.parts.store.tombstones();
         let listed = tombstones.list(&format!("{key}/"), usize::MAX).await?;
@@ -174,7 +175,7 @@ impl Gateway {
         let may_be_new = ended.is_none_or(|ended| credential.value.obtained >= ended);
         let grace = credential.value.obtained + GRACE;
         match connection {
-            Some(connection) if !matches!(connection.status, Status::Revoked { .. }) => Ok(()),
+            Some(connection) if connection.status.is_connected() => Ok(()),
             _ if may_be_new && grace > self.parts.clock.now() => {
                 self.note_revocation(key, grace).await
             }

@@ -3,7 +3,7 @@
 //! Owns one turn at one tombstone, and what a connection comes to when all of its tombstones have ended. The invariants are
 //! those of `gateway/burial.rs`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,35 +69,58 @@ impl RestingProviders {
 }
 
 impl Gateway {
-    /// Has the tombstones at `key` revoked, as far as it is their turn, and settles their connection once all are.
+    /// Has the tombstones at `key` revoked, as far as it is their turn, and settles their connection once that is decided.
     pub(super) async fn lay_to_rest(&self, key: &str, asking: Asking) -> Result<(), Fault> {
-        let mut done = Vec::new();
-        let mut next: Option<Timestamp> = None;
+        let mut fates = Vec::new();
         for tombstone in self.tombstones_at(key).await? {
-            match self.decide(&tombstone, asking).await? {
-                Fate::Waits(until) => next = Some(next.map_or(until, |known| known.min(until))),
-                fate => done.push((tombstone, fate)),
-            }
+            let fate = self.decide(&tombstone, asking).await?;
+            fates.push((tombstone, fate));
         }
-        if let Some(next) = next {
-            self.note_revocation(key, next).await?;
-        } else if self.parts.store.credentials().get(key).await?.is_none() {
-            let at_provider = outcome(done.iter().map(|(_, fate)| fate));
+        if self.is_being_buried(key).await? {
+            // Whoever is at it comes here next; if they were cut off, the note does.
+            let later = self.parts.clock.now() + Duration::from_mins(1);
+            return self.note_revocation(key, later).await;
+        }
+        if let Some(at_provider) = outcome(&fates) {
             self.settle(key, at_provider).await?;
         }
-        for (tombstone, _) in done {
+        let seen: HashSet<String> = fates
+            .iter()
+            .map(|(tombstone, _)| tombstone.key().to_owned())
+            .collect();
+        let mut next: Option<Timestamp> = None;
+        for (tombstone, fate) in fates {
+            if let Fate::Waits(until) = fate {
+                next = Some(next.map_or(until, |known| known.min(until)));
+                continue;
+            }
             match self.parts.store.tombstones().delete(&tombstone).await {
                 // Another turn at the same tombstone has changed or removed it.
                 Ok(()) | Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        if next.is_none() && !self.tombstones_at(key).await?.is_empty() {
-            // One came while the others were seen off.
-            self.note_revocation(key, self.parts.clock.now()).await?;
-            self.change_connection(key, Connection::doubt).await?;
+        match next {
+            Some(next) => self.note_revocation(key, next).await,
+            None => self.doubt_if_more_came(key, &seen).await,
         }
-        Ok(())
+    }
+
+    /// One may have come while those that were `seen` were dealt with.
+    async fn doubt_if_more_came(&self, key: &str, seen: &HashSet<String>) -> Result<(), Fault> {
+        let left = self.tombstones_at(key).await?;
+        if left.iter().all(|tombstone| seen.contains(tombstone.key())) {
+            return Ok(());
+        }
+        self.note_revocation(key, self.parts.clock.now()).await?;
+        self.change_connection(key, Connection::doubt).await
+    }
+
+    /// Whether the connection was disconnected and its credential is still there: nothing is known of its tokens yet.
+    async fn is_being_buried(&self, key: &str) -> Result<bool, Fault> {
+        let connection = self.parts.store.connections().get(key).await?;
+        let is_disconnected = connection.is_some_and(|found| !found.value.status.is_connected());
+        Ok(is_disconnected && self.parts.store.credentials().get(key).await?.is_some())
     }
 
     /// One turn at one tombstone.
@@ -291,17 +314,19 @@ fn cannot_be_asked(ready: &Ready) -> bool {
     matches!(ready.oauth.revocation, Revocation::Unsupported { .. })
 }
 
-/// How a connection stands whose tombstones have all come to an end: as the one that ended worst. Without any there was no
-/// token left with which the provider could have been told.
-fn outcome<'a>(mut fates: impl Iterator<Item = &'a Fate> + Clone) -> AtProvider {
-    let mut all = fates.clone();
-    if all.clone().any(|fate| matches!(fate, Fate::GaveUp)) {
-        AtProvider::GaveUp
-    } else if all.any(|fate| matches!(fate, Fate::Unsupported)) {
-        AtProvider::Unsupported
-    } else if fates.any(|fate| matches!(fate, Fate::Dead)) {
-        AtProvider::Confirmed
+/// How a connection stands whose tombstones have these fates; none: that is open. The worst decides, as soon as it is known.
+/// Without any tombstone there was no token left with which the provider could have been told.
+fn outcome(fates: &[(Record<Tombstone>, Fate)]) -> Option<AtProvider> {
+    let any = |wanted: fn(&Fate) -> bool| fates.iter().any(|(_, fate)| wanted(fate));
+    if any(|fate| matches!(fate, Fate::GaveUp)) {
+        Some(AtProvider::GaveUp)
+    } else if any(|fate| matches!(fate, Fate::Unsupported)) {
+        Some(AtProvider::Unsupported)
+    } else if any(|fate| matches!(fate, Fate::Waits(_))) {
+        None
+    } else if any(|fate| matches!(fate, Fate::Dead)) {
+        Some(AtProvider::Confirmed)
     } else {
-        AtProvider::GaveUp
+        Some(AtProvider::GaveUp)
     }
 }
