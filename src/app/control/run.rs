@@ -77,7 +77,7 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
         name: connection.service.clone(),
         status: match connection.status {
             Status::Active | Status::Expired { .. } => "not_offered".to_owned(),
-            revoked @ Status::Revoked { .. } => status_word(&revoked).to_owned(),
+            revoked @ Status::Revoked { .. } => status_word(revoked).to_owned(),
         },
         account: Some(connection.account.label.clone()),
         since: Some(connection.since.to_string()),
@@ -85,7 +85,7 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
     }
 }
 
-fn status_word(status: &Status) -> &'static str {
+fn status_word(status: Status) -> &'static str {
     if status.is_being_revoked() {
         "revoking"
     } else {
@@ -114,7 +114,7 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         account: Some(found.connection.account.label.clone()),
         since: Some(found.connection.since.to_string()),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
-        ..line(status_word(&found.connection.status))
+        ..line(status_word(found.connection.status))
     });
     connected.collect()
 }
