@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::burial::{Asking, NotReady};
+use super::burial::NotReady;
 use super::fault::ATTEMPTS;
+use super::last_rites::Asking;
 use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, PersonId, Timestamp};
 use crate::connection::{

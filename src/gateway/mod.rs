@@ -18,6 +18,7 @@ mod disconnect;
 mod disconnect_all;
 mod fault;
 mod health;
+mod last_rites;
 mod links;
 mod notify;
 mod people;
@@ -84,7 +85,7 @@ struct Parts {
     random: Random,
     open_tickets: tickets::OpenTickets,
     arrivals: arrivals::Arrivals,
-    resting_providers: burial::RestingProviders,
+    resting_providers: last_rites::RestingProviders,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
@@ -117,7 +118,7 @@ impl Gateway {
             random,
             open_tickets: tickets::OpenTickets::default(),
             arrivals: arrivals::Arrivals::default(),
-            resting_providers: burial::RestingProviders::default(),
+            resting_providers: last_rites::RestingProviders::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,

@@ -7,7 +7,7 @@ use std::fmt;
 
 use futures::{StreamExt, stream};
 
-use super::burial::Asking;
+use super::last_rites::Asking;
 use super::{Fault, Gateway};
 use crate::store::DueNote;
 

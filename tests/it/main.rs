@@ -11,6 +11,8 @@ mod catalogue;
 mod conformance;
 mod connect;
 mod control;
+mod departure;
+mod disconnect;
 mod docs;
 mod doctor;
 mod end_to_end;

@@ -81,7 +81,7 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
         name: connection.service.clone(),
         status: match connection.status {
             Status::Active | Status::Expired { .. } => "not_offered".to_owned(),
-            revoked @ Status::Revoked { .. } => status_word(&revoked).to_owned(),
+            revoked @ Status::Revoked { .. } => status_word(revoked).to_owned(),
         },
         account: Some(connection.account.label.clone()),
         since: Some(connection.since.to_string()),
@@ -95,7 +95,7 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
     }
 }
 
-fn status_word(status: &Status) -> &'static str {
+fn status_word(status: Status) -> &'static str {
     if status.is_being_revoked() {
         "revoking"
     } else {
@@ -142,7 +142,7 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
             },
             ends: ending.map(|ending| ending.at.to_string()),
             ends_because: ending.map(|ending| ending.why.word().to_owned()),
-            ..line(status_word(&found.connection.status))
+            ..line(status_word(found.connection.status))
         }
     });
     connected.collect()

@@ -9,9 +9,9 @@ use crate::catalogue::{Account, ScopeSet};
 use crate::connection::{
     AuthorizationRequest, ConnectTicket, Connection, Credential, Status, Tombstone, TombstoneReason,
 };
-use crate::gateway::burial::Asking;
 use crate::gateway::credentials::record_key;
 use crate::gateway::fault::ATTEMPTS;
+use crate::gateway::last_rites::Asking;
 use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::oauth::{self, TokenReply};
 use crate::store::WriteError;

@@ -236,7 +236,18 @@ impl ServiceCard {
     }
 }
 
-/// Seven cards, every status among them, and two accounts at one service.
+/// One that was disconnected three minutes ago, and that the service has still to end.
+fn sample_revoking(since: Option<When>) -> ServiceCard {
+    ServiceCard {
+        connection: Some("con_foundry".into()),
+        account: Some("ana@foundry.example".into()),
+        since,
+        disconnect: Some("/connections/con_foundry/disconnect".to_owned()),
+        ..ServiceCard::new("foundry", "Foundry CI", Status::Revoking, Action::Nothing)
+    }
+}
+
+/// Eight cards, every status among them, and two accounts at one service.
 pub(super) fn sample_cards() -> Vec<ServiceCard> {
     let now = Timestamp::from_unix(1_795_415_000);
     let ago = |seconds| {
@@ -311,13 +322,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::ConnectAgain("/services/atlas/connect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_foundry".into()),
-            account: Some("ana@foundry.example".into()),
-            since: ago(180),
-            disconnect: Some("/connections/con_foundry/disconnect".to_owned()),
-            ..ServiceCard::new("foundry", "Foundry CI", Status::Revoking, Action::Nothing)
-        },
+        sample_revoking(ago(180)),
         ServiceCard {
             tools: sample_tools(),
             permissions: sample_permissions(),
