@@ -114,7 +114,7 @@ impl RevocationStyle {
             }
             Self::DeleteJson
                 if request.method == "DELETE"
-                    && percent_decode(below) == format!("{}/token", ledger.client_id)
+                    && below == format!("{}/token", ledger.client_id)
                     && is_json
                     && basic_is_known =>
             {
