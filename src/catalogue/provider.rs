@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -19,7 +18,7 @@ use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
+    Account, AccountRule, ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
     RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable,
     VariableProblem, Variables,
 };
@@ -38,15 +37,6 @@ pub struct Provider {
     account: RequestTemplate,
     errors: Arc<ErrorRules>,
     tools: Vec<Arc<Tool>>,
-}
-
-/// Whose account a credential opens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// The provider's own identifier: two connections with the same one are the same account.
-    pub id: String,
-    /// The name that people know it by, in one harmless line.
-    pub label: String,
 }
 
 impl Provider {
@@ -149,6 +139,12 @@ impl Provider {
     #[must_use]
     pub fn account_scopes(&self) -> &ScopeRequirement {
         &self.file.account.scopes
+    }
+
+    /// Which arguments of a call say which of several accounts is meant, in the order in which they are asked.
+    #[must_use]
+    pub fn account_rules(&self) -> &[AccountRule] {
+        &self.file.account_rules
     }
 
     /// Fills the variables in, and proves every address of the provider with them.
@@ -258,6 +254,12 @@ impl Provider {
                     .map(|label| plain_text(&label, LONGEST_LABEL))
                     .filter(|label| !label.is_empty())
                     .unwrap_or_else(|| plain_text(&id, LONGEST_LABEL)),
+                workspace: file
+                    .workspace
+                    .as_ref()
+                    .and_then(|workspace| workspace.read(body))
+                    .map(|workspace| plain_text(&workspace, LONGEST_LABEL))
+                    .filter(|workspace| !workspace.is_empty()),
                 id,
             });
         account.ok_or_else(|| Refusal {

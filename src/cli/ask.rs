@@ -22,10 +22,10 @@ pub(super) struct ConnectionsOptions {
 
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Args)]
-struct Form {
+pub(super) struct Form {
     /// Print the result as JSON.
     #[arg(long, global = true)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,11 +158,12 @@ fn connection(line: &ConnectionLine) -> String {
         .as_ref()
         .map(|account| format!(" as {account}"))
         .unwrap_or_default();
+    let default = if line.default { ", the default" } else { "" };
     let missing = match line.missing_scopes.as_slice() {
         [] => String::new(),
         missing => format!(" (not granted: {})", missing.join(", ")),
     };
-    format!("{:<16} {status}{account}{missing}", line.service)
+    format!("{:<16} {status}{account}{default}{missing}", line.service)
 }
 
 /// `attache connect`.
@@ -336,7 +337,7 @@ pub(super) fn open(options: OpenOptions, environment: &Environment) -> Result<()
 }
 
 /// The answer, when it is not a refusal.
-fn ask(
+pub(super) fn ask(
     places: Places,
     environment: &Environment,
     command: &Command,
@@ -364,18 +365,18 @@ fn browse(link: &str) -> Result<(), Failure> {
     })
 }
 
-fn unexpected() -> Failure {
+pub(super) fn unexpected() -> Failure {
     Failure::new(
         "the running gateway answered something else than was asked; it is of another version: restart it",
     )
 }
 
-fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
 /// A result, on stdout. A reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

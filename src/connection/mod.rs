@@ -13,6 +13,7 @@ mod connect_ticket;
 )]
 mod connection;
 mod credential;
+mod default_account;
 mod status;
 mod tombstone;
 
@@ -21,5 +22,6 @@ pub use client_registration::ClientRegistration;
 pub use connect_ticket::{ConnectTicket, TicketRefusal};
 pub use connection::{Connection, GrantedBy, IllegalTransition};
 pub use credential::{Credential, RefreshExhausted, RefreshIntent, Renewal};
+pub use default_account::DefaultAccount;
 pub use status::{AtProvider, ExpiredReason, Remedy, RevokedReason, Status};
 pub use tombstone::{Tombstone, TombstoneReason};

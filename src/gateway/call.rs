@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::accounts::Wanted;
 use super::credentials::Usable;
-use super::{ConnectLink, Fault, Gateway, MissingReason, Service};
-use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest};
+use super::{ConnectLink, Fault, Gateway, MissingReason, Service, WhichAccount};
+use crate::catalogue::{
+    InvalidArguments, Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest,
+};
 use crate::connection::ExpiredReason;
 use crate::identity::Caller;
 use crate::upstream::{self, UpstreamError};
@@ -20,6 +23,15 @@ pub enum CallError {
     InvalidArguments(String),
     /// The service has no client registration here. The sentence names who can change that.
     NotConfigured(String),
+    /// The person has several accounts there, and it is not clear which one is meant.
+    WhichAccount {
+        /// The service's name.
+        service: String,
+        /// What is unclear, and the choices.
+        which: WhichAccount,
+        /// What is unclear, the choices, and what to do.
+        sentence: String,
+    },
     /// The person must open a link first.
     ConnectFirst(Box<ConnectLink>),
     /// The provider answered, and refused.
@@ -49,7 +61,8 @@ impl CallError {
         match self {
             Self::UnknownTool(sentence)
             | Self::InvalidArguments(sentence)
-            | Self::NotConfigured(sentence) => sentence.clone(),
+            | Self::NotConfigured(sentence)
+            | Self::WhichAccount { sentence, .. } => sentence.clone(),
             Self::ConnectFirst(link) => link.sentence.clone(),
             Self::Refused { service, refusal } => {
                 let wait = refusal
@@ -93,20 +106,25 @@ impl Gateway {
         arguments: &Map<String, Value>,
     ) -> Result<ToolOutput, CallError> {
         let (service, tool) = &self.find_tool(name)?;
-        tool.check(arguments)
-            .map_err(|error| CallError::InvalidArguments(error.to_string()))?;
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        tool.check(wanted.arguments())
+            .map_err(|error| unfit(&error))?;
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
         let usable = match self
-            .usable_credential(&caller.principal.id, service, ready, tool)
+            .usable_credential(&caller.principal.id, service, ready, tool, wanted)
             .await?
         {
             Ok(usable) => usable,
-            Err(reason) => return Err(self.connect_first(caller, service, tool, reason).await?),
+            Err(reason) => {
+                return Err(self
+                    .connect_first(caller, service, tool, wanted, reason)
+                    .await?);
+            }
         };
         let request = tool
-            .render(&ready.variables, arguments)
+            .render(&ready.variables, wanted.arguments())
             .map_err(unrenderable)?;
         let response = upstream::send(&self.parts.egress, request, &usable.access_token)
             .await
@@ -114,37 +132,50 @@ impl Gateway {
         match tool.read(&response) {
             Reply::Success(output) => Ok(output),
             Reply::Refused(refusal) => Err(self
-                .refused(caller, service, tool, &usable, refusal)
+                .refused(caller, service, tool, wanted, &usable, refusal)
                 .await?),
         }
     }
 
-    /// The link that `caller` needs before `name` can run; none when nothing is missing.
+    /// The link that `caller` needs before `name` can run with these arguments; none when nothing is missing.
     ///
     /// # Errors
-    /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
+    /// [`CallError`] when the tool is unknown, its service not set up, the account unclear, or the store fails.
     pub async fn link_for(
         &self,
         caller: &Caller,
         name: &str,
+        arguments: &Map<String, Value>,
     ) -> Result<Option<ConnectLink>, CallError> {
         let (service, tool) = &self.find_tool(name)?;
-        match self.missing(caller, service, tool).await? {
-            None => Ok(None),
-            Some(reason) => Ok(Some(
-                self.connect_link(caller, service, tool, reason).await?,
-            )),
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        let Some(reason) = self.missing(caller, service, tool, wanted).await? else {
+            return Ok(None);
+        };
+        match self
+            .connect_first(caller, service, tool, wanted, reason)
+            .await?
+        {
+            CallError::ConnectFirst(link) => Ok(Some(*link)),
+            other => Err(other),
         }
     }
 
-    /// What `caller` lacks before `name` can run, if anything.
+    /// What `caller` lacks before `name` can run with these arguments, if anything that connecting mends.
     pub(super) async fn missing_for(
         &self,
         caller: &Caller,
         name: &str,
+        arguments: &Map<String, Value>,
     ) -> Result<Option<MissingReason>, CallError> {
-        let (service, tool) = self.find_tool(name)?;
-        self.missing(caller, &service, &tool).await
+        let (service, tool) = &self.find_tool(name)?;
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        match self.missing(caller, service, tool, wanted).await? {
+            Some(MissingReason::WhichAccount(which)) => {
+                Err(self.which_account(caller, service, which))
+            }
+            missing => Ok(missing),
+        }
     }
 
     async fn missing(
@@ -152,12 +183,13 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
     ) -> Result<Option<MissingReason>, CallError> {
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
         let usable = self
-            .usable_credential(&caller.principal.id, service, ready, tool)
+            .usable_credential(&caller.principal.id, service, ready, tool, wanted)
             .await?;
         Ok(usable.err())
     }
@@ -190,10 +222,30 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         reason: MissingReason,
     ) -> Result<CallError, Fault> {
-        let link = self.connect_link(caller, service, tool, reason).await?;
+        if let MissingReason::WhichAccount(which) = reason {
+            return Ok(self.which_account(caller, service, which));
+        }
+        let link = self
+            .connect_link(caller, service, tool, wanted, reason)
+            .await?;
         Ok(CallError::ConnectFirst(Box::new(link)))
+    }
+
+    fn which_account(&self, caller: &Caller, service: &Service, which: WhichAccount) -> CallError {
+        let (name, person) = (service.provider.name(), &caller.principal.name);
+        CallError::WhichAccount {
+            service: name.to_owned(),
+            sentence: format!(
+                "{} Say which one is meant with the argument `account`, or ask {person} to choose one to be used by \
+                 default, or to connect another: {}.",
+                which.sentence(name, person),
+                self.parts.links.connections(),
+            ),
+            which,
+        }
     }
 
     /// What a refusal means for the connection and for the caller.
@@ -202,6 +254,7 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         used: &Usable,
         refusal: Refusal,
     ) -> Result<CallError, Fault> {
@@ -209,7 +262,8 @@ impl Gateway {
             RefusalKind::TokenInvalid => {
                 self.expire_refused(used).await?;
                 let reason = MissingReason::Expired(ExpiredReason::RefusedByProvider);
-                self.connect_first(caller, service, tool, reason).await
+                self.connect_first(caller, service, tool, wanted, reason)
+                    .await
             }
             _ => Ok(CallError::Refused {
                 service: service.provider.name().to_owned(),
@@ -217,6 +271,10 @@ impl Gateway {
             }),
         }
     }
+}
+
+fn unfit(error: &InvalidArguments) -> CallError {
+    CallError::InvalidArguments(error.to_string())
 }
 
 #[expect(

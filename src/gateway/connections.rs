@@ -1,7 +1,7 @@
 //! What a person sees of their connections.
 
-use super::{Fault, Gateway, Service};
-use crate::base::Timestamp;
+use super::{Fault, Gateway, MissingReason, Service, accounts};
+use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
 use crate::connection::{Connection, Status};
 use crate::identity::Principal;
@@ -11,7 +11,7 @@ use crate::identity::Principal;
 pub struct ServiceView {
     /// The service.
     pub service: Service,
-    /// The person's connections to it, the one that agents use first.
+    /// The person's connections to it: the default first, then those that work.
     pub connections: Vec<ConnectionView>,
     /// An agent has asked for it and the person has not answered.
     pub waiting: Option<Waiting>,
@@ -26,6 +26,8 @@ pub struct ConnectionView {
     pub connection: Connection,
     /// Scopes that tools need and that were not granted.
     pub missing: ScopeSet,
+    /// Calls use this account unless they mean another.
+    pub is_default: bool,
 }
 
 /// An agent waits for a connection.
@@ -45,13 +47,40 @@ impl ServiceView {
     pub fn urgency(&self) -> u8 {
         let expired =
             |view: &ConnectionView| matches!(view.connection.status, Status::Expired { .. });
-        match self.connections.first() {
-            Some(first) if expired(first) => 0,
+        let active = |view: &ConnectionView| view.connection.is_active();
+        match self.connections.as_slice() {
+            some if some.iter().any(expired) => 0,
             _ if self.waiting.is_some() => 0,
-            Some(first) if first.connection.is_active() => 1,
+            some if some.iter().any(active) => 1,
             _ if self.service.ready().is_some() => 2,
             _ => 3,
         }
+    }
+
+    /// The accounts that a call may mean, each with the name that the `account` argument takes for it.
+    #[must_use]
+    pub fn named_choices(&self) -> Vec<(String, &ConnectionView)> {
+        let choices = self.connections.iter();
+        let choices: Vec<_> = choices.filter(|view| view.connection.is_choice()).collect();
+        let connections: Vec<_> = choices.iter().map(|view| &view.connection).collect();
+        accounts::names(&connections).into_iter().zip(choices).collect()
+    }
+
+    /// The connection to the account of this name, disconnected or not.
+    ///
+    /// # Errors
+    /// Why it cannot be told which one is meant.
+    pub fn find_account(&self, name: &str) -> Result<ConnectionId, MissingReason> {
+        let connections: Vec<_> = self.connections.iter().map(|view| &view.connection).collect();
+        accounts::named(&connections, name).map(|found| found.id.clone())
+    }
+
+    /// The account that calls use unless they mean another.
+    #[must_use]
+    pub fn default(&self) -> Option<&Connection> {
+        let mut views = self.connections.iter();
+        let default = views.find(|view| view.is_default)?;
+        Some(&default.connection)
     }
 }
 
@@ -63,15 +92,20 @@ impl Gateway {
     pub async fn connections(&self, principal: &Principal) -> Result<Vec<ServiceView>, Fault> {
         let person = &principal.id;
         let mine = self.connections_of(person).await?;
+        let defaults = self.default_accounts(person).await?;
         let mut views = Vec::new();
         for service in self.services().iter() {
             let mut connections: Vec<_> = mine
                 .iter()
                 .filter(|record| record.value.service == service.id())
-                .map(|record| view(service, &record.value))
+                .map(|record| view(service, &record.value, defaults.get(service.id())))
                 .collect();
             connections.sort_by_key(|view| {
-                std::cmp::Reverse((view.connection.is_active(), view.connection.since))
+                std::cmp::Reverse((
+                    view.is_default,
+                    view.connection.is_active(),
+                    view.connection.since,
+                ))
             });
             let ticket =
                 self.parts
@@ -93,7 +127,11 @@ impl Gateway {
     }
 }
 
-fn view(service: &Service, connection: &Connection) -> ConnectionView {
+fn view(
+    service: &Service,
+    connection: &Connection,
+    default: Option<&ConnectionId>,
+) -> ConnectionView {
     let implied = service.provider.implications();
     let needed = service
         .provider
@@ -104,5 +142,6 @@ fn view(service: &Service, connection: &Connection) -> ConnectionView {
     ConnectionView {
         connection: connection.clone(),
         missing,
+        is_default: connection.is_choice() && Some(&connection.id) == default,
     }
 }

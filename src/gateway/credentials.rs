@@ -2,8 +2,9 @@
 //!
 //! Refresh will live here too, and nowhere else.
 
+use super::accounts::Wanted;
 use super::fault::ATTEMPTS;
-use super::{Fault, Gateway, Ready, Service};
+use super::{Fault, Gateway, Ready, Service, WhichAccount};
 use crate::base::{PersonId, Secret};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::{Connection, Credential, ExpiredReason};
@@ -28,6 +29,8 @@ pub enum MissingReason {
     AuthorityChanged,
     /// The tool needs permissions that were not granted.
     MissingScopes(ScopeSet),
+    /// The person has several accounts there, and it is not clear which one is meant.
+    WhichAccount(WhichAccount),
 }
 
 impl MissingReason {
@@ -53,6 +56,7 @@ impl MissingReason {
                     "The {service} connection of {person} lacks a permission that this needs ({scopes})."
                 )
             }
+            Self::WhichAccount(which) => which.sentence(service, person),
         }
     }
 }
@@ -65,8 +69,12 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
         tool: &Tool,
+        wanted: &Wanted<'_>,
     ) -> Result<Result<Usable, MissingReason>, Fault> {
-        let usable = match self.working_credential(person, service, ready).await? {
+        let usable = match self
+            .working_credential(person, service, ready, wanted)
+            .await?
+        {
             Ok(usable) => usable,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -85,8 +93,9 @@ impl Gateway {
         person: &PersonId,
         service: &Service,
         ready: &Ready,
+        wanted: &Wanted<'_>,
     ) -> Result<Result<Usable, MissingReason>, Fault> {
-        let record = match self.chosen_connection(person, service).await? {
+        let record = match self.chosen_connection(person, service, wanted).await? {
             Ok(record) => record,
             Err(reason) => return Ok(Err(reason)),
         };

@@ -66,6 +66,8 @@ impl Gateway {
         id: &ConnectionId,
     ) -> Result<Receipt, DisconnectError> {
         let (revoked, service) = self.make_unusable(principal, id).await?;
+        self.forget_default(&revoked).await?;
+        self.parts.arrivals.announce(&principal.id);
         let (at_provider, manual_url) = self.revoke_at_provider(&service, &revoked).await?;
         if at_provider != AtProvider::Pending {
             self.settle(principal, id, at_provider).await?;

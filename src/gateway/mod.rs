@@ -11,6 +11,7 @@ mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod default_account;
 mod disconnect;
 mod fault;
 mod links;
@@ -23,11 +24,16 @@ mod upkeep;
 
 use std::sync::Arc;
 
+pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
+pub use arrivals::Arriving;
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
+pub use connect::{
+    Begun, CallbackParameters, Completed, ConnectError, DefaultNow, OtherAccounts, RemainingSteps,
+};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use default_account::DefaultAccountError;
 pub use disconnect::{DisconnectError, Receipt};
 pub use fault::Fault;
 pub use links::Links;

@@ -5,7 +5,9 @@
 
 use super::{Store, Table};
 use crate::base::PersonId;
-use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Tombstone};
+use crate::connection::{
+    AuthorizationRequest, ConnectTicket, Connection, Credential, DefaultAccount, Tombstone,
+};
 use crate::identity::{Agent, Principal, Session, SignInLink};
 
 impl Store {
@@ -55,6 +57,12 @@ impl Store {
     #[must_use]
     pub fn tombstones(&self) -> Table<Tombstone> {
         self.table("tom")
+    }
+
+    /// The account that a person uses by default at a service, by person id and [`Store::index`] of the service.
+    #[must_use]
+    pub fn default_accounts(&self) -> Table<DefaultAccount> {
+        self.table("def")
     }
 
     /// Connect tickets, by the digest of their link's last part.

@@ -4,10 +4,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::{ConnectedPage, NextStep};
+use super::pages::{ConnectedPage, NextStep, SecondAccount, StillExpired, UsedByDefault};
 use super::visitor::{Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
-use crate::gateway::{CallbackParameters, Completed, SignedIn};
+use crate::connection::Connection;
+use crate::gateway::{CallbackParameters, Completed, DefaultNow, OtherAccounts, SignedIn};
 
 /// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
 pub(super) async fn complete(
@@ -80,15 +81,33 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
                 .map(|name| name.as_str().into())
                 .collect(),
         }),
-        previous_account: completed
-            .other_accounts
-            .first()
-            .map(|label| label.as_str().into()),
+        second: second_account(&connection, &completed.others),
+        still_expired: still_expired(&connection, &completed.others),
         granted: words(&connection.granted),
         allow_more: (!missing.is_empty())
             .then(|| format!("/services/{}/connect", connection.service)),
         missing: words(&missing),
     }
+}
+
+fn second_account(connection: &Connection, others: &OtherAccounts) -> Option<SecondAccount> {
+    others.joined.then(|| SecondAccount {
+        others: others.labels.iter().map(|one| one.as_str().into()).collect(),
+        by_default: match &others.default {
+            DefaultNow::None => UsedByDefault::Nothing,
+            DefaultNow::This => UsedByDefault::This,
+            DefaultNow::Other(label) => UsedByDefault::Other(label.as_str().into()),
+        },
+        make_default: connections::default_path(connection),
+    })
+}
+
+fn still_expired(connection: &Connection, others: &OtherAccounts) -> Option<StillExpired> {
+    let (id, label) = others.still_expired.as_ref()?;
+    Some(StillExpired {
+        account: label.as_str().into(),
+        reconnect: connections::reconnect_path(&connection.service, id),
+    })
 }
 
 #[cfg(test)]

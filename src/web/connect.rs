@@ -10,7 +10,7 @@ use super::pages::{
 };
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
-use crate::base::Secret;
+use crate::base::{ConnectionId, Secret};
 use crate::connection::{AuthorizationRequest, ConnectTicket};
 use crate::gateway::{Begun, SignedIn, StepView};
 
@@ -64,13 +64,25 @@ pub(super) async fn begin_with_ticket(
     }
 }
 
-/// `POST /services/{service}/connect`: begins from the Connections page.
+/// What is to be connected again.
+#[derive(Deserialize)]
+pub(super) struct Again {
+    /// Its connection; none when a further account may be connected.
+    again: Option<String>,
+}
+
+/// `POST /services/{service}/connect`: begins from the Connections page, with `?again=` at a connection that has ended.
 pub(super) async fn begin_with_service(
     State(web): State<Web>,
     Path(service): Path<String>,
+    Query(again): Query<Again>,
     Submitter(signed_in): Submitter,
 ) -> Response {
-    match web.gateway.begin_with_service(&service, &signed_in).await {
+    let expected = again.again.and_then(|id| ConnectionId::parse(&id).ok());
+    let begun = web
+        .gateway
+        .begin_with_service(&service, expected, &signed_in);
+    match begun.await {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, &service, error),
     }

@@ -8,6 +8,7 @@ mod callback;
 mod connect;
 mod connections;
 mod cookies;
+mod default_account;
 mod disconnect;
 mod form;
 mod guard;
@@ -43,6 +44,14 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .route(
             "/connections/{connection}/disconnect",
             get(disconnect::page).post(disconnect::disconnect),
+        )
+        .route(
+            "/connections/{connection}/default",
+            post(default_account::set),
+        )
+        .route(
+            "/connections/{connection}/no-default",
+            post(default_account::clear),
         )
         .route(
             "/services/{service}/connect",

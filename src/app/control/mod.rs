@@ -13,6 +13,7 @@
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
 
+mod accounts;
 mod answer;
 mod command;
 mod context_bill;
@@ -24,7 +25,7 @@ mod run;
 mod start;
 
 pub use answer::{
-    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
+    AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
     ToolLine,
 };
 pub use command::{Command, Word};

@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use super::accounts;
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
 };
 use crate::base::AgentId;
-use crate::catalogue::Tool;
+use crate::catalogue::{ACCOUNT_ARGUMENT, Tool};
 use crate::connection::{AtProvider, Connection, Status};
 use crate::gateway::{
     CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, Service, ServiceView,
+    WhichAccount,
 };
 use crate::identity::{Agent, Caller};
 
@@ -20,6 +22,10 @@ const TERMINAL: &str = "Your terminal";
 pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer {
     let done = match command {
         Command::Connections => connections(gateway, owner).await,
+        Command::Accounts => accounts::list(gateway, owner).await,
+        Command::DefaultAccount { service, account } => {
+            accounts::set_default(gateway, owner, &service, account.as_deref()).await
+        }
         Command::Connect { service } => return connect(gateway, owner, &service).await,
         Command::Disconnect { service } => disconnect(gateway, owner, &service).await,
         Command::Call {
@@ -63,6 +69,8 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         name: view.service.provider.name().to_owned(),
         status: status.to_owned(),
         account: None,
+        workspace: None,
+        default: false,
         since: None,
         missing_scopes: Vec::new(),
     };
@@ -76,6 +84,8 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
     }
     let connected = view.connections.iter().map(|found| ConnectionLine {
         account: Some(found.connection.account.label.clone()),
+        workspace: found.connection.account.workspace.clone(),
+        default: found.is_default,
         since: Some(found.connection.since.to_string()),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
         ..line(found.connection.status.word())
@@ -103,7 +113,7 @@ async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
     }
 }
 
-fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
+pub(super) fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
     let services = gateway.services();
     let known: Vec<_> = services.iter().map(Service::id).collect();
     Answer::refused(
@@ -183,7 +193,12 @@ async fn call(
     let schema = services.tool(tool);
     let schema = schema.map_or(&empty, |(_, tool)| tool.input_schema());
     for word in words {
-        arguments.insert(word.name.clone(), word.typed(schema));
+        let value = if word.name == ACCOUNT_ARGUMENT {
+            Value::String(word.value.clone())
+        } else {
+            word.typed(schema)
+        };
+        arguments.insert(word.name.clone(), value);
     }
     let error = match gateway.call_tool(owner, tool, &arguments).await {
         Ok(output) => {
@@ -197,6 +212,7 @@ async fn call(
     let (kind, connect_url) = match &error {
         CallError::UnknownTool(_) => (RefusalKind::Usage, None),
         CallError::ConnectFirst(link) => (RefusalKind::ConnectionRequired, Some(link.url.clone())),
+        CallError::WhichAccount { .. } => (RefusalKind::AccountRequired, None),
         CallError::InvalidArguments(_)
         | CallError::NotConfigured(_)
         | CallError::Refused { .. }
@@ -207,7 +223,16 @@ async fn call(
         kind,
         sentence: error.sentence(),
         connect_url,
+        accounts: match &error {
+            CallError::WhichAccount { which, .. } => names(which),
+            _ => Vec::new(),
+        },
     })
+}
+
+fn names(which: &WhichAccount) -> Vec<String> {
+    let names = which.accounts.iter().map(|account| account.name.clone());
+    names.collect()
 }
 
 fn tools(gateway: &Gateway, service: Option<&str>) -> Answer {

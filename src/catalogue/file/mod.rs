@@ -16,7 +16,7 @@ pub(super) use oauth::{OAuthFile, RevokeFile};
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 
-use super::ScopeRequirement;
+use super::{AccountRule, ScopeRequirement};
 use super::constant_headers::ConstantHeaders;
 use super::error_rules::ErrorRule;
 use super::field_path::FieldPath;
@@ -44,6 +44,8 @@ pub(super) struct ProviderFile {
     pub(super) setup: Setup,
     pub(super) oauth: OAuthFile,
     pub(super) account: AccountFile,
+    #[serde(default, rename = "account_rule")]
+    pub(super) account_rules: Vec<AccountRule>,
     #[serde(default)]
     pub(super) error_text: Vec<FieldPath>,
     #[serde(default, rename = "error")]
@@ -90,6 +92,7 @@ pub(super) struct AccountFile {
     pub(super) graphql: Option<Graphql>,
     pub(super) id: FieldText,
     pub(super) label: FieldText,
+    pub(super) workspace: Option<FieldText>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +106,7 @@ struct AccountKeys {
     graphql: Option<Graphql>,
     id: FieldText,
     label: FieldText,
+    workspace: Option<FieldText>,
 }
 
 impl TryFrom<AccountKeys> for AccountFile {
@@ -125,6 +129,7 @@ impl TryFrom<AccountKeys> for AccountFile {
             graphql: keys.graphql,
             id: keys.id,
             label: keys.label,
+            workspace: keys.workspace,
         })
     }
 }

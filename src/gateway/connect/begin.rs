@@ -1,7 +1,7 @@
 //! Beginning: the browser leaves for the provider, with a `state`, a proof key and a cookie of its own.
 
 use super::{ConnectError, flow_cookie_name};
-use crate::base::Secret;
+use crate::base::{ConnectionId, Secret};
 use crate::connection::{AuthorizationRequest, TicketRefusal};
 use crate::gateway::{Fault, Gateway, Service, SignedIn};
 use crate::oauth::{self, AuthorizationUrlRequest, CodeVerifier};
@@ -37,20 +37,23 @@ impl Gateway {
         };
         let service = service.ok_or(ConnectError::Link(TicketRefusal::Spent))?;
         let service = self.known_service(service)?;
-        self.begin(&service, signed_in, Some(token.clone())).await
+        let expected = ticket.expected.clone();
+        self.begin(&service, signed_in, Some(token.clone()), expected)
+            .await
     }
 
-    /// Begins to connect a service from the Connections page.
+    /// Begins to connect a service from the Connections page; with `expected`, a connection that is to be made again.
     ///
     /// # Errors
     /// [`ConnectError`]: no such service, or it is not set up.
     pub async fn begin_with_service(
         &self,
         service: &str,
+        expected: Option<ConnectionId>,
         signed_in: &SignedIn,
     ) -> Result<Begun, ConnectError> {
         let service = self.known_service(service)?;
-        self.begin(&service, signed_in, None).await
+        self.begin(&service, signed_in, None, expected).await
     }
 
     async fn begin(
@@ -58,6 +61,7 @@ impl Gateway {
         service: &Service,
         signed_in: &SignedIn,
         ticket: Option<Secret>,
+        expected: Option<ConnectionId>,
     ) -> Result<Begun, ConnectError> {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let random = &self.parts.random;
@@ -74,6 +78,7 @@ impl Gateway {
             redirect_uri: redirect_uri.to_string(),
             sent_to: ready.authority(),
             requested: ready.oauth.scopes.clone(),
+            expected,
             expires: self.parts.clock.now() + AuthorizationRequest::LIFETIME,
         };
         self.parts

@@ -6,10 +6,12 @@
 mod begin;
 mod callback;
 mod complete;
+mod other_accounts;
 
 pub use begin::Begun;
 pub use callback::CallbackParameters;
 pub use complete::{Completed, RemainingSteps};
+pub use other_accounts::{DefaultNow, OtherAccounts};
 
 use super::{Fault, Gateway, Service};
 use crate::base::Secret;

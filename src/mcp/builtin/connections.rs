@@ -21,6 +21,8 @@ pub(super) fn definition() -> Tool {
             "name": { "type": "string" },
             "status": { "enum": ["connected", "expired", "disconnected", "waiting", "not_connected"] },
             "account": { "type": "string" },
+            "workspace": { "type": "string" },
+            "default": { "type": "boolean" },
             "since": { "type": "string" },
             "why": { "type": "string" },
             "missing_scopes": { "type": "array", "items": { "type": "string" } },
@@ -64,6 +66,9 @@ pub(super) struct Line {
     pub(super) name: String,
     pub(super) status: &'static str,
     pub(super) account: Option<String>,
+    workspace: Option<String>,
+    /// Set where calls may mean one of several accounts: whether they use this one unless they mean another.
+    default: Option<bool>,
     since: Option<String>,
     why: Option<String>,
     missing_scopes: Vec<String>,
@@ -89,7 +94,8 @@ pub(super) async fn lines(
 
 fn service_lines(view: &ServiceView, person: &str) -> Vec<Line> {
     if !view.connections.is_empty() {
-        let line = |found| connection_line(view, found, person);
+        let choices = view.named_choices();
+        let line = |found| connection_line(view, &choices, found, person);
         return view.connections.iter().map(line).collect();
     }
     let asked = view.waiting.as_ref();
@@ -115,14 +121,28 @@ fn line(view: &ServiceView) -> Line {
         name: view.service.provider.name().to_owned(),
         status: "not_connected",
         account: None,
+        workspace: None,
+        default: None,
         since: None,
         why: None,
         missing_scopes: Vec::new(),
     }
 }
 
-fn connection_line(view: &ServiceView, found: &ConnectionView, person: &str) -> Line {
+fn connection_line(
+    view: &ServiceView,
+    choices: &[(String, &ConnectionView)],
+    found: &ConnectionView,
+    person: &str,
+) -> Line {
     let connection = &found.connection;
+    let choice = choices
+        .iter()
+        .find(|(_, choice)| choice.connection.id == connection.id);
+    // What the argument `account` takes for it.
+    let account = choice.map_or(&connection.account.label, |(name, _)| name);
+    let account = account.clone();
+    let has_choice = choice.is_some() && choices.len() > 1;
     let reason = match connection.status {
         Status::Active => None,
         Status::Expired { reason } => Some(MissingReason::Expired(reason)),
@@ -130,7 +150,9 @@ fn connection_line(view: &ServiceView, found: &ConnectionView, person: &str) -> 
     };
     Line {
         status: connection.status.word(),
-        account: Some(connection.account.label.clone()),
+        account: Some(account),
+        workspace: connection.account.workspace.clone(),
+        default: has_choice.then_some(found.is_default),
         since: Some(connection.since.to_string()),
         why: reason.map(|reason| reason.sentence(view.service.provider.name(), person)),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
@@ -143,6 +165,7 @@ impl Line {
         let mut line = json!({ "service": self.service, "name": self.name, "status": self.status });
         let optional = [
             ("account", &self.account),
+            ("workspace", &self.workspace),
             ("since", &self.since),
             ("why", &self.why),
         ];
@@ -150,6 +173,9 @@ impl Line {
             if let Some(value) = value {
                 line[key] = json!(value);
             }
+        }
+        if let Some(default) = self.default {
+            line["default"] = json!(default);
         }
         if !self.missing_scopes.is_empty() {
             line["missing_scopes"] = json!(self.missing_scopes);
@@ -169,7 +195,14 @@ impl Line {
             .map(|why| format!(". {why}"))
             .unwrap_or_default();
         let status = self.status.replace('_', " ");
-        let mut sentence = format!("{} ({}): {status}{account}{why}", self.name, self.service);
+        let default = match self.default {
+            Some(true) => ", the default",
+            Some(false) | None => "",
+        };
+        let mut sentence = format!(
+            "{} ({}): {status}{account}{default}{why}",
+            self.name, self.service
+        );
         if !self.missing_scopes.is_empty() {
             sentence.push_str("; lacks ");
             sentence.push_str(&self.missing_scopes.join(", "));

@@ -92,6 +92,18 @@ pub enum Action {
     Nothing,
 }
 
+/// Whether agents use an account when they name none. Paths are on this gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// There is nothing to choose: it is the only one, or of no use.
+    #[default]
+    None,
+    /// It is not the default and may become it: a POST to this path.
+    Possible(String),
+    /// It is the default and may cease to be: a POST to this path.
+    Made(String),
+}
+
 /// What the administrator needs to set a service up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHelp {
@@ -116,6 +128,12 @@ pub struct ServiceCard {
     pub connection: Option<Label>,
     /// The account at the service, as in `ana in Acme`.
     pub account: Option<Label>,
+    /// Where the account works, when its name does not say so.
+    pub workspace: Option<Label>,
+    /// Whether agents use this account when they name none.
+    pub choice: Choice,
+    /// The path that connects a further account at the same service: a POST.
+    pub another: Option<String>,
     /// Since when it stands so.
     pub since: Option<When>,
     /// When an agent last used it.
@@ -153,6 +171,9 @@ impl ServiceCard {
             reason: None,
             connection: None,
             account: None,
+            workspace: None,
+            choice: Choice::None,
+            another: None,
             since: None,
             last_used: None,
             tools: Vec::new(),
@@ -221,7 +242,11 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
         },
         ServiceCard {
             connection: Some("con_courier".into()),
-            account: Some("ana in Harbour Works".into()),
+            account: Some("ana".into()),
+            workspace: Some("Harbour Works".into()),
+            choice: Choice::Made("/connections/con_courier/no-default".to_owned()),
+            another: Some("/services/courier/connect".to_owned()),
+            reason: Some("Your agents use it unless they name another account.".into()),
             since: ago(20),
             last_used: ago(5),
             tools: sample_tools(),
@@ -237,7 +262,10 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
         },
         ServiceCard {
             connection: Some("con_courier_2".into()),
-            account: Some("ana in Lighthouse Club".into()),
+            account: Some("ana".into()),
+            workspace: Some("Lighthouse Club".into()),
+            choice: Choice::Possible("/connections/con_courier_2/default".to_owned()),
+            reason: Some("Your agents use it when they name it.".into()),
             since: ago(40 * 86_400),
             tools: sample_tools(),
             permissions: sample_permissions(),

@@ -34,6 +34,8 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         &ConnectedPage::sample_with_more_to_do(),
     )?;
     add("connected-with-less", &ConnectedPage::sample_with_less())?;
+    add("connected-second", &ConnectedPage::sample_second())?;
+    add("connected-other", &ConnectedPage::sample_other())?;
     add("disconnect", &DisconnectPage::sample())?;
     add(
         "disconnect-unsupported",
@@ -63,8 +65,9 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, ConnectStep, Label, NextStep, Notice, Permission, Problem,
-        STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
+        ASSETS, Action, CSRF_FIELD, Choice, ConnectStep, Label, NextStep, Notice, Permission, Problem,
+        STYLE_PATH, SecondAccount, ServiceCard, Status, StillExpired, Tone, ToolLine, UsedByDefault,
+        WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
@@ -118,6 +121,9 @@ mod tests {
         connections.cards = vec![ServiceCard {
             reason: Some(hostile()),
             account: Some(hostile()),
+            workspace: Some(hostile()),
+            choice: Choice::Possible(HOSTILE.to_owned()),
+            another: Some(HOSTILE.to_owned()),
             tools: tools.clone(),
             permissions: permissions.clone(),
             missing: permissions.clone(),
@@ -151,7 +157,15 @@ mod tests {
             service: hostile(),
             account: Some(hostile()),
             agent: Some(hostile()),
-            previous_account: Some(hostile()),
+            second: Some(SecondAccount {
+                others: vec![hostile(), hostile()],
+                by_default: UsedByDefault::Other(hostile()),
+                make_default: HOSTILE.to_owned(),
+            }),
+            still_expired: Some(StillExpired {
+                account: hostile(),
+                reconnect: HOSTILE.to_owned(),
+            }),
             granted: permissions.clone(),
             missing: permissions,
             allow_more: Some(HOSTILE.to_owned()),
