@@ -108,6 +108,7 @@ mod tests {
                 client_id: "c".into(),
             },
             requested: ScopeSet::default(),
+            expected: None,
             expires: now + AuthorizationRequest::LIFETIME,
         };
         assert_eq!(request.check("acme", &ana, Some(&cookie), now), Ok(()));

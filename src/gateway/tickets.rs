@@ -368,8 +368,11 @@ impl Gateway {
         let done = ticket.connected.iter().any(|done| done == service.id())
             || known
                 .iter()
+                .filter(|one| ticket.expected.as_ref().is_none_or(|wanted| one.id == *wanted))
                 .any(|one| one.is_active() && one.since > ticket.created);
-        let expected = known.iter().position(|one| Some(&one.id) == ticket.expected.as_ref());
+        let expected = known
+            .iter()
+            .position(|one| ticket.expected.as_ref() == Some(&one.id));
         let previous = match (expected, known.len()) {
             (Some(expected), _) => Some(known.swap_remove(expected)),
             (None, 1) => known.pop(),

@@ -45,6 +45,11 @@ get = "/me"
 scopes = ["read"]
 id = "id"
 label = "name"
+workspace = "team"
+
+[[account_rule]]
+argument = "folder"
+equals = "workspace"
 
 [[error]]
 when = { status = 401 }
@@ -231,6 +236,18 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "account_call_is_read_only",
         "get = \"/me\"",
         "post = \"/graphql\"\nread_only = true\ngraphql = { document = \"mutation { a }\" }",
+    ),
+    ("account_is_no_input", "input.color]", "input.account]"),
+    (
+        "account_rules_can_decide",
+        "argument = \"folder\"",
+        "argument = \"owner\"",
+    ),
+    ("account_rules_can_decide", "workspace = \"team\"\n", ""),
+    (
+        "account_rules_can_decide",
+        "[[error]]",
+        "[[account_rule]]\nargument = \"folder\"\nequals = \"workspace\"\n\n[[error]]",
     ),
     (
         "dead_tokens_are_recognised",
