@@ -18,9 +18,9 @@ use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    Account, AccountRule, ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
-    RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable,
-    VariableProblem, Variables,
+    Account, AccountRule, ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError,
+    Revocation, RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool,
+    Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.

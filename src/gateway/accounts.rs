@@ -128,7 +128,7 @@ fn not_a_name(tool: &Tool) -> InvalidArguments {
 }
 
 impl WhichAccount {
-    fn new(why: Unclear, choices: &[&Connection]) -> MissingReason {
+    fn among(choices: &[&Connection], why: Unclear) -> MissingReason {
         let accounts = names(choices).into_iter().zip(choices);
         let choice = |(name, connection): (String, &&Connection)| AccountChoice {
             name,
@@ -269,8 +269,7 @@ fn choose<'c>(
     if let Some(said) = &wanted.account {
         return named(known, said);
     }
-    let (choices, gone): (Vec<_>, Vec<_>) =
-        known.iter().copied().partition(|one| one.is_choice());
+    let (choices, gone): (Vec<_>, Vec<_>) = known.iter().copied().partition(|one| one.is_choice());
     match (choices.as_slice(), gone.as_slice()) {
         ([], []) => Err(MissingReason::NotConnected),
         ([only], _) | ([], [only]) => Ok(only),
@@ -281,7 +280,7 @@ fn choose<'c>(
                 let default = several.iter().find(|one| Some(&one.id) == default);
                 default
                     .copied()
-                    .ok_or_else(|| WhichAccount::new(Unclear::NotSaid, several))
+                    .ok_or_else(|| WhichAccount::among(several, Unclear::NotSaid))
             }
         },
     }
@@ -292,8 +291,7 @@ pub(super) fn named<'c>(
     known: &[&'c Connection],
     said: &str,
 ) -> Result<&'c Connection, MissingReason> {
-    let (choices, gone): (Vec<_>, Vec<_>) =
-        known.iter().copied().partition(|one| one.is_choice());
+    let (choices, gone): (Vec<_>, Vec<_>) = known.iter().copied().partition(|one| one.is_choice());
     let equal: fn(&str, &str) -> bool = |one, other| one == other;
     for (among, alike) in [
         (&choices, equal),
@@ -305,14 +303,20 @@ pub(super) fn named<'c>(
             [] => {}
             [one] => return Ok(one),
             several => {
-                return Err(WhichAccount::new(Unclear::Several(said.to_owned()), several));
+                return Err(WhichAccount::among(
+                    several,
+                    Unclear::Several(said.to_owned()),
+                ));
             }
         }
     }
     match (choices.as_slice(), gone.as_slice()) {
         ([], []) => Err(MissingReason::NotConnected),
         ([], _) => Err(MissingReason::Disconnected),
-        (choices, _) => Err(WhichAccount::new(Unclear::Unknown(said.to_owned()), choices)),
+        (choices, _) => Err(WhichAccount::among(
+            choices,
+            Unclear::Unknown(said.to_owned()),
+        )),
     }
 }
 

@@ -63,7 +63,10 @@ impl ServiceView {
         let choices = self.connections.iter();
         let choices: Vec<_> = choices.filter(|view| view.connection.is_choice()).collect();
         let connections: Vec<_> = choices.iter().map(|view| &view.connection).collect();
-        accounts::names(&connections).into_iter().zip(choices).collect()
+        accounts::names(&connections)
+            .into_iter()
+            .zip(choices)
+            .collect()
     }
 
     /// The connection to the account of this name, disconnected or not.
@@ -71,7 +74,11 @@ impl ServiceView {
     /// # Errors
     /// Why it cannot be told which one is meant.
     pub fn find_account(&self, name: &str) -> Result<ConnectionId, MissingReason> {
-        let connections: Vec<_> = self.connections.iter().map(|view| &view.connection).collect();
+        let connections: Vec<_> = self
+            .connections
+            .iter()
+            .map(|view| &view.connection)
+            .collect();
         accounts::named(&connections, name).map(|found| found.id.clone())
     }
 

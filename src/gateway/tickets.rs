@@ -368,7 +368,12 @@ impl Gateway {
         let done = ticket.connected.iter().any(|done| done == service.id())
             || known
                 .iter()
-                .filter(|one| ticket.expected.as_ref().is_none_or(|wanted| one.id == *wanted))
+                .filter(|one| {
+                    ticket
+                        .expected
+                        .as_ref()
+                        .is_none_or(|wanted| one.id == *wanted)
+                })
                 .any(|one| one.is_active() && one.since > ticket.created);
         let expected = known
             .iter()

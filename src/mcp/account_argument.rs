@@ -37,8 +37,10 @@ pub(super) fn with_account(tool: &McpTool, service: &str, accounts: &Accounts) -
 fn property(service: &str, accounts: &Accounts) -> Value {
     let otherwise = match &accounts.default {
         Some(default) => format!("Left out, it is {default}."),
-        None => "There is no default: without it, a call is refused unless its other arguments tell."
-            .to_owned(),
+        None => {
+            "There is no default: without it, a call is refused unless its other arguments tell."
+                .to_owned()
+        }
     };
     json!({
         "type": "string",

@@ -119,7 +119,8 @@ impl<'a> Call<'a> {
         let gateway = self.server.surface.gateway();
         match gateway
             .link_for(&self.caller, &self.tool, &self.arguments)
-            .await {
+            .await
+        {
             Ok(Some(link)) => self.show(&link),
             Ok(None) => Ok(convert::connected_meanwhile(&self.tool).into()),
             Err(error) => convert::call_error(error).map(Into::into),

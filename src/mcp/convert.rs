@@ -75,7 +75,8 @@ fn which_account(sentence: String, service: &str, which: &WhichAccount) -> CallT
     };
     let mut result = failure(kind, sentence);
     if let Some(structured) = result.structured_content.as_mut() {
-        let account = |choice: &AccountChoice| json!({ "account": choice.name, "status": status(choice) });
+        let account =
+            |choice: &AccountChoice| json!({ "account": choice.name, "status": status(choice) });
         structured["service"] = json!(service);
         structured["argument"] = json!(ACCOUNT_ARGUMENT);
         structured["accounts"] = which.accounts.iter().map(account).collect();

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, Extensions, Implementation,
-    ListToolsResult,    PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
+    Tool as McpTool,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -91,10 +92,7 @@ impl Server {
     }
 
     /// Who calls, and what they see.
-    pub(super) fn caller(
-        &self,
-        message: &Extensions,
-    ) -> Result<(Caller, Selection), ErrorData> {
+    pub(super) fn caller(&self, message: &Extensions) -> Result<(Caller, Selection), ErrorData> {
         let from_request = || {
             let extensions = &message.get::<http::request::Parts>()?.extensions;
             let caller = extensions.get::<Caller>()?.clone();

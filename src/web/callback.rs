@@ -92,7 +92,11 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
 
 fn second_account(connection: &Connection, others: &OtherAccounts) -> Option<SecondAccount> {
     others.joined.then(|| SecondAccount {
-        others: others.labels.iter().map(|one| one.as_str().into()).collect(),
+        others: others
+            .labels
+            .iter()
+            .map(|one| one.as_str().into())
+            .collect(),
         by_default: match &others.default {
             DefaultNow::None => UsedByDefault::Nothing,
             DefaultNow::This => UsedByDefault::This,

@@ -80,11 +80,15 @@ async fn only_who_has_several_accounts_reads_of_the_argument() {
 
     connects(&ana, &acme, "office").await;
     let arguments = account_arguments(&ana).await;
-    assert_eq!(arguments.len(), 4, "every tool of the service, and no other");
+    assert_eq!(
+        arguments.len(),
+        4,
+        "every tool of the service, and no other"
+    );
     for argument in &arguments {
         assert_eq!(argument["type"], "string");
         let mut names: Vec<_> = argument["enum"].as_array().unwrap().iter().collect();
-        names.sort_by_key(|name| name.to_string());
+        names.sort_by_key(ToString::to_string);
         assert_eq!(names, ["ana@acme.test", "office@acme.test"]);
         let description = argument["description"].as_str().unwrap();
         assert!(description.contains("no default"), "{description}");
@@ -101,7 +105,13 @@ async fn a_call_that_does_not_say_which_account_is_refused_with_the_choices() {
     let (acme, _gateway, ana) = ana_with_two().await;
     let asked = acme.api_requests().len();
     let refused = ana.call("acme_whoami", json!({})).await;
-    for part in ["2 accounts", "ana@acme.test", "office@acme.test", "`account`", "/connections"] {
+    for part in [
+        "2 accounts",
+        "ana@acme.test",
+        "office@acme.test",
+        "`account`",
+        "/connections",
+    ] {
         refused.assert_failed(part);
     }
     let told = &refused.result()["structuredContent"];
@@ -109,7 +119,11 @@ async fn a_call_that_does_not_say_which_account_is_refused_with_the_choices() {
     assert_eq!(told["argument"], "account");
     let accounts: Vec<_> = told["accounts"].as_array().unwrap().iter().collect();
     assert_eq!(accounts.len(), 2);
-    assert!(accounts.iter().all(|account| account["status"] == "connected"));
+    assert!(
+        accounts
+            .iter()
+            .all(|account| account["status"] == "connected")
+    );
     assert_eq!(acme.api_requests().len(), asked, "nothing was sent");
 }
 
@@ -126,7 +140,8 @@ async fn the_argument_picks_and_stays_here() {
     let sent = acme.requests_to("/api/things");
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].body, r#"{"name":"lamp"}"#);
-    let things = |account: &'static str| ana.call("acme_list_things", json!({ "account": account }));
+    let things =
+        |account: &'static str| ana.call("acme_list_things", json!({ "account": account }));
     assert!(things("ana@acme.test").await.text().contains("lamp"));
     assert!(!things("office@acme.test").await.text().contains("lamp"));
 
@@ -178,7 +193,10 @@ async fn the_default_is_used_until_it_is_taken_back_or_disconnected() {
     assert_eq!(page.text.matches("id=\"default-").count(), 1);
     let argument = &account_arguments(&ana).await[0];
     let description = argument["description"].as_str().unwrap();
-    assert!(description.ends_with("it is office@acme.test."), "{description}");
+    assert!(
+        description.ends_with("it is office@acme.test."),
+        "{description}"
+    );
 
     let clear = format!("/connections/{office}/no-default");
     ana.press(&page, &clear).await;
@@ -207,11 +225,15 @@ async fn nobody_chooses_for_another() {
     let office = connection_of(&ana.open("/connections").await, "office@acme.test");
     let page = ben.open("/connections").await;
     for verb in ["default", "no-default"] {
-        let foreign = ben.press(&page, &format!("/connections/{office}/{verb}")).await;
+        let foreign = ben
+            .press(&page, &format!("/connections/{office}/{verb}"))
+            .await;
         assert_eq!(foreign.status, 404, "{}", foreign.text);
     }
     // Ben's form token in Ana's session.
-    let forged = ana.press(&page, &format!("/connections/{office}/default")).await;
+    let forged = ana
+        .press(&page, &format!("/connections/{office}/default"))
+        .await;
     assert_ne!(forged.status, 303, "{}", forged.text);
     ana.call("acme_whoami", json!({}))
         .await
@@ -253,14 +275,22 @@ async fn another_account_joins_and_replaces_nothing() {
     let ana = gateway.person("ana").await;
     connects(&ana, &acme, "ana").await;
     let page = connects(&ana, &acme, "office").await;
-    for part in ["a second account", "ana@acme.test", "must now say which account"] {
+    for part in [
+        "a second account",
+        "ana@acme.test",
+        "must now say which account",
+    ] {
         assert!(page.text.contains(part), "{part}: {}", page.text);
     }
     assert_eq!(connection_ids(&ana.open("/connections").await).len(), 2);
-    assert_eq!([acme.live_grants_of("ana"), acme.live_grants_of("office")], [1, 1]);
+    assert_eq!(
+        [acme.live_grants_of("ana"), acme.live_grants_of("office")],
+        [1, 1]
+    );
     // The button on that very page makes it the default.
     let office = connection_of(&ana.open("/connections").await, "office@acme.test");
-    ana.press(&page, &format!("/connections/{office}/default")).await;
+    ana.press(&page, &format!("/connections/{office}/default"))
+        .await;
     assert_eq!(whoami(&ana, json!({})).await, "office");
     let third = connects(&ana, &acme, "third").await;
     assert!(third.text.contains("go on using"), "{}", third.text);
@@ -277,7 +307,11 @@ async fn who_reconnects_as_someone_else_is_told_that_nothing_is_mended() {
     let page = ana.open("/connections").await;
     let expired = connection_of(&page, "ana@acme.test");
     let again = format!("/services/acme/connect?again={expired}");
-    assert!(page.text.contains(&format!("action=\"{again}\"")), "{}", page.text);
+    assert!(
+        page.text.contains(&format!("action=\"{again}\"")),
+        "{}",
+        page.text
+    );
     let away = ana.press(&page, &again).await.destination();
     let page = comes_back(&ana, &acme, "office", &away).await;
     assert!(page.text.contains("is still expired"), "{}", page.text);
@@ -287,7 +321,10 @@ async fn who_reconnects_as_someone_else_is_told_that_nothing_is_mended() {
     let away = ana.press(&page, &again).await.destination();
     let page = comes_back(&ana, &acme, "ana", &away).await;
     assert!(!page.text.contains("still-expired"), "{}", page.text);
-    assert_eq!(whoami(&ana, json!({ "account": "ana@acme.test" })).await, "ana");
+    assert_eq!(
+        whoami(&ana, json!({ "account": "ana@acme.test" })).await,
+        "ana"
+    );
 }
 
 /// The link is for the account that the call means, and says so.
@@ -298,7 +335,12 @@ async fn a_call_waits_for_the_account_that_it_means() {
     let opens_links = json!({ "elicitation": { "form": {}, "url": {} } });
     let office = json!({ "account": "office@acme.test" });
     let asked = ana
-        .call_with("acme_whoami", office.clone(), opens_links.clone(), json!({}))
+        .call_with(
+            "acme_whoami",
+            office.clone(),
+            opens_links.clone(),
+            json!({}),
+        )
         .await;
     let asked = asked.result().clone();
     let parameters = &asked["inputRequests"]["connect_acme"]["params"];
@@ -317,7 +359,11 @@ async fn a_call_waits_for_the_account_that_it_means() {
     let seen = acme.requests_to("/api/me").len();
     connects(&ana, &acme, "third").await;
     let away = ana.leave_for_provider(link).await;
-    assert_eq!(acme.requests_to("/api/me").len(), seen + 1, "the third's own");
+    assert_eq!(
+        acme.requests_to("/api/me").len(),
+        seen + 1,
+        "the third's own"
+    );
     comes_back(&ana, &acme, "office", &away).await;
     let answer = Answer {
         body: call.answer().await,
@@ -330,7 +376,8 @@ async fn an_expired_default_is_mended_and_not_passed_over() {
     let (acme, _gateway, ana) = ana_with_two().await;
     let page = ana.open("/connections").await;
     let office = connection_of(&page, "office@acme.test");
-    ana.press(&page, &format!("/connections/{office}/default")).await;
+    ana.press(&page, &format!("/connections/{office}/default"))
+        .await;
     acme.access_is_removed_by("office");
     let link = ana.call("acme_whoami", json!({})).await.link();
     let again = ana.call("acme_whoami", json!({})).await;
@@ -361,7 +408,8 @@ async fn sessions_of_that_person_hear_that_their_list_has_changed() {
     // The default stands in the list, and so does every account.
     let page = ana.open("/connections").await;
     let office = connection_of(&page, "office@acme.test");
-    ana.press(&page, &format!("/connections/{office}/default")).await;
+    ana.press(&page, &format!("/connections/{office}/default"))
+        .await;
     old.next_of(changed).await;
     new.next_of(changed).await;
     let question = format!("/connections/{office}/disconnect");
@@ -384,14 +432,14 @@ async fn sessions_of_that_person_hear_that_their_list_has_changed() {
     assert_eq!(heard, [0, 0], "ana's after the last, ben's at all");
 }
 
-#[tokio::test]
+/// On threads of their own: the commands block the test's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tools_and_commands_show_the_accounts_and_the_default() {
     let (acme, mut gateway, ana) = ana_with_two().await;
     let _control = gateway.bridge_for("ana").await;
     let data = gateway.folder().join("data");
-    let attache = |arguments: &[&str]| {
-        run(&[arguments, &["--data-dir", data.to_str().unwrap()]].concat())
-    };
+    let attache =
+        |arguments: &[&str]| run(&[arguments, &["--data-dir", data.to_str().unwrap()]].concat());
     let json = |arguments: &[&str]| -> Value {
         let ended = attache(&[arguments, &["--json"]].concat());
         serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr))
@@ -405,8 +453,15 @@ async fn tools_and_commands_show_the_accounts_and_the_default() {
 
     let unknown = attache(&["accounts", "default", "acme", "home"]);
     assert_eq!(unknown.status, Some(2));
-    assert!(unknown.stderr.contains("office@acme.test"), "{}", unknown.stderr);
-    assert_eq!(attache(&["accounts", "default", "nope", "x"]).status, Some(2));
+    assert!(
+        unknown.stderr.contains("office@acme.test"),
+        "{}",
+        unknown.stderr
+    );
+    assert_eq!(
+        attache(&["accounts", "default", "nope", "x"]).status,
+        Some(2)
+    );
     let done = attache(&["accounts", "default", "acme", "office@acme.test"]);
     assert_eq!(done.status, Some(0), "{}", done.stderr);
     assert_eq!(whoami(&ana, json!({})).await, "office");
@@ -421,16 +476,26 @@ async fn tools_and_commands_show_the_accounts_and_the_default() {
         defaults,
         [("office@acme.test", true), ("ana@acme.test", false)]
     );
-    assert!(attache(&["connections"]).stdout.contains("office@acme.test, the default"));
+    assert!(
+        attache(&["connections"])
+            .stdout
+            .contains("office@acme.test, the default")
+    );
 
     let listed = ana.call("attache_connections", json!({})).await;
-    assert!(listed.text().contains("as office@acme.test, the default"), "{}", listed.text());
+    assert!(
+        listed.text().contains("as office@acme.test, the default"),
+        "{}",
+        listed.text()
+    );
     let services = &listed.result()["structuredContent"]["services"];
     assert_eq!(services[0]["default"], true);
     assert_eq!(services[1]["default"], false);
 
     attache(&["accounts", "default", "acme", "--none"]);
-    ana.call("acme_whoami", json!({})).await.assert_failed("2 accounts");
+    ana.call("acme_whoami", json!({}))
+        .await
+        .assert_failed("2 accounts");
     acme.assert_no_violations();
 }
 
@@ -439,7 +504,8 @@ async fn a_default_survives_a_restart() {
     let (acme, gateway, ana) = ana_with_two().await;
     let page = ana.open("/connections").await;
     let office = connection_of(&page, "office@acme.test");
-    ana.press(&page, &format!("/connections/{office}/default")).await;
+    ana.press(&page, &format!("/connections/{office}/default"))
+        .await;
     let gateway = gateway.restart(&[&acme]).await;
     let ana = gateway.person("ana").await;
     assert_eq!(whoami(&ana, json!({})).await, "office");

@@ -25,8 +25,8 @@ mod run;
 mod start;
 
 pub use answer::{
-    AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
-    ToolLine,
+    AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal,
+    RefusalKind, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

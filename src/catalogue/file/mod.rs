@@ -16,7 +16,6 @@ pub(super) use oauth::{OAuthFile, RevokeFile};
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 
-use super::{AccountRule, ScopeRequirement};
 use super::constant_headers::ConstantHeaders;
 use super::error_rules::ErrorRule;
 use super::field_path::FieldPath;
@@ -25,6 +24,7 @@ use super::graphql::Graphql;
 use super::path_template::PathTemplate;
 use super::url_template::{HostTemplate, UrlTemplate};
 use super::variables::Variable;
+use super::{AccountRule, ScopeRequirement};
 
 /// A whole provider file.
 #[derive(Clone, Debug, Deserialize)]

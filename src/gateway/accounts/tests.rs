@@ -138,7 +138,12 @@ fn rules_come_before_the_default_and_the_argument_before_rules() {
         (Some(&cleo), None, json!({"team": "Acme"}), "which of 2"),
         // The first rule that finds any decides.
         (None, None, json!({"owner": "ana", "team": "Birch"}), "ana"),
-        (None, None, json!({"owner": "nobody", "team": "Birch"}), "cleo"),
+        (
+            None,
+            None,
+            json!({"owner": "nobody", "team": "Birch"}),
+            "cleo",
+        ),
         (Some(&ana), Some("cleo"), json!({"owner": "ben"}), "cleo"),
     ] {
         let found = chosen(&known, default, account, &arguments);

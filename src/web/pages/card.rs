@@ -202,12 +202,7 @@ impl ServiceCard {
 /// Seven cards, every status among them, and two accounts at one service.
 pub(super) fn sample_cards() -> Vec<ServiceCard> {
     let now = Timestamp::from_unix(1_795_415_000);
-    let ago = |seconds| {
-        Some(When::new(
-            Timestamp::from_unix(now.as_unix() - seconds),
-            now,
-        ))
-    };
+    let ago = |seconds| Some(before(now, seconds));
     vec![
         ServiceCard {
             reason: Some("Claude Code asked for it. It waits for you to agree at Tidepool.".into()),
@@ -240,42 +235,8 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Reconnect("/services/ledgerly/connect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier".into()),
-            account: Some("ana".into()),
-            workspace: Some("Harbour Works".into()),
-            choice: Choice::Made("/connections/con_courier/no-default".to_owned()),
-            another: Some("/services/courier/connect".to_owned()),
-            reason: Some("Your agents use it unless they name another account.".into()),
-            since: ago(20),
-            last_used: ago(5),
-            tools: sample_tools(),
-            permissions: sample_permissions(),
-            missing: vec![Permission::new("files:write", "Upload files as you")],
-            allow_more: Some("/services/courier/connect".to_owned()),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
-            )
-        },
-        ServiceCard {
-            connection: Some("con_courier_2".into()),
-            account: Some("ana".into()),
-            workspace: Some("Lighthouse Club".into()),
-            choice: Choice::Possible("/connections/con_courier_2/default".to_owned()),
-            reason: Some("Your agents use it when they name it.".into()),
-            since: ago(40 * 86_400),
-            tools: sample_tools(),
-            permissions: sample_permissions(),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-            )
-        },
+        sample_default(now),
+        sample_second(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -306,4 +267,53 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },
     ]
+}
+
+/// The account that is used by default.
+fn sample_default(now: Timestamp) -> ServiceCard {
+    ServiceCard {
+        connection: Some("con_courier".into()),
+        account: Some("ana".into()),
+        workspace: Some("Harbour Works".into()),
+        choice: Choice::Made("/connections/con_courier/no-default".to_owned()),
+        another: Some("/services/courier/connect".to_owned()),
+        reason: Some("Your agents use it unless they name another account.".into()),
+        since: Some(before(now, 20)),
+        last_used: Some(before(now, 5)),
+        tools: sample_tools(),
+        permissions: sample_permissions(),
+        missing: vec![Permission::new("files:write", "Upload files as you")],
+        allow_more: Some("/services/courier/connect".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
+        )
+    }
+}
+
+/// Another account at the same service.
+fn sample_second(now: Timestamp) -> ServiceCard {
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana".into()),
+        workspace: Some("Lighthouse Club".into()),
+        choice: Choice::Possible("/connections/con_courier_2/default".to_owned()),
+        reason: Some("Your agents use it when they name it.".into()),
+        since: Some(before(now, 40 * 86_400)),
+        tools: sample_tools(),
+        permissions: sample_permissions(),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
+}
+
+fn before(now: Timestamp, seconds: i64) -> When {
+    let then = Timestamp::from_unix(now.as_unix() - seconds);
+    When::new(then, now)
 }

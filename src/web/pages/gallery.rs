@@ -65,9 +65,9 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, Choice, ConnectStep, Label, NextStep, Notice, Permission, Problem,
-        STYLE_PATH, SecondAccount, ServiceCard, Status, StillExpired, Tone, ToolLine, UsedByDefault,
-        WayOut,
+        ASSETS, Action, CSRF_FIELD, Choice, ConnectStep, Label, NextStep, Notice, Permission,
+        Problem, STYLE_PATH, SecondAccount, ServiceCard, Status, StillExpired, Tone, ToolLine,
+        UsedByDefault, WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
@@ -99,6 +99,27 @@ mod tests {
                 path: HOSTILE.to_owned(),
                 services: vec![hostile()],
             }),
+            ..ConnectedPage::sample()
+        }
+    }
+
+    fn hostile_connected() -> ConnectedPage {
+        ConnectedPage {
+            service: hostile(),
+            account: Some(hostile()),
+            agent: Some(hostile()),
+            second: Some(SecondAccount {
+                others: vec![hostile(), hostile()],
+                by_default: UsedByDefault::Other(hostile()),
+                make_default: HOSTILE.to_owned(),
+            }),
+            still_expired: Some(StillExpired {
+                account: hostile(),
+                reconnect: HOSTILE.to_owned(),
+            }),
+            granted: vec![Permission::new(HOSTILE, HOSTILE)],
+            missing: vec![Permission::new(HOSTILE, "")],
+            allow_more: Some(HOSTILE.to_owned()),
             ..ConnectedPage::sample()
         }
     }
@@ -147,29 +168,11 @@ mod tests {
             tool: Some(ToolLine::new(HOSTILE, HOSTILE, true)),
             service: hostile(),
             host: hostile(),
-            permissions: permissions.clone(),
+            permissions,
             tools,
             previous_account: Some(hostile()),
             action: HOSTILE.to_owned(),
             ..ConnectPage::sample()
-        };
-        let connected = ConnectedPage {
-            service: hostile(),
-            account: Some(hostile()),
-            agent: Some(hostile()),
-            second: Some(SecondAccount {
-                others: vec![hostile(), hostile()],
-                by_default: UsedByDefault::Other(hostile()),
-                make_default: HOSTILE.to_owned(),
-            }),
-            still_expired: Some(StillExpired {
-                account: hostile(),
-                reconnect: HOSTILE.to_owned(),
-            }),
-            granted: permissions.clone(),
-            missing: permissions,
-            allow_more: Some(HOSTILE.to_owned()),
-            ..ConnectedPage::sample()
         };
         let disconnect = DisconnectPage {
             service: hostile(),
@@ -201,7 +204,7 @@ mod tests {
             connections.render(),
             without_match.render(),
             connect.render(),
-            connected.render(),
+            hostile_connected().render(),
             hostile_steps().render(),
             hostile_next_step().render(),
             disconnect.render(),
