@@ -1,5 +1,7 @@
 //! Whose account a credential opens, and which of several accounts an argument means.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,6 +27,39 @@ pub struct Account {
 pub struct AccountRule {
     argument: String,
     equals: AccountField,
+}
+
+/// Which parameters of an authorization request tell the provider what account is to be signed in with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignInFile {
+    /// Parameters that name the account that is expected, by the field that they carry (such as `login_hint`,
+    /// `OpenID` Connect Core 1.0 section 3.1.2.1).
+    #[serde(default)]
+    pub(super) expected: BTreeMap<String, AccountField>,
+    /// Constant parameters that let the person choose an account, although the browser is signed in with one.
+    #[serde(default)]
+    pub(super) choose: BTreeMap<String, String>,
+}
+
+impl SignInFile {
+    /// The parameters for an account that is expected; without one, for whoever has another there.
+    pub(super) fn params(
+        &self,
+        expected: Option<&Account>,
+        has_another: bool,
+    ) -> Vec<(String, String)> {
+        let Some(account) = expected else {
+            let choose = self.choose.iter().filter(|_| has_another);
+            return choose
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+        };
+        let named = |(name, field): (&String, &AccountField)| {
+            Some((name.clone(), account.field(*field)?.to_owned()))
+        };
+        self.expected.iter().filter_map(named).collect()
+    }
 }
 
 /// What a rule compares an argument with.
@@ -155,6 +190,22 @@ mod tests {
             let said = json!(no_address.rsplit('@').next());
             assert!(!means(Domain, &account(no_address, None), said));
         }
+    }
+
+    #[test]
+    fn the_expected_account_is_named_and_otherwise_the_person_may_choose() {
+        let file = SignInFile {
+            expected: BTreeMap::from([
+                ("login".into(), AccountField::Label),
+                ("team".into(), AccountField::Workspace),
+            ]),
+            choose: BTreeMap::from([("prompt".into(), "select_account".into())]),
+        };
+        let ana = account("ana", None);
+        let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        assert_eq!(file.params(Some(&ana), true), pair("login", "ana"));
+        assert_eq!(file.params(None, true), pair("prompt", "select_account"));
+        assert!(file.params(None, false).is_empty());
     }
 
     #[test]

@@ -147,6 +147,17 @@ impl Provider {
         &self.file.account_rules
     }
 
+    /// Parameters of an authorization request that tell the provider which account is to be signed in with: the one that
+    /// is expected, or whichever the person chooses who `has_another` there already.
+    #[must_use]
+    pub fn sign_in_params(
+        &self,
+        expected: Option<&Account>,
+        has_another: bool,
+    ) -> Vec<(String, String)> {
+        self.file.account.sign_in.params(expected, has_another)
+    }
+
     /// Fills the variables in, and proves every address of the provider with them.
     ///
     /// # Errors

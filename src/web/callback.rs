@@ -85,7 +85,7 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
         still_expired: still_expired(&connection, &completed.others),
         granted: words(&connection.granted),
         allow_more: (!missing.is_empty())
-            .then(|| format!("/services/{}/connect", connection.service)),
+            .then(|| connections::reconnect_path(&connection.service, &connection.id)),
         missing: words(&missing),
     }
 }

@@ -136,7 +136,6 @@ fn set_up_help(view: &ServiceView) -> SetUpHelp {
 
 fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timestamp) -> ServiceCard {
     let (service, connection) = (&view.service, &shown.connection);
-    let connect = connect_path(service);
     let disconnect = format!("/connections/{}/disconnect", connection.id);
     let (status, action, reason): (_, _, Option<Label>) = match connection.status {
         Status::Active => (
@@ -176,12 +175,13 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.choice = choice(view, shown);
     // On the first of a service's cards alone.
     let may_have_more = is_first && service.ready().is_some() && connection.is_choice();
-    card.another = may_have_more.then(|| connect.clone());
+    card.another = may_have_more.then(|| connect_path(service));
     card.since = Some(When::new(connection.since, now));
     card.tools = tools(service);
     card.permissions = permissions(service, &connection.granted);
     card.missing = permissions(service, &shown.missing);
-    card.allow_more = (connection.is_active() && !shown.missing.is_empty()).then_some(connect);
+    let lacks_some = connection.is_active() && !shown.missing.is_empty();
+    card.allow_more = lacks_some.then(|| reconnect_path(service.id(), &connection.id));
     card.disconnect = offers_disconnect.then_some(disconnect);
     card
 }

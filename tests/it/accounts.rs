@@ -510,3 +510,35 @@ async fn a_default_survives_a_restart() {
     let ana = gateway.person("ana").await;
     assert_eq!(whoami(&ana, json!({})).await, "office");
 }
+
+/// As far as the provider can be told: the browser may be signed in there with the other account.
+#[tokio::test]
+async fn the_provider_is_told_which_account_is_expected() {
+    let (acme, gateway) = gateway_with_acme().await;
+    let file = gateway.folder().join("providers/acme.toml");
+    let steered = "label = \"email\"\nsign_in = { expected = { login_hint = \"label\" }, \
+                   choose = { prompt = \"select_account\" } }";
+    let changed = acme
+        .provider_file()
+        .replacen("label = \"email\"", steered, 1);
+    std::fs::write(&file, changed).unwrap();
+    gateway.app().reload().unwrap();
+    let ana = gateway.person("ana").await;
+    let steering = |away: &url::Url| -> Vec<(String, String)> {
+        let pairs = away.query_pairs().into_owned();
+        pairs
+            .filter(|(name, _)| name == "login_hint" || name == "prompt")
+            .collect()
+    };
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+
+    let first = ana.leave_from_connections("acme").await;
+    assert!(steering(&first).is_empty());
+    comes_back(&ana, &acme, "ana", &first).await;
+    let another = ana.leave_from_connections("acme").await;
+    assert_eq!(steering(&another), pair("prompt", "select_account"));
+    acme.access_is_removed_by("ana");
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    let again = ana.leave_for_provider(&link).await;
+    assert_eq!(steering(&again), pair("login_hint", "ana@acme.test"));
+}

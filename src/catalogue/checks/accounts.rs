@@ -59,3 +59,32 @@ pub(super) fn account_rules_can_decide(files: &[ParsedFile], report: &mut Report
         }
     }
 }
+
+pub(super) fn sign_in_parameters_are_free(files: &[ParsedFile], report: &mut Report) {
+    const OF_THE_PROTOCOL: &[&str] = &[
+        "response_type",
+        "client_id",
+        "client_secret",
+        "redirect_uri",
+        "state",
+        "scope",
+        "code_challenge",
+        "code_challenge_method",
+    ];
+    for file in files {
+        let (authorize, sign_in) = (
+            &file.provider.oauth.authorize,
+            &file.provider.account.sign_in,
+        );
+        for name in sign_in.expected.keys().chain(sign_in.choose.keys()) {
+            if OF_THE_PROTOCOL.contains(&name.as_str()) || *name == authorize.scope_param {
+                report.add(
+                    file,
+                    format!("account.sign_in {name}"),
+                    "the protocol itself uses this parameter",
+                    "name a parameter that the provider documents for choosing an account",
+                );
+            }
+        }
+    }
+}

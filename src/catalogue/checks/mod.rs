@@ -83,6 +83,10 @@ pub static CHECKS: &[Check] = &[
         run: accounts::account_rules_can_decide,
     },
     Check {
+        name: "sign_in_parameters_are_free",
+        run: accounts::sign_in_parameters_are_free,
+    },
+    Check {
         name: "dead_tokens_are_recognised",
         run: tools::dead_tokens_are_recognised,
     },

@@ -250,6 +250,16 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "[[account_rule]]\nargument = \"folder\"\nequals = \"workspace\"\n\n[[error]]",
     ),
     (
+        "sign_in_parameters_are_free",
+        "workspace = \"team\"\n",
+        "workspace = \"team\"\nsign_in = { expected = { state = \"label\" } }\n",
+    ),
+    (
+        "sign_in_parameters_are_free",
+        "workspace = \"team\"\n",
+        "workspace = \"team\"\nsign_in = { choose = { scope = \"all\" } }\n",
+    ),
+    (
         "dead_tokens_are_recognised",
         "is = \"token_invalid\"",
         "is = \"invalid\"",

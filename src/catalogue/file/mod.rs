@@ -16,6 +16,7 @@ pub(super) use oauth::{OAuthFile, RevokeFile};
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 
+use super::account::SignInFile;
 use super::constant_headers::ConstantHeaders;
 use super::error_rules::ErrorRule;
 use super::field_path::FieldPath;
@@ -93,6 +94,7 @@ pub(super) struct AccountFile {
     pub(super) id: FieldText,
     pub(super) label: FieldText,
     pub(super) workspace: Option<FieldText>,
+    pub(super) sign_in: SignInFile,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,8 @@ struct AccountKeys {
     id: FieldText,
     label: FieldText,
     workspace: Option<FieldText>,
+    #[serde(default)]
+    sign_in: SignInFile,
 }
 
 impl TryFrom<AccountKeys> for AccountFile {
@@ -130,6 +134,7 @@ impl TryFrom<AccountKeys> for AccountFile {
             id: keys.id,
             label: keys.label,
             workspace: keys.workspace,
+            sign_in: keys.sign_in,
         })
     }
 }

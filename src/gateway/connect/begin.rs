@@ -2,8 +2,9 @@
 
 use super::{ConnectError, flow_cookie_name};
 use crate::base::{ConnectionId, Secret};
-use crate::connection::{AuthorizationRequest, TicketRefusal};
-use crate::gateway::{Fault, Gateway, Service, SignedIn};
+use crate::catalogue::OAuthProfile;
+use crate::connection::{AuthorizationRequest, Connection, TicketRefusal};
+use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::oauth::{self, AuthorizationUrlRequest, CodeVerifier};
 
 /// A browser may leave for the provider.
@@ -87,7 +88,7 @@ impl Gateway {
             .create_until(&state.digest(), &request, request.expires)
             .await?;
         let authorization_url = oauth::authorization_url(
-            &ready.oauth,
+            &self.with_sign_in(service, ready, &request).await?,
             &ready.registration,
             &AuthorizationUrlRequest {
                 redirect_uri: &redirect_uri,
@@ -103,5 +104,28 @@ impl Gateway {
             flow_cookie_name: flow_cookie_name(&state),
             service_name: service.provider.name().to_owned(),
         })
+    }
+    /// How to speak OAuth there, with what tells the provider which account is to be signed in with.
+    async fn with_sign_in(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        request: &AuthorizationRequest,
+    ) -> Result<OAuthProfile, Fault> {
+        let known = self.connections_to(&request.person, service.id()).await?;
+        let known: Vec<_> = known.into_iter().map(|record| record.value).collect();
+        let expected = known
+            .iter()
+            .find(|one| request.expected.as_ref() == Some(&one.id));
+        let has_another = known.iter().any(Connection::is_choice);
+        let params = service
+            .provider
+            .sign_in_params(expected.map(|one| &one.account), has_another);
+        let mut oauth = ready.oauth.clone();
+        oauth
+            .authorization_params
+            .retain(|(known, _)| params.iter().all(|(name, _)| name != known));
+        oauth.authorization_params.extend(params);
+        Ok(oauth)
     }
 }
