@@ -97,7 +97,10 @@ async fn only_who_has_several_accounts_reads_of_the_argument() {
         let required = tool["inputSchema"]["required"].to_string();
         assert!(!required.contains("account"), "{tool:#}");
     }
+    let seen = acme.requests().len();
     assert_eq!(ben.tools().await, before);
+    ana.tools().await;
+    assert_eq!(acme.requests().len(), seen, "nobody is asked for a list");
 }
 
 #[tokio::test]
