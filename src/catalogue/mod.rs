@@ -7,6 +7,7 @@
 //! The way of a file: [`Source`] (text) -> `file` (parsed, each part already a type of its own) -> [`CHECKS`] (what
 //! only the whole can tell) -> [`Provider`] and [`Tool`].
 
+mod account;
 mod arguments;
 mod body_template;
 mod checks;
@@ -42,6 +43,7 @@ mod url_template;
 mod variables;
 mod wanted;
 
+pub use account::{ACCOUNT_ARGUMENT, Account, AccountField, AccountRule, plain, same};
 pub use checks::{CHECKS, Check, check};
 pub use error_rules::RefusalKind;
 pub use file::{Confidence, Effect, Hints, Setup};
@@ -55,7 +57,7 @@ pub use oauth::{
     TokenReplyRules,
 };
 pub use problem::{Problem, Source};
-pub use provider::{Account, Provider};
+pub use provider::Provider;
 pub use render_error::RenderError;
 pub use reply::{Refusal, Reply, ToolOutput};
 pub use scope_plan::ScopePlan;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -19,9 +18,9 @@ use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    ClientAuth, Confidence, OAuthProfile, RefreshEndpoint, Refusal, RefusalKind, RenderError,
-    Revocation, RevocationRequest, ScopeImplications, ScopePlan, ScopeRequirement, Setup,
-    TokenEndpoint, Tool, Variable, VariableProblem, Variables,
+    Account, AccountRule, ClientAuth, Confidence, OAuthProfile, RefreshEndpoint, Refusal,
+    RefusalKind, RenderError, Revocation, RevocationRequest, ScopeImplications, ScopePlan,
+    ScopeRequirement, Setup, TokenEndpoint, Tool, Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -41,15 +40,6 @@ pub struct Provider {
     account: RequestTemplate,
     errors: Arc<ErrorRules>,
     tools: Vec<Arc<Tool>>,
-}
-
-/// Whose account a credential opens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// The provider's own identifier: two connections with the same one are the same account.
-    pub id: String,
-    /// The name that people know it by, in one harmless line.
-    pub label: String,
 }
 
 impl Provider {
@@ -162,6 +152,23 @@ impl Provider {
             account: &self.file.account.scopes,
             tools: &self.tools,
         }
+    }
+
+    /// Which arguments of a call say which of several accounts is meant, in the order in which they are asked.
+    #[must_use]
+    pub fn account_rules(&self) -> &[AccountRule] {
+        &self.file.account_rules
+    }
+
+    /// Parameters of an authorization request that tell the provider which account is to be signed in with: the one that
+    /// is expected, or whichever the person chooses who `has_another` there already.
+    #[must_use]
+    pub fn sign_in_params(
+        &self,
+        expected: Option<&Account>,
+        has_another: bool,
+    ) -> Vec<(String, String)> {
+        self.file.account.sign_in.params(expected, has_another)
     }
 
     /// Fills the variables in, and proves every address of the provider with them.
@@ -279,6 +286,12 @@ impl Provider {
                     .map(|label| plain_text(&label, LONGEST_LABEL))
                     .filter(|label| !label.is_empty())
                     .unwrap_or_else(|| plain_text(&id, LONGEST_LABEL)),
+                workspace: file
+                    .workspace
+                    .as_ref()
+                    .and_then(|workspace| workspace.read(body))
+                    .map(|workspace| plain_text(&workspace, LONGEST_LABEL))
+                    .filter(|workspace| !workspace.is_empty()),
                 id,
             });
         account.ok_or_else(|| Refusal {

@@ -194,6 +194,7 @@ fn connection(line: &ConnectionLine) -> String {
         .as_ref()
         .map(|account| format!(" as {account}"))
         .unwrap_or_default();
+    let default = if line.default { ", the default" } else { "" };
     let missing = match line.refused_scopes.as_slice() {
         [] => String::new(),
         refused => format!(" (not allowed: {})", refused.join(", ")),
@@ -203,7 +204,10 @@ fn connection(line: &ConnectionLine) -> String {
         (Some(true), None) => ", renews itself".to_owned(),
         _ => String::new(),
     };
-    format!("{:<16} {status}{account}{missing}{ends}", line.service)
+    format!(
+        "{:<16} {status}{account}{default}{missing}{ends}",
+        line.service
+    )
 }
 
 /// `attache connect`.

@@ -33,7 +33,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.kind {
             RefusalKind::Failed => 1,
-            RefusalKind::Usage => 2,
+            RefusalKind::Usage | RefusalKind::AccountRequired => 2,
             RefusalKind::ConnectionRequired => 4,
             RefusalKind::ToolFailed => 5,
         };

@@ -4,6 +4,7 @@
 //! 1 failed, 2 wrong usage, 4 a service must be connected first, 5 the tool's result is an error; a command that is
 //! interrupted ends by the signal, which shells show as 130.
 
+mod accounts;
 mod arguments;
 mod ask;
 mod check;
@@ -45,6 +46,8 @@ enum Command {
     Open(ask::OpenOptions),
     /// Show every service, and how you stand with it.
     Connections(ask::ConnectionsOptions),
+    /// Show the accounts that calls may use, and choose which one is used by default.
+    Accounts(accounts::AccountsOptions),
     /// Connect a service: print the link, and open it.
     Connect(ask::ConnectOptions),
     /// Disconnect a service, or everything.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Stdio(options) => run::stdio(options, &environment),
         Command::Open(options) => ask::open(options, &environment),
         Command::Connections(options) => ask::connections(options, &environment),
+        Command::Accounts(options) => accounts::run(options, &environment),
         Command::Connect(options) => ask::connect(options, &environment),
         Command::Disconnect(options) => ask::disconnect(options, &environment),
         Command::People(options) => ask::people(options, &environment),

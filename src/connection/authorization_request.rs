@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::GrantedBy;
-use crate::base::{PersonId, Secret, Timestamp};
+use crate::base::{ConnectionId, PersonId, Secret, Timestamp};
 use crate::catalogue::ScopeSet;
 
 /// One authorization request (RFC 6749 section 4.1.1). Found by the digest of its `state`, taken exactly once.
@@ -30,6 +30,10 @@ pub struct AuthorizationRequest {
     pub sent_to: GrantedBy,
     /// The scopes asked for.
     pub requested: ScopeSet,
+    /// The connection that is expected to be made again, where one is. Nothing depends on it but what the person is told:
+    /// which account signs in is theirs to choose.
+    #[serde(default)]
+    pub expected: Option<ConnectionId>,
     /// When it stops being accepted.
     pub expires: Timestamp,
 }
@@ -104,6 +108,7 @@ mod tests {
                 client_id: "c".into(),
             },
             requested: ScopeSet::default(),
+            expected: None,
             expires: now + AuthorizationRequest::LIFETIME,
         };
         assert_eq!(request.check("acme", &ana, Some(&cookie), now), Ok(()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{PersonId, Timestamp};
+use crate::base::{ConnectionId, PersonId, Timestamp};
 
 /// What a connect link stands for: one person is asked to connect one service or several, for an agent. Found by the
 /// digest of the link's last part. It is not a credential: whoever opens it must be signed in as its person.
@@ -25,6 +25,9 @@ pub struct ConnectTicket {
     pub created: Timestamp,
     /// When it stops working.
     pub expires: Timestamp,
+    /// The connection that is expected to be made again, where one is: the page names its account.
+    #[serde(default)]
+    pub expected: Option<ConnectionId>,
     /// The services that a completed callback of this very ticket has connected.
     pub connected: Vec<String>,
 }
@@ -126,6 +129,7 @@ mod tests {
             more_tools: Vec::new(),
             created: made,
             expires: made + ConnectTicket::LIFETIME,
+            expected: None,
             connected: Vec::new(),
         }
     }

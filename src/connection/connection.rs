@@ -67,6 +67,13 @@ impl Connection {
         self.status == Status::Active
     }
 
+    /// Whether its account is one that calls may mean: it has not been disconnected. One that expired may be meant too,
+    /// and is then connected again.
+    #[must_use]
+    pub fn is_choice(&self) -> bool {
+        !matches!(self.status, Status::Revoked { .. })
+    }
+
     /// The connection after its credential stopped working.
     ///
     /// # Errors
@@ -176,6 +183,7 @@ mod tests {
             account: Account {
                 id: "1".into(),
                 label: "ana".into(),
+                workspace: None,
             },
             granted_by: GrantedBy {
                 issuer: None,

@@ -13,6 +13,7 @@ mod connect_ticket;
 )]
 mod connection;
 mod credential;
+mod default_account;
 mod delivery;
 mod event;
 mod forecast;
@@ -25,6 +26,7 @@ pub use client_registration::ClientRegistration;
 pub use connect_ticket::{ConnectTicket, TicketRefusal};
 pub use connection::{Connection, GrantedBy, IllegalTransition};
 pub use credential::{Credential, RefreshExhausted, RefreshIntent, Renewal};
+pub use default_account::DefaultAccount;
 pub use delivery::{Attempt, AttemptOutcome, Delivery, DeliveryState, GivenUp};
 pub use event::{Event, EventKind, test_body};
 pub use forecast::{EndReason, Ending, Forecast, KEEP_ALIVE};

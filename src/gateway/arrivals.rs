@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{CallError, ConnectLink, Fault, Gateway, MissingReason};
@@ -18,8 +19,8 @@ pub(super) struct Arrivals {
     by_person: Mutex<HashMap<PersonId, watch::Sender<()>>>,
 }
 
-/// Tells of each connection that one person makes after it was asked for.
-struct Arriving(watch::Receiver<()>);
+/// Tells of each change of one person's connections after it was asked for.
+pub struct Arriving(watch::Receiver<()>);
 
 impl Arrivals {
     fn of(&self, person: &PersonId) -> Arriving {
@@ -49,8 +50,8 @@ impl Arrivals {
 }
 
 impl Arriving {
-    /// Waits for the next one; what arrived since the last wait counts.
-    async fn next(&mut self) {
+    /// Waits for the next one; what came since the last wait counts.
+    pub async fn next(&mut self) {
         if self.0.changed().await.is_err() {
             // Nothing arrives in a gateway that is gone.
             std::future::pending::<()>().await;
@@ -59,16 +60,22 @@ impl Arriving {
 }
 
 impl Gateway {
-    /// Waits until nothing is missing any more for `caller` to run `tool`, or the person has used the link and not allowed
-    /// what the tool needs: then nothing is left to wait for. Costs no thread; ends when it is dropped.
+    /// Waits until nothing is missing any more for `caller` to run `tool` with these arguments, or the person has used the
+    /// link and not allowed what the tool needs: then nothing is left to wait for. Costs no thread; ends when it is
+    /// dropped.
     ///
     /// # Errors
-    /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
-    pub async fn until_runnable(&self, caller: &Caller, tool: &str) -> Result<(), CallError> {
+    /// [`CallError`] when the tool is unknown, its service not set up, the account unclear, or the store fails.
+    pub async fn until_runnable(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<(), CallError> {
         let (service, _) = self.find_tool(tool)?;
         let person = &caller.principal.id;
         let mut arriving = self.parts.arrivals.of(person);
-        while let Some(missing) = self.missing_for(caller, tool).await? {
+        while let Some(missing) = self.missing_for(caller, tool, arguments).await? {
             let now = self.parts.clock.now();
             let asked = self.parts.open_tickets.waiting(person, service.id(), now);
             if asked.is_none() && matches!(missing, MissingReason::MissingScopes(_)) {
@@ -77,6 +84,13 @@ impl Gateway {
             arriving.next().await;
         }
         Ok(())
+    }
+
+    /// Tells of each change of the connections of `caller`'s person from now on: one was made or disconnected, another is
+    /// used by default.
+    #[must_use]
+    pub fn watch_connections(&self, caller: &Caller) -> Arriving {
+        self.parts.arrivals.of(&caller.principal.id)
     }
 
     /// Waits until `caller`'s person has a working connection to each of `services`, as far as they are set up.

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::accounts::Wanted;
 use super::credentials::{Unusable, Usable};
-use super::{ConnectLink, Fault, Gateway, MissingReason, Ready, Service};
+use super::{ConnectLink, Fault, Gateway, MissingReason, Ready, Service, WhichAccount};
 use crate::base::Secret;
-use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest};
+use crate::catalogue::{
+    InvalidArguments, Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest,
+};
 use crate::identity::Caller;
 use crate::upstream::{self, UpstreamError};
 
@@ -21,6 +24,15 @@ pub enum CallError {
     InvalidArguments(String),
     /// The service has no client registration here. The sentence names who can change that.
     NotConfigured(String),
+    /// The person has several accounts there, and it is not clear which one is meant.
+    WhichAccount {
+        /// The service's name.
+        service: String,
+        /// What is unclear, and the choices.
+        which: WhichAccount,
+        /// What is unclear, the choices, and what to do.
+        sentence: String,
+    },
     /// The person must open a link first.
     ConnectFirst(Box<ConnectLink>),
     /// The provider answered, and refused.
@@ -63,7 +75,8 @@ impl CallError {
         match self {
             Self::UnknownTool(sentence)
             | Self::InvalidArguments(sentence)
-            | Self::NotConfigured(sentence) => sentence.clone(),
+            | Self::NotConfigured(sentence)
+            | Self::WhichAccount { sentence, .. } => sentence.clone(),
             Self::ConnectFirst(link) => link.sentence.clone(),
             Self::Refused { service, refusal } => {
                 let wait = refusal
@@ -116,19 +129,27 @@ impl Gateway {
         arguments: &Map<String, Value>,
     ) -> Result<ToolOutput, CallError> {
         let (service, tool) = &self.find_tool(name)?;
-        tool.check(arguments)
-            .map_err(|error| CallError::InvalidArguments(error.to_string()))?;
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        tool.check(wanted.arguments())
+            .map_err(|error| unfit(&error))?;
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
         let person = &caller.principal.id;
-        let usable = match self.usable_credential(person, service, ready, tool).await {
+        let usable = match self
+            .usable_credential(person, service, ready, tool, wanted)
+            .await
+        {
             Ok(usable) => usable,
-            Err(unusable) => return Err(self.unusable(caller, service, tool, unusable).await?),
+            Err(unusable) => {
+                return Err(self
+                    .unusable(caller, service, tool, wanted, unusable)
+                    .await?);
+            }
         };
         self.note_use(&usable.connection, tool);
         let first = self
-            .send(service, ready, tool, arguments, &usable.access_token)
+            .send(service, ready, tool, wanted, &usable.access_token)
             .await?;
         let refusal = match first {
             Reply::Success(output) => return Ok(output),
@@ -136,29 +157,35 @@ impl Gateway {
         };
         if refusal.kind != RefusalKind::TokenInvalid {
             return Err(self
-                .refused(caller, service, tool, &usable, refusal)
+                .refused(caller, service, tool, wanted, &usable, refusal)
                 .await?);
         }
         // The token, not the call, was refused: nothing has happened yet.
         let renewed = match self.renew_refused(&usable).await {
             Ok(renewed) => renewed,
-            Err(unusable) => return Err(self.unusable(caller, service, tool, unusable).await?),
+            Err(unusable) => {
+                return Err(self
+                    .unusable(caller, service, tool, wanted, unusable)
+                    .await?);
+            }
         };
         if !tool.hints().read_only && !tool.hints().idempotent {
             let service = service.provider.name().to_owned();
             return Err(CallError::RunAgain { service });
         }
         let second = self
-            .send(service, ready, tool, arguments, &renewed.access_token)
+            .send(service, ready, tool, wanted, &renewed.access_token)
             .await?;
         match second {
             Reply::Success(output) => Ok(output),
             Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
                 let reason = self.end_refused(&renewed).await?;
-                Err(self.connect_first(caller, service, tool, reason).await?)
+                Err(self
+                    .connect_first(caller, service, tool, wanted, reason)
+                    .await?)
             }
             Reply::Refused(refusal) => Err(self
-                .refused(caller, service, tool, &renewed, refusal)
+                .refused(caller, service, tool, wanted, &renewed, refusal)
                 .await?),
         }
     }
@@ -169,11 +196,11 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
         tool: &Tool,
-        arguments: &Map<String, Value>,
+        wanted: &Wanted<'_>,
         access_token: &Secret,
     ) -> Result<Reply, CallError> {
         let request = tool
-            .render(&ready.variables, arguments)
+            .render(&ready.variables, wanted.arguments())
             .map_err(unrenderable)?;
         let response = upstream::send(&self.parts.egress, request, access_token)
             .await
@@ -187,12 +214,15 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         used: &Usable,
         refusal: Refusal,
     ) -> Result<CallError, Fault> {
         if refusal.kind == RefusalKind::ScopeMissing && tool.scopes().iter().next().is_some() {
             let reason = self.withdraw(used, service, tool, &refusal).await?;
-            return self.connect_first(caller, service, tool, reason).await;
+            return self
+                .connect_first(caller, service, tool, wanted, reason)
+                .await;
         }
         Ok(CallError::Refused {
             service: service.provider.name().to_owned(),
@@ -206,10 +236,14 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         unusable: Unusable,
     ) -> Result<CallError, Fault> {
         match unusable {
-            Unusable::Missing(reason) => self.connect_first(caller, service, tool, reason).await,
+            Unusable::Missing(reason) => {
+                self.connect_first(caller, service, tool, wanted, reason)
+                    .await
+            }
             Unusable::Delayed(wait) => Ok(CallError::Delayed {
                 service: service.provider.name().to_owned(),
                 wait,
@@ -218,32 +252,45 @@ impl Gateway {
         }
     }
 
-    /// The link that `caller` needs before `name` can run; none when nothing is missing.
+    /// The link that `caller` needs before `name` can run with these arguments; none when nothing is missing.
     ///
     /// # Errors
-    /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
+    /// [`CallError`] when the tool is unknown, its service not set up, the account unclear, or the store fails.
     pub async fn link_for(
         &self,
         caller: &Caller,
         name: &str,
+        arguments: &Map<String, Value>,
     ) -> Result<Option<ConnectLink>, CallError> {
         let (service, tool) = &self.find_tool(name)?;
-        match self.missing(caller, service, tool).await? {
-            None => Ok(None),
-            Some(reason) => Ok(Some(
-                self.connect_link(caller, service, tool, reason).await?,
-            )),
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        let Some(reason) = self.missing(caller, service, tool, wanted).await? else {
+            return Ok(None);
+        };
+        match self
+            .connect_first(caller, service, tool, wanted, reason)
+            .await?
+        {
+            CallError::ConnectFirst(link) => Ok(Some(*link)),
+            other => Err(other),
         }
     }
 
-    /// What `caller` lacks before `name` can run, if anything.
+    /// What `caller` lacks before `name` can run with these arguments, if anything that connecting mends.
     pub(super) async fn missing_for(
         &self,
         caller: &Caller,
         name: &str,
+        arguments: &Map<String, Value>,
     ) -> Result<Option<MissingReason>, CallError> {
-        let (service, tool) = self.find_tool(name)?;
-        self.missing(caller, &service, &tool).await
+        let (service, tool) = &self.find_tool(name)?;
+        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
+        match self.missing(caller, service, tool, wanted).await? {
+            Some(MissingReason::WhichAccount(which)) => {
+                Err(self.which_account(caller, service, which))
+            }
+            missing => Ok(missing),
+        }
     }
 
     async fn missing(
@@ -251,12 +298,15 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
     ) -> Result<Option<MissingReason>, CallError> {
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
         let person = &caller.principal.id;
-        Ok(self.missing_before(person, service, ready, tool).await?)
+        Ok(self
+            .missing_before(person, service, ready, tool, wanted)
+            .await?)
     }
 
     pub(super) fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
@@ -287,11 +337,35 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         reason: MissingReason,
     ) -> Result<CallError, Fault> {
-        let link = self.connect_link(caller, service, tool, reason).await?;
+        if let MissingReason::WhichAccount(which) = reason {
+            return Ok(self.which_account(caller, service, which));
+        }
+        let link = self
+            .connect_link(caller, service, tool, wanted, reason)
+            .await?;
         Ok(CallError::ConnectFirst(Box::new(link)))
     }
+
+    fn which_account(&self, caller: &Caller, service: &Service, which: WhichAccount) -> CallError {
+        let (name, person) = (service.provider.name(), &caller.principal.name);
+        CallError::WhichAccount {
+            service: name.to_owned(),
+            sentence: format!(
+                "{} Say which one is meant with the argument `account`, or ask {person} to choose one to be used by \
+                 default, or to connect another: {}.",
+                which.sentence(name, person),
+                self.parts.links.connections(),
+            ),
+            which,
+        }
+    }
+}
+
+fn unfit(error: &InvalidArguments) -> CallError {
+    CallError::InvalidArguments(error.to_string())
 }
 
 #[expect(

@@ -1,8 +1,8 @@
 //! What a person sees of their connections.
 
 use super::credentials::record_key;
-use super::{Fault, Gateway, Scopes, Service};
-use crate::base::Timestamp;
+use super::{Fault, Gateway, MissingReason, Scopes, Service, accounts};
+use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
 use crate::connection::{Connection, Forecast, Status, Usage};
 use crate::identity::Principal;
@@ -12,7 +12,7 @@ use crate::identity::Principal;
 pub struct ServiceView {
     /// The service.
     pub service: Service,
-    /// The person's connections to it, the one that agents use first.
+    /// The person's connections to it: the default first, then those that work.
     pub connections: Vec<ConnectionView>,
     /// An agent has asked for it and the person has not answered.
     pub waiting: Option<Waiting>,
@@ -33,6 +33,8 @@ pub struct ConnectionView {
     pub last_used: Option<Timestamp>,
     /// When it will end, as far as anybody can know.
     pub forecast: Forecast,
+    /// Calls use this account unless they mean another.
+    pub is_default: bool,
 }
 
 /// An agent waits for a connection.
@@ -52,13 +54,47 @@ impl ServiceView {
     pub fn urgency(&self) -> u8 {
         let expired =
             |view: &ConnectionView| matches!(view.connection.status, Status::Expired { .. });
-        match self.connections.first() {
-            Some(first) if expired(first) => 0,
+        let active = |view: &ConnectionView| view.connection.is_active();
+        match self.connections.as_slice() {
+            some if some.iter().any(expired) => 0,
             _ if self.waiting.is_some() => 0,
-            Some(first) if first.connection.is_active() => 1,
+            some if some.iter().any(active) => 1,
             _ if self.service.ready().is_some() => 2,
             _ => 3,
         }
+    }
+
+    /// The accounts that a call may mean, each with the name that the `account` argument takes for it.
+    #[must_use]
+    pub fn named_choices(&self) -> Vec<(String, &ConnectionView)> {
+        let choices = self.connections.iter();
+        let choices: Vec<_> = choices.filter(|view| view.connection.is_choice()).collect();
+        let connections: Vec<_> = choices.iter().map(|view| &view.connection).collect();
+        accounts::names(&connections)
+            .into_iter()
+            .zip(choices)
+            .collect()
+    }
+
+    /// The connection to the account of this name, disconnected or not.
+    ///
+    /// # Errors
+    /// Why it cannot be told which one is meant.
+    pub fn find_account(&self, name: &str) -> Result<ConnectionId, MissingReason> {
+        let connections: Vec<_> = self
+            .connections
+            .iter()
+            .map(|view| &view.connection)
+            .collect();
+        accounts::named(&connections, name).map(|found| found.id.clone())
+    }
+
+    /// The account that calls use unless they mean another.
+    #[must_use]
+    pub fn default(&self) -> Option<&Connection> {
+        let mut views = self.connections.iter();
+        let default = views.find(|view| view.is_default)?;
+        Some(&default.connection)
     }
 }
 
@@ -71,19 +107,28 @@ impl Gateway {
         let person = &principal.id;
         let mine = self.connections_of(person).await?;
         let usages = self.usages_of(person).await?;
+        let defaults = self.default_accounts(person).await?;
         let now = self.parts.clock.now();
         let mut views = Vec::new();
         for service in self.services().iter() {
+            let default = defaults.get(service.id());
             let mut connections = Vec::new();
             for record in &mine {
                 if record.value.service == service.id() {
                     let usage = usages.get(&record_key(&record.value));
                     let forecast = self.forecast_for_show(&record.value).await;
-                    connections.push(view(service, &record.value, usage, forecast, now));
+                    let mut view = view(service, &record.value, usage, forecast, now);
+                    view.is_default =
+                        view.connection.is_choice() && Some(&view.connection.id) == default;
+                    connections.push(view);
                 }
             }
             connections.sort_by_key(|view| {
-                std::cmp::Reverse((view.connection.is_active(), view.connection.since))
+                std::cmp::Reverse((
+                    view.is_default,
+                    view.connection.is_active(),
+                    view.connection.since,
+                ))
             });
             let ticket =
                 self.parts
@@ -135,5 +180,6 @@ fn view(
         last_used: usage.and_then(|usage| usage.last_used),
         connection: connection.clone(),
         forecast,
+        is_default: false,
     }
 }

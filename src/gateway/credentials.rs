@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use super::accounts::Wanted;
 use super::fault::ATTEMPTS;
 use super::renewal::{Outcome, Stale};
-use super::{Fault, Gateway, Ready, Service};
+use super::{Fault, Gateway, Ready, Service, WhichAccount};
 use crate::base::{PersonId, Secret};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::{Connection, Credential, ExpiredReason};
@@ -49,6 +50,8 @@ pub enum MissingReason {
         /// What the provider said.
         said: String,
     },
+    /// The person has several accounts there, and it is not clear which one is meant.
+    WhichAccount(WhichAccount),
 }
 
 impl MissingReason {
@@ -80,6 +83,7 @@ impl MissingReason {
                     "The {service} connection of {person} lacks a permission that this needs ({scopes})."
                 )
             }
+            Self::WhichAccount(which) => which.sentence(service, person),
         }
     }
 }
@@ -110,8 +114,11 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
         tool: &Tool,
+        wanted: &Wanted<'_>,
     ) -> Result<Usable, Unusable> {
-        let (connection, credential) = self.standing_credential(person, service, ready).await?;
+        let (connection, credential) = self
+            .standing_credential(person, service, ready, wanted)
+            .await?;
         let missing = tool
             .scopes()
             .missing(&connection.value.granted, service.provider.implications());
@@ -130,8 +137,10 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
         tool: &Tool,
+        wanted: &Wanted<'_>,
     ) -> Result<Option<MissingReason>, Fault> {
-        let granted = match self.standing_credential(person, service, ready).await {
+        let standing = self.standing_credential(person, service, ready, wanted);
+        let granted = match standing.await {
             Ok((connection, _)) => connection.value.granted,
             Err(Unusable::Missing(reason)) => return Ok(Some(reason)),
             Err(Unusable::Delayed(_)) => return Ok(None),
@@ -150,8 +159,14 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
     ) -> Result<bool, Fault> {
-        match self.standing_credential(person, service, ready).await {
+        let wanted = Wanted::anything();
+        let standing = self.standing_credential(person, service, ready, &wanted);
+        match standing.await {
             Ok(_) | Err(Unusable::Delayed(_)) => Ok(true),
+            // Connecting decides nothing: it is the call that says which account it means.
+            Err(Unusable::Missing(MissingReason::WhichAccount(which))) => {
+                Ok(which.accounts.iter().any(|account| !account.expired))
+            }
             Err(Unusable::Missing(_)) => Ok(false),
             Err(Unusable::Fault(fault)) => Err(fault),
         }
@@ -163,9 +178,10 @@ impl Gateway {
         person: &PersonId,
         service: &Service,
         ready: &Ready,
+        wanted: &Wanted<'_>,
     ) -> Result<(Record<Connection>, Record<Credential>), Unusable> {
         let connection = self
-            .chosen_connection(person, service)
+            .chosen_connection(person, service, wanted)
             .await?
             .map_err(Unusable::Missing)?;
         let (granted_by, now) = (&connection.value.granted_by, ready.authority());

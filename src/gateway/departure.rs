@@ -151,6 +151,14 @@ impl Gateway {
         let requests = store.authorization_requests();
         count += delete_those(&requests, |request| request.person == *person).await?;
         self.forget_uses_of(person).await?;
+        for record in store
+            .default_accounts()
+            .list(&format!("{person}/"), usize::MAX)
+            .await?
+            .whole()?
+        {
+            is_gone(store.default_accounts().delete(&record).await)?;
+        }
         self.parts.open_tickets.forget(person);
         Ok(count)
     }

@@ -156,6 +156,8 @@ impl Gateway {
                 let reason = TombstoneReason::Disconnected;
                 self.bury_credential(&revoked, reason).await?;
                 self.forget_use(&revoked).await?;
+                self.forget_default(&revoked).await?;
+                self.parts.arrivals.announce(person);
             }
             None => self.bury_left_over(&key).await?,
         }

@@ -12,6 +12,7 @@ mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod default_account;
 mod deliver;
 mod departure;
 mod disconnect;
@@ -34,11 +35,17 @@ mod webhook;
 
 use std::sync::Arc;
 
+pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
+pub use arrivals::Arriving;
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
+pub use connect::{
+    Begun, CallbackParameters, Completed, ConnectError, DefaultNow, Extent, OtherAccounts,
+    RemainingSteps,
+};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use default_account::DefaultAccountError;
 pub use deliver::WebhookError;
 pub use departure::{Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};

@@ -214,6 +214,7 @@ mod tests {
             account: Account {
                 id: "1".into(),
                 label: "ana".into(),
+                workspace: None,
             },
             granted_by: GrantedBy {
                 issuer: None,

@@ -8,7 +8,8 @@ use super::fault::ATTEMPTS;
 use super::{ConnectError, Fault, Gateway, MissingReason, Service, SignedIn};
 use url::Url;
 
-use crate::base::{AgentId, PersonId, Secret, Timestamp};
+use super::accounts::Wanted;
+use crate::base::{AgentId, ConnectionId, PersonId, Secret, Timestamp};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::ConnectTicket;
 use crate::identity::Caller;
@@ -53,7 +54,7 @@ pub struct StepView {
     pub scopes: ScopeSet,
     /// Where the browser goes next.
     pub authorization_endpoint: Url,
-    /// The account that is connected now, or was last.
+    /// The account that is to be connected again, or the only one that is or was connected.
     pub previous_account: Option<String>,
     /// It has been connected since the link was made.
     pub done: bool,
@@ -71,6 +72,7 @@ struct Asker {
     person: PersonId,
     agent: AgentId,
     services: Vec<String>,
+    expected: Option<ConnectionId>,
 }
 
 #[derive(Clone)]
@@ -159,11 +161,26 @@ impl Gateway {
         caller: &Caller,
         service: &Service,
         tool: &Tool,
+        wanted: &Wanted<'_>,
         reason: MissingReason,
     ) -> Result<ConnectLink, Fault> {
         let services = vec![service.id().to_owned()];
-        let open = self.open_ticket(caller, services, tool.name()).await?;
-        let what = reason.sentence(service.provider.name(), &caller.principal.name);
+        let person = &caller.principal;
+        let expected = self
+            .expected_connection(&person.id, service, wanted)
+            .await?;
+        let name = match &expected {
+            Some((connection, true)) => {
+                let label = &connection.account.label;
+                format!("{} ({label})", service.provider.name())
+            }
+            _ => service.provider.name().to_owned(),
+        };
+        let expected = expected.map(|(connection, _)| connection.id);
+        let open = self
+            .open_ticket(caller, services, tool.name(), expected)
+            .await?;
+        let what = reason.sentence(&name, &person.name);
         let sentence = |url: &str, minutes| {
             let again = tool.name();
             format!(
@@ -199,7 +216,7 @@ impl Gateway {
             ("are", "them")
         };
         let what = format!("{names} {verb} not connected for {person}.");
-        let open = self.open_ticket(caller, missing, "").await?;
+        let open = self.open_ticket(caller, missing, "", None).await?;
         let sentence = |url: &str, minutes| {
             format!("{what} To connect {them}, open {url} in a browser (valid {minutes} minutes).")
         };
@@ -219,7 +236,7 @@ impl Gateway {
         let service = self.known_service(service)?;
         service.ready().ok_or(ConnectError::NotConfigured)?;
         let services = vec![service.id().to_owned()];
-        let open = self.open_ticket(caller, services, "").await?;
+        let open = self.open_ticket(caller, services, "", None).await?;
         Ok(self.parts.links.connect(&open.token))
     }
 
@@ -294,12 +311,14 @@ impl Gateway {
         caller: &Caller,
         services: Vec<String>,
         tool: &str,
+        expected: Option<ConnectionId>,
     ) -> Result<OpenTicket, Fault> {
         let now = self.parts.clock.now();
         let asker = Asker {
             person: caller.principal.id.clone(),
             agent: caller.agent.clone(),
             services: services.clone(),
+            expected: expected.clone(),
         };
         if let Some(open) = self.parts.open_tickets.find(&asker, now)
             && let Some(open) = self.for_tool_too(open, tool).await?
@@ -315,6 +334,7 @@ impl Gateway {
             more_tools: Vec::new(),
             created: now,
             expires: now + ConnectTicket::LIFETIME,
+            expected,
             connected: Vec::new(),
         };
         let token = self.parts.random.token();
@@ -379,17 +399,31 @@ impl Gateway {
         let service = self.known_service(service)?;
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let known = self.connections_to(&ticket.person, service.id()).await?;
-        let previous = known.into_iter().max_by_key(|record| record.value.since);
+        let mut known: Vec<_> = known.into_iter().map(|record| record.value).collect();
         // Done by this link, or meanwhile from the Connections page.
         let done = ticket.connected.iter().any(|done| done == service.id())
-            || previous.as_ref().is_some_and(|record| {
-                record.value.is_active() && record.value.since > ticket.created
-            });
+            || known
+                .iter()
+                .filter(|one| {
+                    ticket
+                        .expected
+                        .as_ref()
+                        .is_none_or(|wanted| one.id == *wanted)
+                })
+                .any(|one| one.is_active() && one.since > ticket.created);
+        let expected = known
+            .iter()
+            .position(|one| ticket.expected.as_ref() == Some(&one.id));
+        let previous = match (expected, known.len()) {
+            (Some(expected), _) => Some(known.swap_remove(expected)),
+            (None, 1) => known.pop(),
+            _ => None,
+        };
         Ok(StepView {
             done,
             scopes: self.scopes_for_ticket(ticket, &service).await?,
             authorization_endpoint: ready.oauth.authorization_endpoint.clone(),
-            previous_account: previous.map(|record| record.value.account.label),
+            previous_account: previous.map(|one| one.account.label),
             service,
         })
     }

@@ -117,7 +117,10 @@ impl<'a> Call<'a> {
     /// The person (or a client that cannot ask one) said no: the tool does not run, and the link is told in words.
     async fn tell_the_link(&self) -> Outcome {
         let gateway = self.server.surface.gateway();
-        match gateway.link_for(&self.caller, &self.tool).await {
+        match gateway
+            .link_for(&self.caller, &self.tool, &self.arguments)
+            .await
+        {
             Ok(Some(link)) => self.show(&link),
             Ok(None) => Ok(convert::connected_meanwhile(&self.tool).into()),
             Err(error) => convert::call_error(error).map(Into::into),
@@ -135,7 +138,7 @@ impl<'a> Call<'a> {
     async fn wait_for_connection(&self) -> Option<()> {
         let limit = self.server.surface.settings().wait();
         let gateway = self.server.surface.gateway();
-        let arrival = gateway.until_runnable(&self.caller, &self.tool);
+        let arrival = gateway.until_runnable(&self.caller, &self.tool, &self.arguments);
         let what = format!("Waiting for {} to connect.", self.caller.principal.name);
         parking::wait_for(arrival, limit, &what, self.context)
             .await

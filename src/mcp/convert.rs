@@ -10,8 +10,8 @@ use rmcp::model::{
 };
 use serde_json::json;
 
-use crate::catalogue::{Refusal, Tool, ToolOutput};
-use crate::gateway::{Busy, CallError, Fault};
+use crate::catalogue::{ACCOUNT_ARGUMENT, Refusal, Tool, ToolOutput};
+use crate::gateway::{AccountChoice, Busy, CallError, Fault, Unclear, WhichAccount};
 
 /// A tool as it is advertised.
 pub(super) fn tool(tool: &Tool) -> McpTool {
@@ -50,6 +50,9 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::UnknownTool(_) => Err(ErrorData::invalid_params(sentence, None)),
         CallError::InvalidArguments(_) => Ok(failure("invalid_arguments", sentence)),
         CallError::NotConfigured(_) => Ok(failure("not_configured", sentence)),
+        CallError::WhichAccount { service, which, .. } => {
+            Ok(which_account(sentence, &service, &which))
+        }
         CallError::ConnectFirst(_) => Ok(failure("connection_required", sentence)),
         CallError::Refused { refusal, .. } => Ok(refused(sentence, &refusal)),
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
@@ -66,6 +69,30 @@ pub(super) fn busy(busy: Busy) -> CallToolResult {
         structured["retry_after_seconds"] = json!(busy.again_in_seconds());
     }
     result
+}
+
+fn which_account(sentence: String, service: &str, which: &WhichAccount) -> CallToolResult {
+    let kind = match which.why {
+        Unclear::NotSaid | Unclear::Several(_) => "account_required",
+        Unclear::Unknown(_) => "unknown_account",
+    };
+    let mut result = failure(kind, sentence);
+    if let Some(structured) = result.structured_content.as_mut() {
+        let account =
+            |choice: &AccountChoice| json!({ "account": choice.name, "status": status(choice) });
+        structured["service"] = json!(service);
+        structured["argument"] = json!(ACCOUNT_ARGUMENT);
+        structured["accounts"] = which.accounts.iter().map(account).collect();
+    }
+    result
+}
+
+fn status(choice: &AccountChoice) -> &'static str {
+    if choice.expired {
+        "expired"
+    } else {
+        "connected"
+    }
 }
 
 fn refused(sentence: String, refusal: &Refusal) -> CallToolResult {

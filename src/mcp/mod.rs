@@ -4,6 +4,7 @@
 //! is shown a connect link. Refuses to know storage, the way out and OAuth; it translates between rmcp and the verbs of
 //! `gateway`.
 
+mod account_argument;
 mod bounds;
 mod builtin;
 mod call;

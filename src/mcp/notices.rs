@@ -1,15 +1,19 @@
-//! What a client is told without having asked just then: that a link was used, and that there are other tools now.
+//! What a client is told without having asked just then: that a link was used, and that the tool list has changed.
 //!
 //! Each is a task of its own session and ends with it.
+
+use std::sync::Arc;
 
 use rmcp::model::{CustomNotification, ServerNotification};
 use rmcp::service::SubscriptionContext;
 use rmcp::{Peer, RoleServer};
 use serde_json::json;
+use tokio::sync::watch;
 
+use super::account_argument::account_choices;
 use super::server::Server;
 use crate::connection::ConnectTicket;
-use crate::gateway::ConnectLink;
+use crate::gateway::{AccountChoices, Arriving, ConnectLink, Gateway, Services};
 use crate::identity::Caller;
 
 impl Server {
@@ -35,11 +39,12 @@ impl Server {
         });
     }
 
-    /// Tells the client each time that there are other tools (2025-11-25 and older).
-    pub(super) fn tell_of_other_tools(&self, peer: Peer<RoleServer>) {
-        let mut services = self.surface.gateway().watch_services();
+    /// Tells the client each time that its tool list has changed (2025-11-25 and older).
+    pub(super) fn tell_of_other_tools(&self, peer: Peer<RoleServer>, caller: Caller) {
+        let gateway = self.surface.gateway().clone();
         self.for_this_session(async move {
-            while services.changed().await.is_ok() {
+            let mut changes = ListChanges::of(gateway, caller).await;
+            while changes.next().await.is_some() {
                 if peer.notify_tool_list_changed().await.is_err() {
                     return;
                 }
@@ -53,12 +58,52 @@ impl Server {
     }
 }
 
-/// Tells a client that listens (2026-07-28) each time that there are other tools, until it leaves, closes its side of a
-/// stream, or we end.
-pub(super) async fn listen(server: &Server, subscription: &SubscriptionContext) {
-    let mut services = server.surface.gateway().watch_services();
+/// Notices when what one caller is listed changes: there are other tools, or other accounts to choose from.
+struct ListChanges {
+    gateway: Gateway,
+    caller: Caller,
+    services: watch::Receiver<Arc<Services>>,
+    connections: Arriving,
+    accounts: AccountChoices,
+}
+
+impl ListChanges {
+    async fn of(gateway: Gateway, caller: Caller) -> Self {
+        let services = gateway.watch_services();
+        // Before the look at the accounts: what changes in between is noticed.
+        let connections = gateway.watch_connections(&caller);
+        Self {
+            accounts: account_choices(&gateway, &caller).await,
+            services,
+            connections,
+            gateway,
+            caller,
+        }
+    }
+
+    /// Waits for the next change; none when the gateway is gone.
+    async fn next(&mut self) -> Option<()> {
+        loop {
+            tokio::select! {
+                changed = self.services.changed() => return changed.ok(),
+                () = self.connections.next() => {}
+            }
+            let accounts = account_choices(&self.gateway, &self.caller).await;
+            if accounts != self.accounts {
+                self.accounts = accounts;
+                return Some(());
+            }
+        }
+    }
+}
+
+/// Tells a client that listens (2026-07-28) each time that its tool list has changed, until it leaves, closes its side of
+/// a stream, or we end.
+pub(super) async fn listen(server: &Server, caller: &Caller, subscription: &SubscriptionContext) {
+    let changes = ListChanges::of(server.surface.gateway().clone(), caller.clone());
     let tell = async {
-        while services.changed().await.is_ok() {
+        let mut changes = changes.await;
+        while changes.next().await.is_some() {
             let told = subscription.sink().notify_tool_list_changed().await;
             if told.is_err() {
                 return;

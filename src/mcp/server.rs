@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool,
+    CacheScope, CallToolRequestParams, CallToolResponse, Extensions, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
+    Tool as McpTool,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::account_argument::account_choices;
 use super::call::Call;
 use super::executions::Outcome;
 use super::{Selection, Surface, builtin, convert, notices};
@@ -90,12 +92,9 @@ impl Server {
     }
 
     /// Who calls, and what they see.
-    fn caller(
-        &self,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<(Caller, Selection), ErrorData> {
+    pub(super) fn caller(&self, message: &Extensions) -> Result<(Caller, Selection), ErrorData> {
         let from_request = || {
-            let extensions = &context.extensions.get::<http::request::Parts>()?.extensions;
+            let extensions = &message.get::<http::request::Parts>()?.extensions;
             let caller = extensions.get::<Caller>()?.clone();
             let selection = extensions.get::<Selection>().cloned().unwrap_or_default();
             Some((caller, selection))
@@ -123,7 +122,7 @@ impl Server {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Outcome {
-        let (caller, selection) = self.caller(context)?;
+        let (caller, selection) = self.caller(&context.extensions)?;
         let _room = match self.surface.gateway().admit(&caller) {
             Ok(room) => room,
             Err(busy) => return Ok(convert::busy(busy).into()),
@@ -173,13 +172,14 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let (_, selection) = self.caller(&context)?;
+        let (caller, selection) = self.caller(&context.extensions)?;
+        let accounts = account_choices(self.surface.gateway(), &caller).await;
         let cursor = request.and_then(|request| request.cursor);
         let per_page = self.surface.settings().tools_per_page.get();
         let page = self
             .surface
             .tools()
-            .page(&selection, cursor.as_deref(), per_page)?;
+            .page(&selection, &accounts, cursor.as_deref(), per_page)?;
         let mut result = ListToolsResult::with_all_items(page.tools)
             .with_ttl_ms(TOOLS_TTL_MS)
             .with_cache_scope(CacheScope::Private);
@@ -210,7 +210,10 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.tell_of_other_tools(context.peer);
+        match self.caller(&context.extensions) {
+            Ok((caller, _)) => self.tell_of_other_tools(context.peer, caller),
+            Err(error) => tracing::error!(%error, "a session will not hear of other tools"),
+        }
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -218,7 +221,9 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        notices::listen(self, &subscription).await;
+        let context = subscription.request_context();
+        let (caller, _) = self.caller(&context.extensions)?;
+        notices::listen(self, &caller, &subscription).await;
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The tool list in MCP's words, made once for each state of the catalogue.
+//! The tool list in MCP's words, made once for each state of the catalogue. What differs from person to person, the
+//! argument that says which of several accounts is meant, is laid over it as it is sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::ErrorData;
 use rmcp::model::Tool as McpTool;
 
+use super::account_argument::with_account;
 use super::{Selection, builtin, convert};
 use crate::base::Secret;
-use crate::gateway::{Gateway, Service, Services};
+use crate::gateway::{AccountChoices, Gateway, Service, Services};
 
 /// Keeps the list for the services as they are; another state of the services makes another list.
 pub(super) struct ToolList {
@@ -27,7 +29,13 @@ pub(super) struct Advertised {
 struct Offered {
     tool: McpTool,
     /// None for Attache's own.
-    service: Option<String>,
+    service: Option<OfService>,
+}
+
+/// Whose tool it is.
+struct OfService {
+    id: String,
+    name: String,
 }
 
 /// One tool, as the list sends it.
@@ -68,9 +76,14 @@ impl ToolList {
 
 impl Advertised {
     fn new(services: &Services, with_builtin: bool) -> Self {
-        let of_services = services.advertised().map(|tool| Offered {
-            tool: convert::tool(tool),
-            service: Some(tool.provider().to_owned()),
+        let of_services = services.enabled().flat_map(|service| {
+            service.provider.tools().iter().map(|tool| Offered {
+                tool: convert::tool(tool),
+                service: Some(OfService {
+                    id: service.id().to_owned(),
+                    name: service.provider.name().to_owned(),
+                }),
+            })
         });
         let enabled: Vec<_> = services.enabled().map(Service::id).collect();
         let own = with_builtin
@@ -103,20 +116,22 @@ impl Advertised {
         let sent = |offered: &Offered| AdvertisedTool {
             service: offered
                 .service
-                .clone()
-                .unwrap_or_else(|| "attache".to_owned()),
+                .as_ref()
+                .map_or_else(|| "attache".to_owned(), |service| service.id.clone()),
             json: serde_json::to_string(&offered.tool).unwrap_or_default(),
         };
         self.tools.iter().map(sent).collect()
     }
 
-    /// The page that `cursor` names, the first without one; `per_page` tools at most.
+    /// The page that `cursor` names, the first without one; `per_page` tools at most, each as it is offered to someone
+    /// with these accounts.
     ///
     /// # Errors
     /// -32602 for a cursor that is not of this list (MCP, pagination).
     pub(super) fn page(
         &self,
         selection: &Selection,
+        accounts: &AccountChoices,
         cursor: Option<&str>,
         per_page: usize,
     ) -> Result<Page, ErrorData> {
@@ -133,7 +148,7 @@ impl Advertised {
         let tools = offered
             .by_ref()
             .take(per_page)
-            .map(|(_, offered)| offered.tool.clone())
+            .map(|(_, offered)| offered.to(accounts))
             .collect();
         let next = offered.next();
         Ok(Page {
@@ -156,9 +171,19 @@ impl Advertised {
 }
 
 impl Offered {
+    /// The tool as it is offered to someone with these accounts.
+    fn to(&self, accounts: &AccountChoices) -> McpTool {
+        let service = self.service.as_ref();
+        let accounts = service.and_then(|service| Some((service, accounts.get(&service.id)?)));
+        match accounts {
+            Some((service, accounts)) => with_account(&self.tool, &service.name, accounts),
+            None => self.tool.clone(),
+        }
+    }
+
     fn is_in(&self, selection: &Selection) -> bool {
         match &self.service {
-            Some(service) => selection.includes(service),
+            Some(service) => selection.includes(&service.id),
             None => *selection == Selection::All,
         }
     }

@@ -6,7 +6,8 @@
 use super::{Store, Table};
 use crate::base::{PersonId, Timestamp};
 use crate::connection::{
-    AuthorizationRequest, ConnectTicket, Connection, Credential, Delivery, Tombstone, Usage,
+    AuthorizationRequest, ConnectTicket, Connection, Credential, DefaultAccount, Delivery,
+    Tombstone, Usage,
 };
 use crate::identity::{Agent, Principal, Session, SignInLink};
 
@@ -63,6 +64,12 @@ impl Store {
     #[must_use]
     pub fn tombstones(&self) -> Table<Tombstone> {
         self.table("tom")
+    }
+
+    /// The account that a person uses by default at a service, by person id and [`Store::index`] of the service.
+    #[must_use]
+    pub fn default_accounts(&self) -> Table<DefaultAccount> {
+        self.table("def")
     }
 
     /// Connect tickets, by the digest of their link's last part.

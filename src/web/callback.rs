@@ -4,12 +4,12 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::{ConnectedPage, NextStep, ToolLine};
+use super::pages::{ConnectedPage, NextStep, SecondAccount, StillExpired, ToolLine, UsedByDefault};
 use super::visitor::{Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::Connection;
-use crate::gateway::{CallbackParameters, Completed, Service, SignedIn};
+use crate::gateway::{CallbackParameters, Completed, DefaultNow, OtherAccounts, Service, SignedIn};
 
 /// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
 pub(super) async fn complete(
@@ -86,10 +86,8 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
                 .map(|name| name.as_str().into())
                 .collect(),
         }),
-        previous_account: completed
-            .other_accounts
-            .first()
-            .map(|label| label.as_str().into()),
+        second: second_account(&connection, &completed.others),
+        still_expired: still_expired(&completed.others),
         granted: words(&connection.granted),
         allow_more: (!missing.is_empty())
             .then(|| format!("/connections/{}/reconnect?allow=refused", connection.id)),
@@ -116,6 +114,30 @@ fn outcome(service: &Service, connection: &Connection) -> Outcome {
         beyond: plan.beyond(asked, granted),
         blocked: plan.blocked(asked, granted).map(line).collect(),
     }
+}
+
+fn second_account(connection: &Connection, others: &OtherAccounts) -> Option<SecondAccount> {
+    others.joined.then(|| SecondAccount {
+        others: others
+            .labels
+            .iter()
+            .map(|one| one.as_str().into())
+            .collect(),
+        by_default: match &others.default {
+            DefaultNow::None => UsedByDefault::Nothing,
+            DefaultNow::This => UsedByDefault::This,
+            DefaultNow::Other(label) => UsedByDefault::Other(label.as_str().into()),
+        },
+        make_default: connections::default_path(connection),
+    })
+}
+
+fn still_expired(others: &OtherAccounts) -> Option<StillExpired> {
+    let (id, label) = others.still_expired.as_ref()?;
+    Some(StillExpired {
+        account: label.as_str().into(),
+        reconnect: connections::reconnect_path(id),
+    })
 }
 
 #[cfg(test)]

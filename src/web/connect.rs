@@ -70,7 +70,8 @@ pub(super) async fn begin_with_service(
     Path(service): Path<String>,
     Submitter(signed_in): Submitter,
 ) -> Response {
-    match web.gateway.begin_with_service(&service, &signed_in).await {
+    let begun = web.gateway.begin_with_service(&service, &signed_in);
+    match begun.await {
         Ok(begun) => go_on(&web, &signed_in, begun),
         Err(error) => problem::connect(&web, &signed_in, &service, error),
     }

@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::pages::{
-    Action, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Outlook, Permission, ServiceCard,
-    SetUpHelp, Status as CardStatus, ToolLine, WebAddress, When,
+    Action, Choice, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Outlook, Permission,
+    ServiceCard, SetUpHelp, Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
-use crate::base::Timestamp;
+use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
 use crate::connection::{AtProvider, Connection, ExpiredReason, Forecast, RevokedReason, Status};
 use crate::gateway::{ConnectionView, GrantedScope, Need, Service, ServiceView};
@@ -71,9 +71,8 @@ pub(super) async fn page(
 }
 
 fn is_active(view: &ServiceView) -> bool {
-    view.connections
-        .first()
-        .is_some_and(|first| first.connection.is_active())
+    let mut connections = view.connections.iter();
+    connections.any(|one| one.connection.is_active())
 }
 
 fn matches(view: &ServiceView, query: &str) -> bool {
@@ -168,17 +167,16 @@ fn set_up_help(view: &ServiceView) -> SetUpHelp {
 
 fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timestamp) -> ServiceCard {
     let (service, connection) = (&view.service, &shown.connection);
-    let connect = connect_path(service);
     let disconnect = format!("/connections/{}/disconnect", connection.id);
     let (status, action, reason): (_, _, Option<Label>) = match connection.status {
         Status::Active => (
             CardStatus::Active,
             Action::Disconnect(disconnect.clone()),
-            Some(active_sentence(is_first).into()),
+            Some(active_sentence(view, shown).into()),
         ),
         Status::Expired { reason } => (
             CardStatus::Expired,
-            Action::Reconnect(connect.clone()),
+            Action::Reconnect(reconnect_path(&connection.id)),
             Some(expired_sentence(reason).into()),
         ),
         Status::Revoked {
@@ -186,7 +184,7 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
             at_provider,
         } => (
             revoked_status(at_provider),
-            Action::ConnectAgain(connect.clone()),
+            Action::ConnectAgain(reconnect_path(&connection.id)),
             Some(revoked_sentence(reason, at_provider).into()),
         ),
     };
@@ -208,6 +206,11 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.reason = reason;
     card.connection = Some(connection.id.as_str().into());
     card.account = Some(connection.account.label.as_str().into());
+    card.workspace = connection.account.workspace_beside_label().map(Into::into);
+    card.choice = choice(view, shown);
+    // On the first of a service's cards alone.
+    let may_have_more = is_first && service.ready().is_some() && connection.is_choice();
+    card.another = may_have_more.then(|| connect_path(service));
     card.since = Some(When::new(connection.since, now));
     card.outlook = outlook(shown, service, now);
     card.tools = tools(service);
@@ -253,7 +256,9 @@ fn outlook(shown: &ConnectionView, service: &Service, now: Timestamp) -> Outlook
         Forecast::Ends(ending) if ending.is_near(now) => Outlook::EndsSoon {
             at: When::new(ending.at, now),
             why: ending.why.sentence().into(),
-            reconnect: service.ready().map(|_| connect_path(service)),
+            reconnect: service
+                .ready()
+                .map(|_| reconnect_path(&shown.connection.id)),
         },
         Forecast::Ends(ending) => Outlook::Ends(When::new(ending.at, now)),
     }
@@ -263,11 +268,35 @@ fn connect_path(service: &Service) -> String {
     format!("/services/{}/connect", service.id())
 }
 
-fn active_sentence(is_first: bool) -> &'static str {
-    if is_first {
-        "Your agents can use it."
-    } else {
-        "Connected, but your agents use the account above."
+/// The path that connects the account of a connection again, to be allowed the same.
+pub(super) fn reconnect_path(connection: &ConnectionId) -> String {
+    format!("/connections/{connection}/reconnect?allow=same")
+}
+
+/// The path that makes an account the default.
+pub(super) fn default_path(connection: &Connection) -> String {
+    format!("/connections/{}/default", connection.id)
+}
+
+fn choice(view: &ServiceView, shown: &ConnectionView) -> Choice {
+    let connection = &shown.connection;
+    if shown.is_default {
+        return Choice::Made(format!("/connections/{}/no-default", connection.id));
+    }
+    if connection.is_choice() && view.named_choices().len() > 1 {
+        return Choice::Possible(default_path(connection));
+    }
+    Choice::None
+}
+
+fn active_sentence(view: &ServiceView, shown: &ConnectionView) -> &'static str {
+    match (view.named_choices().len(), view.default()) {
+        (0 | 1, _) => "Your agents can use it.",
+        (_, Some(_)) if shown.is_default => "Your agents use it unless they name another account.",
+        (_, Some(_)) => "Your agents use it when they name it.",
+        (_, None) => {
+            "Your agents must name the account that they mean, until you make one the default."
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod callback;
 mod connect;
 mod connections;
 mod cookies;
+mod default_account;
 mod disconnect;
 mod form;
 mod guard;
@@ -47,6 +48,14 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .route(
             "/connections/{connection}/reconnect",
             post(connect::begin_with_connection),
+        )
+        .route(
+            "/connections/{connection}/default",
+            post(default_account::set),
+        )
+        .route(
+            "/connections/{connection}/no-default",
+            post(default_account::clear),
         )
         .route(
             "/services/{service}/connect",

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real parts.
 
+mod accounts;
 mod attacks;
 mod black_box;
 mod bridge;

@@ -13,6 +13,10 @@ use crate::base::secret::for_sealing as shown_once;
 pub enum Answer {
     /// To [`Command::Connections`](super::Command::Connections).
     Connections(Vec<ConnectionLine>),
+    /// To [`Command::Accounts`](super::Command::Accounts).
+    Accounts(Vec<AccountLine>),
+    /// What is used by default now, in a sentence.
+    DefaultAccount(String),
     /// A link for the browser.
     Link(String),
     /// What a disconnect did, one line for each connection.
@@ -69,6 +73,12 @@ pub struct ConnectionLine {
     pub status: String,
     /// The account that is connected, or was.
     pub account: Option<String>,
+    /// Where the account works, as far as the service says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Calls use this account unless they mean another.
+    #[serde(default)]
+    pub default: bool,
     /// Since when it stands so, as RFC 3339.
     pub since: Option<String>,
     /// When a call last used it, as RFC 3339.
@@ -153,6 +163,23 @@ pub struct Departed {
     pub connections: Vec<ReceiptLine>,
 }
 
+/// One account that calls may mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLine {
+    /// The service's identifier.
+    pub service: String,
+    /// The account, as calls name it.
+    pub account: String,
+    /// Where it works, as far as the service says.
+    pub workspace: Option<String>,
+    /// `connected` or `expired`.
+    pub status: String,
+    /// Calls use it unless they mean another.
+    pub default: bool,
+    /// Its connection.
+    pub connection: String,
+}
+
 /// One tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolLine {
@@ -229,6 +256,9 @@ pub struct Refusal {
     /// Where the person connects what is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_url: Option<String>,
+    /// The accounts to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
 }
 
 /// The kinds of refusal that scripts tell apart.
@@ -239,6 +269,8 @@ pub enum RefusalKind {
     Usage,
     /// The person must connect a service first.
     ConnectionRequired,
+    /// The call must say which of several accounts it means.
+    AccountRequired,
     /// The tool ran, or might have, and its result is an error.
     ToolFailed,
     /// Something failed on the gateway's side.
@@ -251,6 +283,7 @@ impl Answer {
             kind,
             sentence: sentence.into(),
             connect_url: None,
+            accounts: Vec::new(),
         })
     }
 }

@@ -9,6 +9,15 @@ use serde_json::{Map, Value};
 pub enum Command {
     /// Every service, and how the person stands with it.
     Connections,
+    /// Every account that calls may mean.
+    Accounts,
+    /// An account is used by default at a service, or none is.
+    DefaultAccount {
+        /// The service's identifier.
+        service: String,
+        /// The account, as calls name it; none for none.
+        account: Option<String>,
+    },
     /// The link on which the person connects a service.
     Connect {
         /// The service's identifier.
@@ -88,6 +97,8 @@ impl Command {
         match self {
             Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
             Self::Connections
+            | Self::Accounts
+            | Self::DefaultAccount { .. }
             | Self::Disconnect { .. }
             | Self::DisconnectAll { .. }
             | Self::People

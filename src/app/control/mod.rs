@@ -14,6 +14,7 @@
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks` | the same for events |
 
+mod accounts;
 mod answer;
 mod command;
 mod context_bill;
@@ -27,8 +28,8 @@ mod start;
 mod webhooks;
 
 pub use answer::{
-    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
-    ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
+    AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent,
+    PersonRow, ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};

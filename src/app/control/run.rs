@@ -2,14 +2,17 @@
 
 use serde_json::{Map, Value};
 
+use super::accounts;
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
     ToolLine, Word, endings, webhooks,
 };
 use crate::base::{AgentId, Timestamp};
-use crate::catalogue::{ScopeSet, Tool};
+use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
 use crate::connection::{Connection, Forecast, Status};
-use crate::gateway::{CallError, ConnectError, Fault, Gateway, GrantedScope, Service, ServiceView};
+use crate::gateway::{
+    CallError, ConnectError, Fault, Gateway, GrantedScope, Service, ServiceView, WhichAccount,
+};
 use crate::identity::{Agent, Caller};
 
 /// Who asks for a connection, on the page of the link, when the person typed the command.
@@ -19,6 +22,10 @@ const TERMINAL: &str = "Your terminal";
 pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer {
     let done = match command {
         Command::Connections => connections(gateway, owner).await,
+        Command::Accounts => accounts::list(gateway, owner).await,
+        Command::DefaultAccount { service, account } => {
+            accounts::set_default(gateway, owner, &service, account.as_deref()).await
+        }
         Command::Connect { service } => return connect(gateway, owner, &service).await,
         Command::Disconnect { service } => endings::disconnect(gateway, owner, &service).await,
         Command::DisconnectAll { service, person } => {
@@ -84,6 +91,8 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
             revoked @ Status::Revoked { .. } => status_word(revoked).to_owned(),
         },
         account: Some(connection.account.label.clone()),
+        workspace: connection.account.workspace.clone(),
+        default: false,
         since: Some(connection.since.to_string()),
         last_used: None,
         scopes: Vec::new(),
@@ -109,6 +118,8 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         name: view.service.provider.name().to_owned(),
         status: status.to_owned(),
         account: None,
+        workspace: None,
+        default: false,
         since: None,
         last_used: None,
         scopes: Vec::new(),
@@ -130,6 +141,8 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         let ending = found.forecast.ending();
         ConnectionLine {
             account: Some(found.connection.account.label.clone()),
+            workspace: found.connection.account.workspace.clone(),
+            default: found.is_default,
             since: Some(found.connection.since.to_string()),
             last_used: found.last_used.map(|used| used.to_string()),
             scopes: found.scopes.granted.iter().map(scope_line).collect(),
@@ -209,7 +222,12 @@ async fn call(
     let schema = services.tool(tool);
     let schema = schema.map_or(&empty, |(_, tool)| tool.input_schema());
     for word in words {
-        arguments.insert(word.name.clone(), word.typed(schema));
+        let value = if word.name == ACCOUNT_ARGUMENT {
+            Value::String(word.value.clone())
+        } else {
+            word.typed(schema)
+        };
+        arguments.insert(word.name.clone(), value);
     }
     let error = match gateway.call_tool(owner, tool, &arguments).await {
         Ok(output) => {
@@ -223,6 +241,7 @@ async fn call(
     let (kind, connect_url) = match &error {
         CallError::UnknownTool(_) => (RefusalKind::Usage, None),
         CallError::ConnectFirst(link) => (RefusalKind::ConnectionRequired, Some(link.url.clone())),
+        CallError::WhichAccount { .. } => (RefusalKind::AccountRequired, None),
         CallError::InvalidArguments(_)
         | CallError::NotConfigured(_)
         | CallError::Refused { .. }
@@ -235,7 +254,16 @@ async fn call(
         kind,
         sentence: error.sentence(),
         connect_url,
+        accounts: match &error {
+            CallError::WhichAccount { which, .. } => names(which),
+            _ => Vec::new(),
+        },
     })
+}
+
+fn names(which: &WhichAccount) -> Vec<String> {
+    let names = which.accounts.iter().map(|account| account.name.clone());
+    names.collect()
 }
 
 fn tools(gateway: &Gateway, service: Option<&str>) -> Answer {

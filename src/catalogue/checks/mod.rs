@@ -3,6 +3,7 @@
 //! Each check is a pure function over every file that could be read. What a single key can tell by itself (a template, a
 //! pattern, an unknown transform, a hint that is missing) is already refused while the file is read.
 
+mod accounts;
 mod addresses;
 mod grants;
 mod graphql;
@@ -101,6 +102,18 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "account_call_is_read_only",
         run: tools::account_call_is_read_only,
+    },
+    Check {
+        name: "account_is_no_input",
+        run: accounts::account_is_no_input,
+    },
+    Check {
+        name: "account_rules_can_decide",
+        run: accounts::account_rules_can_decide,
+    },
+    Check {
+        name: "sign_in_parameters_are_free",
+        run: accounts::sign_in_parameters_are_free,
     },
     Check {
         name: "dead_tokens_are_recognised",

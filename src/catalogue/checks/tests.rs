@@ -48,6 +48,11 @@ get = "/me"
 scopes = ["read"]
 id = "id"
 label = "name"
+workspace = "team"
+
+[[account_rule]]
+argument = "folder"
+equals = "workspace"
 
 [[error]]
 when = { status = 401 }
@@ -321,6 +326,28 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "account_call_is_read_only",
         "get = \"/me\"",
         "post = \"/graphql\"\nread_only = true\ngraphql = { document = \"mutation { a }\" }",
+    ),
+    ("account_is_no_input", "input.color]", "input.account]"),
+    (
+        "account_rules_can_decide",
+        "argument = \"folder\"",
+        "argument = \"owner\"",
+    ),
+    ("account_rules_can_decide", "workspace = \"team\"\n", ""),
+    (
+        "account_rules_can_decide",
+        "[[error]]",
+        "[[account_rule]]\nargument = \"folder\"\nequals = \"workspace\"\n\n[[error]]",
+    ),
+    (
+        "sign_in_parameters_are_free",
+        "workspace = \"team\"\n",
+        "workspace = \"team\"\nsign_in = { expected = { state = \"label\" } }\n",
+    ),
+    (
+        "sign_in_parameters_are_free",
+        "workspace = \"team\"\n",
+        "workspace = \"team\"\nsign_in = { choose = { scope = \"all\" } }\n",
     ),
     (
         "dead_tokens_are_recognised",

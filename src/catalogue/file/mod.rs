@@ -19,7 +19,7 @@ pub(super) use refresh::{RotationFile, SentFile};
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 
-use super::ScopeRequirement;
+use super::account::SignInFile;
 use super::constant_headers::ConstantHeaders;
 use super::error_rules::ErrorRule;
 use super::field_path::FieldPath;
@@ -28,6 +28,7 @@ use super::graphql::Graphql;
 use super::path_template::PathTemplate;
 use super::url_template::{HostTemplate, UrlTemplate};
 use super::variables::Variable;
+use super::{AccountRule, ScopeRequirement};
 
 /// A whole provider file.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +48,8 @@ pub(super) struct ProviderFile {
     pub(super) setup: Setup,
     pub(super) oauth: OAuthFile,
     pub(super) account: AccountFile,
+    #[serde(default, rename = "account_rule")]
+    pub(super) account_rules: Vec<AccountRule>,
     #[serde(default)]
     pub(super) error_text: Vec<FieldPath>,
     #[serde(default, rename = "error")]
@@ -93,6 +96,8 @@ pub(super) struct AccountFile {
     pub(super) graphql: Option<Graphql>,
     pub(super) id: FieldText,
     pub(super) label: FieldText,
+    pub(super) workspace: Option<FieldText>,
+    pub(super) sign_in: SignInFile,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +111,9 @@ struct AccountKeys {
     graphql: Option<Graphql>,
     id: FieldText,
     label: FieldText,
+    workspace: Option<FieldText>,
+    #[serde(default)]
+    sign_in: SignInFile,
 }
 
 impl TryFrom<AccountKeys> for AccountFile {
@@ -128,6 +136,8 @@ impl TryFrom<AccountKeys> for AccountFile {
             graphql: keys.graphql,
             id: keys.id,
             label: keys.label,
+            workspace: keys.workspace,
+            sign_in: keys.sign_in,
         })
     }
 }

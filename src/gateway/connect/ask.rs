@@ -1,6 +1,6 @@
 //! What is asked for when a connection is begun: as little as serves the purpose, and never less than was granted before.
 
-use crate::base::PersonId;
+use crate::base::{ConnectionId, PersonId};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::{ConnectTicket, Connection, Status};
 use crate::gateway::{Fault, Gateway, Service};
@@ -36,7 +36,10 @@ impl Gateway {
         if tools.is_empty() {
             return self.scopes_for_service(&ticket.person, service).await;
         }
-        let held = self.granted_before(&ticket.person, service).await?;
+        let expected = ticket.expected.as_ref();
+        let held = self
+            .granted_before(&ticket.person, service, expected)
+            .await?;
         Ok(service.provider.scope_plan().with_tools(&held, tools))
     }
 
@@ -46,7 +49,7 @@ impl Gateway {
         person: &PersonId,
         service: &Service,
     ) -> Result<ScopeSet, Fault> {
-        let held = self.granted_before(person, service).await?;
+        let held = self.granted_before(person, service, None).await?;
         Ok(same(service, &held))
     }
 
@@ -73,18 +76,19 @@ impl Gateway {
         })
     }
 
-    /// What the connection that agents use was granted, as long as it was not disconnected.
+    /// What the connection that is expected was granted, or else the latest, as long as it was not disconnected.
     async fn granted_before(
         &self,
         person: &PersonId,
         service: &Service,
+        expected: Option<&ConnectionId>,
     ) -> Result<ScopeSet, Fault> {
         let known = self.connections_to(person, service.id()).await?;
         let kept = known
             .into_iter()
             .map(|record| record.value)
             .filter(|known| !matches!(known.status, Status::Revoked { .. }))
-            .max_by_key(|known| (known.is_active(), known.since));
+            .max_by_key(|known| (expected == Some(&known.id), known.is_active(), known.since));
         Ok(kept.map(|kept| kept.granted).unwrap_or_default())
     }
 }

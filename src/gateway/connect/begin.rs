@@ -2,9 +2,9 @@
 
 use super::{ConnectError, Extent, flow_cookie_name};
 use crate::base::{ConnectionId, Secret};
-use crate::catalogue::ScopeSet;
-use crate::connection::{AuthorizationRequest, TicketRefusal};
-use crate::gateway::{Fault, Gateway, Service, SignedIn};
+use crate::catalogue::{OAuthProfile, ScopeSet};
+use crate::connection::{AuthorizationRequest, Connection, TicketRefusal};
+use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::oauth::{self, AuthorizationUrlRequest, CodeVerifier};
 
 /// A browser may leave for the provider.
@@ -39,7 +39,8 @@ impl Gateway {
         let service = service.ok_or(ConnectError::Link(TicketRefusal::Spent))?;
         let service = self.known_service(service)?;
         let scopes = self.scopes_for_ticket(&ticket, &service).await?;
-        self.begin(&service, signed_in, Some(token.clone()), scopes)
+        let expected = ticket.expected.clone();
+        self.begin(&service, signed_in, Some(token.clone()), scopes, expected)
             .await
     }
 
@@ -56,7 +57,7 @@ impl Gateway {
         let scopes = self
             .scopes_for_service(&signed_in.principal.id, &service)
             .await?;
-        self.begin(&service, signed_in, None, scopes).await
+        self.begin(&service, signed_in, None, scopes, None).await
     }
 
     /// Begins to connect an account anew, to be allowed more, less or the same there.
@@ -76,7 +77,8 @@ impl Gateway {
         let scopes = self
             .scopes_for_connection(&service, &connection, extent)
             .await?;
-        self.begin(&service, signed_in, None, scopes).await
+        self.begin(&service, signed_in, None, scopes, Some(id.clone()))
+            .await
     }
 
     async fn begin(
@@ -85,6 +87,7 @@ impl Gateway {
         signed_in: &SignedIn,
         ticket: Option<Secret>,
         scopes: ScopeSet,
+        expected: Option<ConnectionId>,
     ) -> Result<Begun, ConnectError> {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let random = &self.parts.random;
@@ -101,6 +104,7 @@ impl Gateway {
             redirect_uri: redirect_uri.to_string(),
             sent_to: ready.authority(),
             requested: scopes,
+            expected,
             expires: self.parts.clock.now() + AuthorizationRequest::LIFETIME,
         };
         self.parts
@@ -109,7 +113,7 @@ impl Gateway {
             .create_until(&state.digest(), &request, request.expires)
             .await?;
         let authorization_url = oauth::authorization_url(
-            &ready.oauth,
+            &self.with_sign_in(service, ready, &request).await?,
             &ready.registration,
             &AuthorizationUrlRequest {
                 redirect_uri: &redirect_uri,
@@ -125,5 +129,28 @@ impl Gateway {
             flow_cookie_name: flow_cookie_name(&state),
             service_name: service.provider.name().to_owned(),
         })
+    }
+    /// How to speak OAuth there, with what tells the provider which account is to be signed in with.
+    async fn with_sign_in(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        request: &AuthorizationRequest,
+    ) -> Result<OAuthProfile, Fault> {
+        let known = self.connections_to(&request.person, service.id()).await?;
+        let known: Vec<_> = known.into_iter().map(|record| record.value).collect();
+        let expected = known
+            .iter()
+            .find(|one| request.expected.as_ref() == Some(&one.id));
+        let has_another = known.iter().any(Connection::is_choice);
+        let params = service
+            .provider
+            .sign_in_params(expected.map(|one| &one.account), has_another);
+        let mut oauth = ready.oauth.clone();
+        oauth
+            .authorization_params
+            .retain(|(known, _)| params.iter().all(|(name, _)| name != known));
+        oauth.authorization_params.extend(params);
+        Ok(oauth)
     }
 }

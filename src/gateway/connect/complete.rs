@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::callback::{error_code, read_code};
-use super::{CallbackParameters, ConnectError};
+use super::{CallbackParameters, ConnectError, OtherAccounts};
 use crate::base::{ConnectionId, PersonId, Secret};
 use crate::catalogue::{Account, ScopeSet};
 use crate::connection::{
@@ -28,8 +28,8 @@ pub struct Completed {
     pub agent_name: Option<String>,
     /// What the link that was used asks for besides, if anything.
     pub remaining: Option<RemainingSteps>,
-    /// Other accounts at the same service that stay connected; agents use the new one.
-    pub other_accounts: Vec<String>,
+    /// How it stands beside the person's other accounts at the same service.
+    pub others: OtherAccounts,
 }
 
 /// The steps of a connect link that are not done yet.
@@ -182,7 +182,7 @@ impl Gateway {
             .scopes
             .clone()
             .unwrap_or_else(|| request.requested.clone());
-        let connection = self
+        let (connection, replaced) = self
             .store_connection(service, request, account, granted, &credential)
             .await?;
         self.begin_ledger_of_use(&connection);
@@ -195,14 +195,17 @@ impl Gateway {
             .open_tickets
             .advance(&request.person, service.id());
         self.parts.arrivals.announce(&request.person);
-        let other_accounts = self.other_accounts(&connection).await.unwrap_or_default();
+        let others = self
+            .other_accounts(&connection, replaced.as_ref(), request.expected.as_ref())
+            .await
+            .unwrap_or_default();
         tracing::info!(connection = %connection.id, service = service.id(), "connected");
         Ok(Completed {
             connection,
             service_name: service.provider.name().to_owned(),
             remaining: self.remaining_steps(request, ticket.as_ref()),
             agent_name: ticket.map(|ticket| ticket.agent_name),
-            other_accounts,
+            others,
         })
     }
 
@@ -246,7 +249,8 @@ impl Gateway {
         }
     }
 
-    /// Stores the credential and its connection. The same account connected again keeps its identifier.
+    /// Stores the credential and its connection. The same account connected again keeps its identifier; what it replaces
+    /// is returned too. Another account never replaces one.
     async fn store_connection(
         &self,
         service: &Service,
@@ -254,7 +258,7 @@ impl Gateway {
         account: Account,
         granted: ScopeSet,
         credential: &Credential,
-    ) -> Result<Connection, Fault> {
+    ) -> Result<(Connection, Option<Connection>), Fault> {
         let connections = self.parts.store.connections();
         let mut new = Connection {
             id: ConnectionId::new(&self.parts.random),
@@ -287,7 +291,7 @@ impl Gateway {
             match written {
                 Ok(_) => {
                     self.make_known(&new).await;
-                    return Ok(new);
+                    return Ok((new, same.map(|same| same.value)));
                 }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -335,17 +339,6 @@ impl Gateway {
             path,
             service_names,
         })
-    }
-
-    async fn other_accounts(&self, connection: &Connection) -> Result<Vec<String>, Fault> {
-        let known = self
-            .connections_to(&connection.person, &connection.service)
-            .await?;
-        let others = known.into_iter().map(|record| record.value);
-        Ok(others
-            .filter(|other| other.is_active() && other.id != connection.id)
-            .map(|other| other.account.label)
-            .collect())
     }
 
     /// A token that could not even be written down is taken back at the provider: one that was received is never just

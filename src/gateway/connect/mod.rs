@@ -7,11 +7,13 @@ mod ask;
 mod begin;
 mod callback;
 mod complete;
+mod other_accounts;
 
 pub use ask::Extent;
 pub use begin::Begun;
 pub use callback::CallbackParameters;
 pub use complete::{Completed, RemainingSteps};
+pub use other_accounts::{DefaultNow, OtherAccounts};
 
 use super::{Fault, Gateway, Service};
 use crate::base::Secret;

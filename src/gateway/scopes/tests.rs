@@ -38,6 +38,7 @@ async fn connected(gateway: &Gateway, granted: &str) -> Connection {
         account: Account {
             id: "1".into(),
             label: "ana".into(),
+            workspace: None,
         },
         granted_by: GrantedBy {
             issuer: None,

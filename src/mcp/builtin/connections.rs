@@ -24,6 +24,8 @@ pub(super) fn definition() -> Tool {
             "name": { "type": "string" },
             "status": { "enum": ["connected", "expired", "disconnected", "waiting", "not_connected"] },
             "account": { "type": "string" },
+            "workspace": { "type": "string" },
+            "default": { "type": "boolean" },
             "since": { "type": "string" },
             "why": { "type": "string" },
             "ends": { "type": "string" },
@@ -68,6 +70,9 @@ pub(super) struct Line {
     pub(super) name: String,
     pub(super) status: &'static str,
     pub(super) account: Option<String>,
+    workspace: Option<String>,
+    /// Set where calls may mean one of several accounts: whether they use this one unless they mean another.
+    default: Option<bool>,
     since: Option<String>,
     why: Option<String>,
     /// Only when the person should be told: an agent has no use for a date in a year.
@@ -93,7 +98,8 @@ pub(super) async fn lines(
 
 fn service_lines(view: &ServiceView, person: &str, now: Timestamp) -> Vec<Line> {
     if !view.connections.is_empty() {
-        let line = |found| connection_line(view, found, person, now);
+        let choices = view.named_choices();
+        let line = |found| connection_line(view, &choices, found, person, now);
         return view.connections.iter().map(line).collect();
     }
     let asked = view.waiting.as_ref();
@@ -119,6 +125,8 @@ fn line(view: &ServiceView) -> Line {
         name: view.service.provider.name().to_owned(),
         status: "not_connected",
         account: None,
+        workspace: None,
+        default: None,
         since: None,
         why: None,
         ends: None,
@@ -128,11 +136,19 @@ fn line(view: &ServiceView) -> Line {
 
 fn connection_line(
     view: &ServiceView,
+    choices: &[(String, &ConnectionView)],
     found: &ConnectionView,
     person: &str,
     now: Timestamp,
 ) -> Line {
     let connection = &found.connection;
+    let choice = choices
+        .iter()
+        .find(|(_, choice)| choice.connection.id == connection.id);
+    // What the argument `account` takes for it.
+    let account = choice.map_or(&connection.account.label, |(name, _)| name);
+    let account = account.clone();
+    let has_choice = choice.is_some() && choices.len() > 1;
     let ending = found.forecast.ending();
     let reason = match connection.status {
         Status::Active => None,
@@ -141,7 +157,9 @@ fn connection_line(
     };
     Line {
         status: connection.status.word(),
-        account: Some(connection.account.label.clone()),
+        account: Some(account),
+        workspace: connection.account.workspace.clone(),
+        default: has_choice.then_some(found.is_default),
         since: Some(connection.since.to_string()),
         why: reason.map(|reason| reason.sentence(view.service.provider.name(), person)),
         ends: ending
@@ -157,6 +175,7 @@ impl Line {
         let mut line = json!({ "service": self.service, "name": self.name, "status": self.status });
         let optional = [
             ("account", &self.account),
+            ("workspace", &self.workspace),
             ("since", &self.since),
             ("why", &self.why),
             ("ends", &self.ends),
@@ -165,6 +184,9 @@ impl Line {
             if let Some(value) = value {
                 line[key] = json!(value);
             }
+        }
+        if let Some(default) = self.default {
+            line["default"] = json!(default);
         }
         if !self.missing_scopes.is_empty() {
             line["missing_scopes"] = json!(self.missing_scopes);
@@ -184,7 +206,14 @@ impl Line {
             .map(|why| format!(". {why}"))
             .unwrap_or_default();
         let status = self.status.replace('_', " ");
-        let mut sentence = format!("{} ({}): {status}{account}{why}", self.name, self.service);
+        let default = match self.default {
+            Some(true) => ", the default",
+            Some(false) | None => "",
+        };
+        let mut sentence = format!(
+            "{} ({}): {status}{account}{default}{why}",
+            self.name, self.service
+        );
         if let Some(ends) = &self.ends {
             let _ = write!(
                 sentence,

@@ -119,6 +119,18 @@ pub enum Outlook {
     },
 }
 
+/// Whether agents use an account when they name none. Paths are on this gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// There is nothing to choose: it is the only one, or of no use.
+    #[default]
+    None,
+    /// It is not the default and may become it: a POST to this path.
+    Possible(String),
+    /// It is the default and may cease to be: a POST to this path.
+    Made(String),
+}
+
 /// What the administrator needs to set a service up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHelp {
@@ -143,6 +155,12 @@ pub struct ServiceCard {
     pub connection: Option<Label>,
     /// The account at the service, as in `ana in Acme`.
     pub account: Option<Label>,
+    /// Where the account works, when its name does not say so.
+    pub workspace: Option<Label>,
+    /// Whether agents use this account when they name none.
+    pub choice: Choice,
+    /// The path that connects a further account at the same service: a POST.
+    pub another: Option<String>,
     /// Since when it stands so.
     pub since: Option<When>,
     /// How long it will last, for one that works.
@@ -188,6 +206,9 @@ impl ServiceCard {
             reason: None,
             connection: None,
             account: None,
+            workspace: None,
+            choice: Choice::None,
+            another: None,
             since: None,
             outlook: Outlook::Unknown,
             last_used: None,
@@ -250,12 +271,7 @@ fn sample_revoking(since: Option<When>) -> ServiceCard {
 /// Eight cards, every status among them, and two accounts at one service.
 pub(super) fn sample_cards() -> Vec<ServiceCard> {
     let now = Timestamp::from_unix(1_795_415_000);
-    let ago = |seconds| {
-        Some(When::new(
-            Timestamp::from_unix(now.as_unix() - seconds),
-            now,
-        ))
-    };
+    let ago = |seconds| Some(before(now, seconds));
     vec![
         ServiceCard {
             reason: Some("Claude Code asked for it. It waits for you to agree at Tidepool.".into()),
@@ -288,26 +304,8 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Reconnect("/services/ledgerly/connect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier".into()),
-            account: Some("ana in Harbour Works".into()),
-            since: ago(20),
-            last_used: ago(5),
-            tools: sample_tools(),
-            granted: sample_granted(now),
-            outlook: Outlook::RenewsItself,
-            missing: vec![Permission::new("files:write", "Upload files as you")],
-            unasked: vec![Permission::new("users:write", "Change your profile")],
-            allow_more: Some("/connections/con_courier/reconnect?allow=everything".to_owned()),
-            allow_less: Some("/connections/con_courier/reconnect?allow=less".to_owned()),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
-            )
-        },
-        sample_second_account(now),
+        sample_default(now),
+        sample_second(now),
         sample_that_ends(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
@@ -343,13 +341,42 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
     ]
 }
 
-/// A further account at one of the services of [`sample_cards`], for 40 days.
-fn sample_second_account(now: Timestamp) -> ServiceCard {
-    let since = Timestamp::from_unix(now.as_unix() - 40 * 86_400);
+/// The account that is used by default.
+fn sample_default(now: Timestamp) -> ServiceCard {
+    ServiceCard {
+        connection: Some("con_courier".into()),
+        account: Some("ana".into()),
+        workspace: Some("Harbour Works".into()),
+        choice: Choice::Made("/connections/con_courier/no-default".to_owned()),
+        another: Some("/services/courier/connect".to_owned()),
+        reason: Some("Your agents use it unless they name another account.".into()),
+        since: Some(before(now, 20)),
+        last_used: Some(before(now, 5)),
+        tools: sample_tools(),
+        granted: sample_granted(now),
+        outlook: Outlook::RenewsItself,
+        missing: vec![Permission::new("files:write", "Upload files as you")],
+        unasked: vec![Permission::new("users:write", "Change your profile")],
+        allow_more: Some("/connections/con_courier/reconnect?allow=everything".to_owned()),
+        allow_less: Some("/connections/con_courier/reconnect?allow=less".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
+        )
+    }
+}
+
+/// Another account at the same service.
+fn sample_second(now: Timestamp) -> ServiceCard {
     ServiceCard {
         connection: Some("con_courier_2".into()),
-        account: Some("ana in Lighthouse Club".into()),
-        since: Some(When::new(since, now)),
+        account: Some("ana".into()),
+        workspace: Some("Lighthouse Club".into()),
+        choice: Choice::Possible("/connections/con_courier_2/default".to_owned()),
+        reason: Some("Your agents use it when they name it.".into()),
+        since: Some(before(now, 40 * 86_400)),
         tools: sample_tools(),
         granted: sample_granted(now),
         unasked: vec![Permission::new("users:write", "Change your profile")],
@@ -367,7 +394,7 @@ fn sample_second_account(now: Timestamp) -> ServiceCard {
 fn sample_that_ends(now: Timestamp) -> ServiceCard {
     let days = |days: i64| Timestamp::from_unix(now.as_unix() + days * 86_400);
     ServiceCard {
-        connection: Some("con_courier_2".into()),
+        connection: Some("con_courier_3".into()),
         account: Some("ana in Lighthouse Club".into()),
         since: Some(When::new(days(-85), now)),
         outlook: Outlook::EndsSoon {
@@ -382,7 +409,12 @@ fn sample_that_ends(now: Timestamp) -> ServiceCard {
             "courier",
             "Courier",
             Status::Active,
-            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+            Action::Disconnect("/connections/con_courier_3/disconnect".to_owned()),
         )
     }
+}
+
+fn before(now: Timestamp, seconds: i64) -> When {
+    let then = Timestamp::from_unix(now.as_unix() - seconds);
+    When::new(then, now)
 }

@@ -19,8 +19,10 @@ pub struct ConnectedPage {
     pub agent: Option<Label>,
     /// What the link that was used asks for besides.
     pub next: Option<NextStep>,
-    /// Another account that agents used until now; it stays connected.
-    pub previous_account: Option<Label>,
+    /// It came to accounts that were connected before.
+    pub second: Option<SecondAccount>,
+    /// Another account was to be connected again and was not.
+    pub still_expired: Option<StillExpired>,
     /// What was granted.
     pub granted: Vec<Permission>,
     /// What was asked for and not granted.
@@ -42,6 +44,37 @@ pub struct NextStep {
     pub services: Vec<Label>,
 }
 
+/// An account that came to others at the same service and replaces none of them.
+#[derive(Clone, Debug)]
+pub struct SecondAccount {
+    /// The others. Never empty.
+    pub others: Vec<Label>,
+    /// Which of them agents use when they name none.
+    pub by_default: UsedByDefault,
+    /// The path that makes the new one the default: a POST.
+    pub make_default: String,
+}
+
+/// Which account agents use when they name none.
+#[derive(Clone, Debug)]
+pub enum UsedByDefault {
+    /// None: they must name one.
+    Nothing,
+    /// The one that was just connected.
+    This,
+    /// Another.
+    Other(Label),
+}
+
+/// An account that still must be connected again.
+#[derive(Clone, Debug)]
+pub struct StillExpired {
+    /// The account.
+    pub account: Label,
+    /// The path that connects it again: a POST.
+    pub reconnect: String,
+}
+
 impl ConnectedPage {
     /// Everything went as asked.
     #[must_use]
@@ -52,7 +85,8 @@ impl ConnectedPage {
             account: Some("ana@courier.example".into()),
             agent: Some("Claude Code".into()),
             next: None,
-            previous_account: None,
+            second: None,
+            still_expired: None,
             granted: sample_permissions(),
             missing: Vec::new(),
             blocked: Vec::new(),
@@ -73,11 +107,35 @@ impl ConnectedPage {
         }
     }
 
-    /// Another account than before, and fewer permissions than asked for.
+    /// A second account, without a default.
+    #[must_use]
+    pub fn sample_second() -> Self {
+        Self {
+            second: Some(SecondAccount {
+                others: vec!["office@courier.example".into()],
+                by_default: UsedByDefault::Nothing,
+                make_default: "/connections/con_courier_2/default".to_owned(),
+            }),
+            ..Self::sample()
+        }
+    }
+
+    /// Another account than the one that was to be connected again.
+    #[must_use]
+    pub fn sample_other() -> Self {
+        Self {
+            still_expired: Some(StillExpired {
+                account: "office@courier.example".into(),
+                reconnect: "/services/courier/connect?again=con_courier".to_owned(),
+            }),
+            ..Self::sample_second()
+        }
+    }
+
+    /// Fewer permissions than asked for.
     #[must_use]
     pub fn sample_with_less() -> Self {
         Self {
-            previous_account: Some("office@courier.example".into()),
             missing: vec![Permission::new("files:write", "Upload files as you")],
             blocked: vec![ToolLine::new("courier_upload", "Upload a file", false)],
             allow_more: Some("/connections/con_courier/reconnect?allow=refused".to_owned()),
@@ -120,9 +178,30 @@ mod tests {
     }
 
     #[test]
-    fn it_says_when_less_was_granted_or_another_account_was_there() {
+    fn a_second_account_is_called_one_and_can_become_the_default() {
+        let html = ConnectedPage::sample_second().render().unwrap();
+        assert!(html.contains("a second account") && html.contains("office@courier.example"));
+        assert!(html.contains("action=\"/connections/con_courier_2/default\""));
+        let page = |by_default| {
+            let mut page = ConnectedPage::sample_second();
+            page.second.as_mut().unwrap().by_default = by_default;
+            page.render().unwrap()
+        };
+        let other = page(UsedByDefault::Other("office@courier.example".into()));
+        assert!(other.contains("go on using") && other.contains("id=\"make-default\""));
+        assert!(!page(UsedByDefault::This).contains("id=\"make-default\""));
+    }
+
+    #[test]
+    fn an_account_that_is_still_expired_is_named_with_a_way_to_mend_it() {
+        let html = ConnectedPage::sample_other().render().unwrap();
+        assert!(html.contains("is still expired"));
+        assert!(html.contains("action=\"/services/courier/connect?again=con_courier\""));
+    }
+
+    #[test]
+    fn it_says_when_less_was_granted() {
         let html = ConnectedPage::sample_with_less().render().unwrap();
-        assert!(html.contains("office@courier.example"));
         assert!(html.contains("Upload files as you") && html.contains("Allow more"));
         assert!(
             html.contains("Upload a file"),

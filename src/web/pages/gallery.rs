@@ -38,6 +38,8 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         "connected-with-more-than-asked",
         &ConnectedPage::sample_with_more_than_asked(),
     )?;
+    add("connected-second", &ConnectedPage::sample_second())?;
+    add("connected-other", &ConnectedPage::sample_other())?;
     add("disconnect", &DisconnectPage::sample())?;
     add(
         "disconnect-unsupported",
@@ -75,8 +77,9 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, ConnectStep, GrantedPermission, Label, NextStep, Notice,
-        Permission, Problem, STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
+        ASSETS, Action, CSRF_FIELD, Choice, ConnectStep, GrantedPermission, Label, NextStep,
+        Notice, Permission, Problem, STYLE_PATH, SecondAccount, ServiceCard, Status, StillExpired,
+        Tone, ToolLine, UsedByDefault, WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
@@ -118,6 +121,9 @@ mod tests {
         ServiceCard {
             reason: Some(hostile()),
             account: Some(hostile()),
+            workspace: Some(hostile()),
+            choice: Choice::Possible(HOSTILE.to_owned()),
+            another: Some(HOSTILE.to_owned()),
             tools: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
             permissions: permissions(),
             granted: vec![GrantedPermission {
@@ -136,6 +142,29 @@ mod tests {
                 Status::Expired,
                 Action::Reconnect(HOSTILE.to_owned()),
             )
+        }
+    }
+
+    fn hostile_connected() -> ConnectedPage {
+        ConnectedPage {
+            service: hostile(),
+            account: Some(hostile()),
+            agent: Some(hostile()),
+            second: Some(SecondAccount {
+                others: vec![hostile(), hostile()],
+                by_default: UsedByDefault::Other(hostile()),
+                make_default: HOSTILE.to_owned(),
+            }),
+            still_expired: Some(StillExpired {
+                account: hostile(),
+                reconnect: HOSTILE.to_owned(),
+            }),
+            granted: vec![Permission::new(HOSTILE, HOSTILE)],
+            missing: vec![Permission::new(HOSTILE, "")],
+            blocked: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            beyond: vec![Permission::new(HOSTILE, "")],
+            allow_more: Some(HOSTILE.to_owned()),
+            ..ConnectedPage::sample()
         }
     }
 
@@ -168,23 +197,11 @@ mod tests {
             tool: Some(ToolLine::new(HOSTILE, HOSTILE, true)),
             service: hostile(),
             host: hostile(),
-            permissions: permissions.clone(),
+            permissions,
             tools,
             previous_account: Some(hostile()),
             action: HOSTILE.to_owned(),
             ..ConnectPage::sample()
-        };
-        let connected = ConnectedPage {
-            service: hostile(),
-            account: Some(hostile()),
-            agent: Some(hostile()),
-            previous_account: Some(hostile()),
-            granted: permissions.clone(),
-            missing: permissions.clone(),
-            blocked: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
-            beyond: permissions,
-            allow_more: Some(HOSTILE.to_owned()),
-            ..ConnectedPage::sample()
         };
         let disconnect = DisconnectPage {
             service: hostile(),
@@ -216,7 +233,7 @@ mod tests {
             connections.render(),
             without_match.render(),
             connect.render(),
-            connected.render(),
+            hostile_connected().render(),
             hostile_steps().render(),
             hostile_next_step().render(),
             disconnect.render(),

@@ -31,9 +31,9 @@ mod when;
 pub use address::{InvalidAddress, WebAddress};
 pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
-pub use card::{Action, Outlook, ServiceCard, SetUpHelp, Status};
+pub use card::{Action, Choice, Outlook, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
-pub use connected::{ConnectedPage, NextStep};
+pub use connected::{ConnectedPage, NextStep, SecondAccount, StillExpired, UsedByDefault};
 pub use connections::{ConnectionsPage, Notice, Tone};
 pub use details::{GrantedPermission, Permission, ToolLine};
 pub use disconnect::{
