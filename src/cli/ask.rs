@@ -22,10 +22,10 @@ pub(super) struct ConnectionsOptions {
 
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Args)]
-struct Form {
+pub(super) struct Form {
     /// Print the result as JSON.
     #[arg(long, global = true)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -336,13 +336,13 @@ pub(super) fn open(options: OpenOptions, environment: &Environment) -> Result<()
 }
 
 /// The answer, when it is not a refusal.
-fn ask(
-    places: Places,
+pub(super) fn ask(
+    places: impl Into<Options>,
     environment: &Environment,
     command: &Command,
     form: Form,
 ) -> Result<Answer, Failure> {
-    let options = Options::from(places);
+    let options = places.into();
     match local::ask(&options, environment, command)? {
         Answer::Refused(refusal) => Err(refused(refusal, form)?),
         answer => Ok(answer),
@@ -364,18 +364,18 @@ fn browse(link: &str) -> Result<(), Failure> {
     })
 }
 
-fn unexpected() -> Failure {
+pub(super) fn unexpected() -> Failure {
     Failure::new(
         "the running gateway answered something else than was asked; it is of another version: restart it",
     )
 }
 
-fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
 /// A result, on stdout. A reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

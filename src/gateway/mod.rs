@@ -12,6 +12,7 @@ mod connect;
 mod connections;
 mod credentials;
 mod disconnect;
+mod drill;
 mod fault;
 mod links;
 mod people;
@@ -29,6 +30,7 @@ pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingS
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
 pub use disconnect::{DisconnectError, Receipt};
+pub use drill::{Actor, Drill, DrillReport, DrillStep};
 pub use fault::Fault;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};

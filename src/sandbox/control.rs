@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::journal::{Counters, Seen};
-use super::orders::{InForce, Order};
+use super::orders::{InForce, Order, Whose};
 use super::persistence::SaveError;
 use super::server::Service;
 use crate::base::Secret;
@@ -68,9 +68,13 @@ impl Control {
         self.0.journal.seen()
     }
 
-    /// How many grants a client has here from an account.
-    pub async fn grants(&self, client_id: &str, account: &str) -> usize {
-        let whose = super::Whose::of(client_id, account);
+    /// Ends everything that was ordered, as [`Order::Heal`] does.
+    pub fn heal(&self) {
+        self.0.orders.heal();
+    }
+
+    /// How many grants there are.
+    pub async fn grants(&self, whose: &Whose) -> usize {
         self.0
             .store
             .read(|state| {

@@ -13,6 +13,7 @@ mod connect;
 mod control;
 mod docs;
 mod doctor;
+mod drill;
 mod end_to_end;
 mod floors;
 mod full_disk;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
+use crate::gateway::DrillReport;
 
 /// The outcome of one command.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub enum Answer {
     },
     /// To [`Command::Context`](super::Command::Context).
     Context(ContextBill),
+    /// To [`Command::Drill`](super::Command::Drill).
+    Drilled(DrillReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }

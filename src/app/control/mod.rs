@@ -34,4 +34,5 @@ pub(super) use listen::{ControlSocket, Offered};
 pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};
 pub use reach::ReachError;
 pub use run::run;
+pub(super) use run::sentence;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};

@@ -39,6 +39,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             RefusalKind::Failed,
             "no gateway is running here that could say what it shows to clients",
         )),
+        Command::Drill { .. } => Ok(Answer::refused(
+            RefusalKind::Failed,
+            "this drill is not there yet",
+        )),
         Command::Reload => Ok(Answer::refused(
             RefusalKind::Failed,
             "no gateway is running here; the next one reads the provider files when it starts",
@@ -153,7 +157,8 @@ fn needs_it(connection: &Connection) -> bool {
     }
 }
 
-fn sentence(receipt: &Receipt) -> String {
+/// What a disconnect did, for the person at the terminal.
+pub(in crate::app) fn sentence(receipt: &Receipt) -> String {
     let (name, account) = (&receipt.service_name, &receipt.account);
     let at_provider = match (receipt.at_provider, &receipt.manual_url) {
         (AtProvider::Confirmed, _) => format!("{name} has confirmed that the access is revoked."),

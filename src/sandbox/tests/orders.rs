@@ -85,9 +85,8 @@ async fn a_grant_is_taken_back_from_one_person_alone() {
     let (_, error) = world.refresh(&ana.refresh).await;
     assert_eq!(error["error"], "invalid_grant");
     let control = world.sandbox.control();
-    let id = &world.client.client_id;
-    assert_eq!(control.grants(id, "ana").await, 0);
-    assert_eq!(control.grants(id, "ben").await, 1);
+    assert_eq!(control.grants(&world.whose("ana")).await, 0);
+    assert_eq!(control.grants(&world.whose("ben")).await, 1);
 }
 
 #[tokio::test]

@@ -15,4 +15,5 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod provider;
 pub(crate) mod relay;
+pub(crate) mod sandbox_visitor;
 pub(crate) mod wire;

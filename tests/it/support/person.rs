@@ -10,6 +10,7 @@ use url::Url;
 
 use super::events::Events;
 use super::provider::Provider;
+use super::sandbox_visitor::SandboxVisitor;
 
 /// A person: a browser with cookies and no JavaScript, and an agent with a token.
 pub(crate) struct Person {
@@ -81,6 +82,17 @@ impl Person {
     pub(crate) async fn connect(&self, link: &str, provider: &Provider) -> Page {
         let destination = self.leave_for_provider(link).await;
         let callback = provider.has_account(&self.name).consent(&destination).await;
+        self.open(callback.as_str()).await
+    }
+
+    /// Opens a connect link, agrees on the gateway's page and at the Sandbox, and comes back.
+    pub(crate) async fn connect_at_the_sandbox(
+        &self,
+        link: &str,
+        visitor: &SandboxVisitor,
+    ) -> Page {
+        let destination = self.leave_for_provider(link).await;
+        let callback = visitor.agree(&destination).await;
         self.open(callback.as_str()).await
     }
 
