@@ -206,6 +206,7 @@ impl App {
                 tracing::error!(%error, "a task ended badly");
             }
         }
+        self.gateway.drain().await;
         self.store.close().await;
         // Only now are those told who wait for the end.
         drop(self.until_the_end);

@@ -54,20 +54,30 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The two hands of a clock that a test turns, in seconds.
+#[derive(Debug)]
+pub struct Hands {
+    wall: AtomicI64,
+    monotonic: AtomicI64,
+}
+
 /// Where the time comes from. Cloning a manual clock shares its hands.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's wall clock.
     System,
     /// A clock that stands still until a test turns it.
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Hands>),
 }
 
 impl Clock {
     /// A clock that shows `start` until [`Clock::advance`] is called.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+        Self::Manual(Arc::new(Hands {
+            wall: AtomicI64::new(start.0),
+            monotonic: AtomicI64::new(start.0),
+        }))
     }
 
     /// The present moment.
@@ -75,7 +85,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp(jiff_now()),
-            Self::Manual(seconds) => Timestamp(seconds.load(Ordering::SeqCst)),
+            Self::Manual(hands) => Timestamp(hands.wall.load(Ordering::SeqCst)),
         }
     }
 
@@ -85,19 +95,27 @@ impl Clock {
     pub fn monotonic(&self) -> Duration {
         match self {
             Self::System => system_monotonic(),
-            Self::Manual(seconds) => {
-                Duration::from_secs(seconds.load(Ordering::SeqCst).try_into().unwrap_or(0))
+            Self::Manual(hands) => {
+                let seconds = hands.monotonic.load(Ordering::SeqCst);
+                Duration::from_secs(seconds.try_into().unwrap_or(0))
             }
         }
     }
 
     /// Turns a manual clock forward. The system's clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(seconds) = self {
-            seconds.fetch_add(
-                i64::try_from(by.as_secs()).unwrap_or(i64::MAX),
-                Ordering::SeqCst,
-            );
+        if let Self::Manual(hands) = self {
+            let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+            hands.wall.fetch_add(seconds, Ordering::SeqCst);
+            hands.monotonic.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets the wall time of a manual clock forward or back, as when somebody corrects a machine's clock: no time passes.
+    /// The system's clock is left alone.
+    pub fn jump(&self, seconds: i64) {
+        if let Self::Manual(hands) = self {
+            hands.wall.fetch_add(seconds, Ordering::SeqCst);
         }
     }
 }

@@ -49,8 +49,8 @@ pub use inputs::{ArgumentProblem, InvalidArguments};
 pub use load::{embedded, read_directory};
 pub(crate) use nearest::nearest;
 pub use oauth::{
-    ClientAuth, OAuthProfile, Pkce, RefreshRules, Revocation, RevocationAuth, RevocationRequest,
-    RevocationTokens, Rotation, TokenEncoding, TokenEndpoint, TokenReplyRules,
+    ClientAuth, OAuthProfile, Pkce, RefreshEndpoint, RefreshRules, Revocation, RevocationAuth,
+    RevocationRequest, RevocationTokens, Rotation, TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 pub use problem::{Problem, Source};
 pub use provider::{Account, Provider};

@@ -36,6 +36,8 @@ pub struct OAuthProfile {
     pub token_reply: TokenReplyRules,
     /// What becomes of refresh tokens.
     pub refresh: RefreshRules,
+    /// Where and how a refresh is asked for.
+    pub refresh_endpoint: RefreshEndpoint,
     /// How access is taken back.
     pub revocation: Revocation,
 }
@@ -43,6 +45,8 @@ pub struct OAuthProfile {
 /// What becomes of refresh tokens at this provider, by its documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshRules {
+    /// The provider has refresh tokens at all. Where it has none, a person has to sign in again when access ends.
+    pub supported: bool,
     /// Whether a refresh brings a new refresh token.
     pub rotates: Rotation,
     /// A refresh token that was used is dead; using it again may end the whole grant (RFC 9700 section 4.14.2).
@@ -72,6 +76,7 @@ pub enum Rotation {
 impl Default for RefreshRules {
     fn default() -> Self {
         Self {
+            supported: true,
             rotates: Rotation::Maybe,
             single_use: true,
             reuse_grace: None,
@@ -102,6 +107,8 @@ pub enum ClientAuth {
     Basic,
     /// A public client: `client_id` in the body, no secret.
     None,
+    /// HTTP Basic with the secret as the user and an empty password; `client_id` is not sent.
+    SecretKey,
 }
 
 /// The token endpoint and what its requests look like.
@@ -115,6 +122,17 @@ pub struct TokenEndpoint {
     pub headers: Vec<(String, String)>,
     /// Fixed extra parameters.
     pub params: Vec<(String, String)>,
+}
+
+/// Where and how a refresh is asked for. Most providers answer it at the token endpoint, as any other token request.
+#[derive(Clone, Debug)]
+pub struct RefreshEndpoint {
+    /// Where it is, and what every refresh holds besides what RFC 6749 section 6 asks for.
+    pub endpoint: TokenEndpoint,
+    /// The granted scopes are named. Everywhere else leaving them out means the same (RFC 6749 section 6).
+    pub sends_scope: bool,
+    /// The redirect URI of the authorization request is repeated.
+    pub sends_redirect_uri: bool,
 }
 
 /// How the body of a token request is written.
@@ -137,6 +155,8 @@ pub struct TokenReplyRules {
     pub expires_in: String,
     /// Path of the refresh token's lifetime in seconds; none: replies do not hold it.
     pub refresh_expires_in: Option<String>,
+    /// How long an access token lives when a reply does not say it, by the provider's documentation.
+    pub lifetime: Option<Duration>,
     /// Path of the granted scopes.
     pub scope: String,
     /// Characters that separate scopes in the reply, besides white space.
@@ -166,7 +186,7 @@ pub enum Revocation {
 pub struct RevocationRequest {
     /// Its method.
     pub method: Method,
-    /// Its address; `{client_id}` is already filled in by the `oauth` floor.
+    /// Its address; the `oauth` floor fills `{client_id}` and `{token}` in, each as one path segment.
     pub url: String,
     /// How it is authorized.
     pub auth: RevocationAuth,
@@ -174,6 +194,10 @@ pub struct RevocationRequest {
     pub encoding: TokenEncoding,
     /// The name under which the token goes into the body; `None`: it does not.
     pub token_param: Option<String>,
+    /// The name under which the client id goes into the body, where it does: `client_id` nearly everywhere.
+    pub client_id_param: String,
+    /// The name under which the client secret goes into the body, where it does: `client_secret` nearly everywhere.
+    pub client_secret_param: String,
     /// Whether `token_type_hint` is sent (RFC 7009 section 2.1).
     pub send_hint: bool,
     /// Which tokens are revoked, in order.
@@ -195,6 +219,8 @@ pub enum RevocationAuth {
     ClientBasic,
     /// The token that is being revoked, as a bearer token.
     Bearer,
+    /// Not at all: whoever holds the token may end it.
+    None,
 }
 
 /// Which tokens are revoked, in order.
@@ -204,4 +230,6 @@ pub enum RevocationTokens {
     RefreshThenAccess,
     /// The access token alone.
     Access,
+    /// The refresh token alone: its access tokens end with it.
+    Refresh,
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::arguments::Arguments;
 use super::error_rules::ErrorRules;
-use super::file::{OAuthFile, ProviderFile, RevokeFile};
+use super::file::{OAuthFile, ProviderFile, RevokeFile, SentFile};
 use super::inputs::Inputs;
 use super::plain_text::plain_text;
 use super::problem::ParsedFile;
@@ -19,9 +19,9 @@ use super::request::{RequestBody, RequestTemplate};
 use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
-    ClientAuth, Confidence, OAuthProfile, Refusal, RefusalKind, RenderError, Revocation,
-    RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool, Variable,
-    VariableProblem, Variables,
+    ClientAuth, Confidence, OAuthProfile, RefreshEndpoint, Refusal, RefusalKind, RenderError,
+    Revocation, RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool,
+    Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -29,6 +29,9 @@ const LONGEST_LABEL: usize = 120;
 
 /// Stands for `{client_id}` while an address is proven; the `oauth` floor fills the real one in.
 const CLIENT_ID_MARK: &str = "client-id-goes-here";
+
+/// Stands for `{token}` in the same way.
+const TOKEN_MARK: &str = "token-goes-here";
 
 /// One third-party service as its file describes it.
 #[derive(Debug)]
@@ -218,6 +221,7 @@ impl Provider {
             client_auth: self.file.oauth.client_auth,
             token_reply: self.file.oauth.token_reply.rules(),
             refresh: self.file.oauth.refresh.rules(),
+            refresh_endpoint: refresh_endpoint(&self.file.oauth, values, hosts)?,
             revocation: revocation(&self.file.oauth.revoke, values, hosts)?,
         })
     }
@@ -286,6 +290,30 @@ fn pairs(params: &BTreeMap<String, String>) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The token endpoint, with what a refresh has of its own.
+fn refresh_endpoint(
+    file: &OAuthFile,
+    values: &Values,
+    hosts: &[String],
+) -> Result<RefreshEndpoint, RenderError> {
+    let OAuthFile { token, refresh, .. } = file;
+    let url = refresh.url.as_ref().unwrap_or(&token.url);
+    Ok(RefreshEndpoint {
+        endpoint: TokenEndpoint {
+            url: url.render(values, hosts)?,
+            encoding: token.encoding,
+            headers: token.headers.pairs(),
+            params: pairs(&token.params)
+                .into_iter()
+                .filter(|(name, _)| !refresh.params.contains_key(name))
+                .chain(pairs(&refresh.params))
+                .collect(),
+        },
+        sends_scope: refresh.send.contains(&SentFile::Scope),
+        sends_redirect_uri: refresh.send.contains(&SentFile::RedirectUri),
+    })
+}
+
 fn revocation(
     file: &RevokeFile,
     values: &Values,
@@ -298,15 +326,19 @@ fn revocation(
         RevokeFile::Request(request) => {
             let mut values = values.clone();
             values.insert("client_id".to_owned(), CLIENT_ID_MARK.to_owned());
+            values.insert("token".to_owned(), TOKEN_MARK.to_owned());
             Revocation::Request(RevocationRequest {
                 method: request.method.clone(),
                 url: request
                     .url
                     .render_text(&values, hosts)?
-                    .replace(CLIENT_ID_MARK, "{client_id}"),
+                    .replace(CLIENT_ID_MARK, "{client_id}")
+                    .replace(TOKEN_MARK, "{token}"),
                 auth: request.auth,
                 encoding: request.encoding,
                 token_param: request.token_param.clone(),
+                client_id_param: name_or(request.client_id_param.as_ref(), "client_id"),
+                client_secret_param: name_or(request.client_secret_param.as_ref(), "client_secret"),
                 send_hint: request.send_hint,
                 tokens: request.tokens,
                 success_statuses: request.success.clone(),
@@ -315,4 +347,8 @@ fn revocation(
             })
         }
     })
+}
+
+fn name_or(given: Option<&String>, default: &str) -> String {
+    given.map_or_else(|| default.to_owned(), Clone::clone)
 }

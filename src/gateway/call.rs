@@ -1,13 +1,14 @@
 //! One tool call, step by step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::credentials::Usable;
-use super::{ConnectLink, Fault, Gateway, MissingReason, Service};
+use super::credentials::Unusable;
+use super::{ConnectLink, Fault, Gateway, MissingReason, Ready, Service};
+use crate::base::Secret;
 use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest};
-use crate::connection::ExpiredReason;
 use crate::identity::Caller;
 use crate::upstream::{self, UpstreamError};
 
@@ -37,6 +38,19 @@ pub enum CallError {
         message: String,
         /// The request may have taken effect.
         may_have_happened: bool,
+    },
+    /// The credential has to be renewed, and the provider does not do it now. Nothing was sent; the connection stays.
+    Delayed {
+        /// The service's name.
+        service: String,
+        /// When it makes sense to call again.
+        wait: Duration,
+    },
+    /// The provider refused the credential before it did anything; it is renewed by now. The call is not one to be
+    /// repeated unasked.
+    RunAgain {
+        /// The service's name.
+        service: String,
     },
     /// Something failed on our side.
     Fault(Fault),
@@ -70,6 +84,15 @@ impl CallError {
                 };
                 format!("{service} could not be reached: {message}. {advice}")
             }
+            Self::Delayed { service, wait } => format!(
+                "{service} does not renew the connection at the moment, so nothing was sent to it. The connection stays: \
+                 try again in {} seconds.",
+                wait.as_secs().max(1)
+            ),
+            Self::RunAgain { service } => format!(
+                "{service} no longer accepted the connection's access token and has not run this. The token has been \
+                 renewed: run the same call again."
+            ),
             Self::Fault(fault) => fault.sentence().to_owned(),
         }
     }
@@ -98,24 +121,76 @@ impl Gateway {
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
-        let usable = match self
-            .usable_credential(&caller.principal.id, service, ready, tool)
-            .await?
-        {
+        let person = &caller.principal.id;
+        let usable = match self.usable_credential(person, service, ready, tool).await {
             Ok(usable) => usable,
-            Err(reason) => return Err(self.connect_first(caller, service, tool, reason).await?),
+            Err(unusable) => return Err(self.unusable(caller, service, tool, unusable).await?),
         };
+        let first = self
+            .send(service, ready, tool, arguments, &usable.access_token)
+            .await?;
+        let refusal = match first {
+            Reply::Success(output) => return Ok(output),
+            Reply::Refused(refusal) => refusal,
+        };
+        if refusal.kind != RefusalKind::TokenInvalid {
+            return Err(refused(service, refusal));
+        }
+        // The token, not the call, was refused: nothing has happened yet.
+        let renewed = match self.renew_refused(&usable).await {
+            Ok(renewed) => renewed,
+            Err(unusable) => return Err(self.unusable(caller, service, tool, unusable).await?),
+        };
+        if !tool.hints().read_only && !tool.hints().idempotent {
+            let service = service.provider.name().to_owned();
+            return Err(CallError::RunAgain { service });
+        }
+        let second = self
+            .send(service, ready, tool, arguments, &renewed.access_token)
+            .await?;
+        match second {
+            Reply::Success(output) => Ok(output),
+            Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
+                let reason = self.end_refused(&renewed).await?;
+                Err(self.connect_first(caller, service, tool, reason).await?)
+            }
+            Reply::Refused(refusal) => Err(refused(service, refusal)),
+        }
+    }
+
+    /// Sends one request of a tool, and reads what comes back.
+    async fn send(
+        &self,
+        service: &Service,
+        ready: &Ready,
+        tool: &Tool,
+        arguments: &Map<String, Value>,
+        access_token: &Secret,
+    ) -> Result<Reply, CallError> {
         let request = tool
             .render(&ready.variables, arguments)
             .map_err(unrenderable)?;
-        let response = upstream::send(&self.parts.egress, request, &usable.access_token)
+        let response = upstream::send(&self.parts.egress, request, access_token)
             .await
             .map_err(|error| unreachable(service, tool, &error))?;
-        match tool.read(&response) {
-            Reply::Success(output) => Ok(output),
-            Reply::Refused(refusal) => Err(self
-                .refused(caller, service, tool, &usable, refusal)
-                .await?),
+        Ok(tool.read(&response))
+    }
+
+    /// Why there is no credential, for the caller.
+    async fn unusable(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+        unusable: Unusable,
+    ) -> Result<CallError, Fault> {
+        match unusable {
+            Unusable::Missing(reason) => self.connect_first(caller, service, tool, reason).await,
+            Unusable::Delayed(wait) => Ok(CallError::Delayed {
+                service: service.provider.name().to_owned(),
+                wait,
+            }),
+            Unusable::Fault(fault) => Err(fault),
         }
     }
 
@@ -156,10 +231,8 @@ impl Gateway {
         let ready = service
             .ready()
             .ok_or_else(|| self.not_configured(service))?;
-        let usable = self
-            .usable_credential(&caller.principal.id, service, ready, tool)
-            .await?;
-        Ok(usable.err())
+        let person = &caller.principal.id;
+        Ok(self.missing_before(person, service, ready, tool).await?)
     }
 
     fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
@@ -195,27 +268,12 @@ impl Gateway {
         let link = self.connect_link(caller, service, tool, reason).await?;
         Ok(CallError::ConnectFirst(Box::new(link)))
     }
+}
 
-    /// What a refusal means for the connection and for the caller.
-    async fn refused(
-        &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        used: &Usable,
-        refusal: Refusal,
-    ) -> Result<CallError, Fault> {
-        match refusal.kind {
-            RefusalKind::TokenInvalid => {
-                self.expire_refused(used).await?;
-                let reason = MissingReason::Expired(ExpiredReason::RefusedByProvider);
-                self.connect_first(caller, service, tool, reason).await
-            }
-            _ => Ok(CallError::Refused {
-                service: service.provider.name().to_owned(),
-                refusal,
-            }),
-        }
+fn refused(service: &Service, refusal: Refusal) -> CallError {
+    CallError::Refused {
+        service: service.provider.name().to_owned(),
+        refusal,
     }
 }
 

@@ -1,8 +1,11 @@
-//! The one home of credentials: finding the one that a call may use, and saying why there is none.
+//! The one home of credentials: finding the one that a call may use, keeping it fresh, and saying why there is none.
 //!
-//! Refresh will live here too, and nowhere else.
+//! When to renew is decided here; how it is done is in [`renewal`](super::renewal).
+
+use std::time::Duration;
 
 use super::fault::ATTEMPTS;
+use super::renewal::{Outcome, Stale};
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::{PersonId, Secret};
 use crate::catalogue::{ScopeSet, Tool};
@@ -13,6 +16,17 @@ use crate::store::{Record, WriteError};
 pub(super) struct Usable {
     pub(super) connection: Connection,
     pub(super) access_token: Secret,
+    generation: u64,
+}
+
+impl Usable {
+    fn new(connection: Connection, credential: &Credential) -> Self {
+        Self {
+            connection,
+            access_token: credential.access_token.clone(),
+            generation: credential.generation,
+        }
+    }
 }
 
 /// Why there is no usable credential.
@@ -57,68 +71,150 @@ impl MissingReason {
     }
 }
 
+/// Why a call cannot go on now.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// The person has to do something first.
+    Missing(MissingReason),
+    /// The credential must be renewed first, and the provider does not do it now; the connection stays.
+    Delayed(Duration),
+    /// Something failed on our side.
+    Fault(Fault),
+}
+
+impl<E: Into<Fault>> From<E> for Unusable {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
 impl Gateway {
-    /// The credential with which `person` may run `tool` now, or why there is none.
+    /// The credential with which `person` may run `tool` now. Renewed first when its end is near; when it is not far, it is
+    /// renewed meanwhile.
     pub(super) async fn usable_credential(
         &self,
         person: &PersonId,
         service: &Service,
         ready: &Ready,
         tool: &Tool,
-    ) -> Result<Result<Usable, MissingReason>, Fault> {
-        let usable = match self.working_credential(person, service, ready).await? {
-            Ok(usable) => usable,
-            Err(reason) => return Ok(Err(reason)),
-        };
+    ) -> Result<Usable, Unusable> {
+        let (connection, credential) = self.standing_credential(person, service, ready).await?;
         let missing = tool
             .scopes()
-            .missing(&usable.connection.granted, service.provider.implications());
+            .missing(&connection.value.granted, service.provider.implications());
         if !missing.is_empty() {
-            return Ok(Err(MissingReason::MissingScopes(missing)));
+            return Err(Unusable::Missing(MissingReason::MissingScopes(missing)));
         }
-        Ok(Ok(usable))
+        let key = record_key(&connection.value);
+        let fresh = self.fresh(&key, credential.value).await?;
+        Ok(Usable::new(connection.value, &fresh))
     }
 
-    /// The credential of `person` that works at `service` now, whatever it may be used for, or why there is none.
-    pub(super) async fn working_credential(
+    /// What `person` lacks before `tool` can run, if anything. Waits for no provider.
+    pub(super) async fn missing_before(
         &self,
         person: &PersonId,
         service: &Service,
         ready: &Ready,
-    ) -> Result<Result<Usable, MissingReason>, Fault> {
-        let record = match self.chosen_connection(person, service).await? {
-            Ok(record) => record,
-            Err(reason) => return Ok(Err(reason)),
+        tool: &Tool,
+    ) -> Result<Option<MissingReason>, Fault> {
+        let granted = match self.standing_credential(person, service, ready).await {
+            Ok((connection, _)) => connection.value.granted,
+            Err(Unusable::Missing(reason)) => return Ok(Some(reason)),
+            Err(Unusable::Delayed(_)) => return Ok(None),
+            Err(Unusable::Fault(fault)) => return Err(fault),
         };
-        let (granted_by, now) = (&record.value.granted_by, ready.authority());
-        if granted_by.issuer != now.issuer || granted_by.token_endpoint != now.token_endpoint {
-            return Ok(Err(MissingReason::AuthorityChanged));
-        }
-        let Some(credential) = self.credential(&record.value).await? else {
-            return Ok(Err(MissingReason::NotConnected));
-        };
-        let now = self.parts.clock.now();
-        if credential
-            .value
-            .remaining(now)
-            .is_some_and(|left| left.is_zero())
-        {
-            self.expire(record, ExpiredReason::RefreshTokenMissing)
-                .await?;
-            return Ok(Err(MissingReason::Expired(
-                ExpiredReason::RefreshTokenMissing,
-            )));
-        }
-        Ok(Ok(Usable {
-            connection: record.value,
-            access_token: credential.value.access_token,
-        }))
+        let missing = tool
+            .scopes()
+            .missing(&granted, service.provider.implications());
+        Ok((!missing.is_empty()).then_some(MissingReason::MissingScopes(missing)))
     }
 
-    /// Renews the credential at `key` if its time has come.
-    pub(super) async fn renew_if_due(&self, key: &str) -> Result<(), Fault> {
-        tracing::debug!(key, "looked at");
-        Ok(())
+    /// Whether `person` has a connection to `service` that works or can be renewed. Waits for no provider.
+    pub(super) async fn is_connected(
+        &self,
+        person: &PersonId,
+        service: &Service,
+        ready: &Ready,
+    ) -> Result<bool, Fault> {
+        match self.standing_credential(person, service, ready).await {
+            Ok(_) | Err(Unusable::Delayed(_)) => Ok(true),
+            Err(Unusable::Missing(_)) => Ok(false),
+            Err(Unusable::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// The connection that `person` uses at `service` and its credential, which works or can be renewed.
+    async fn standing_credential(
+        &self,
+        person: &PersonId,
+        service: &Service,
+        ready: &Ready,
+    ) -> Result<(Record<Connection>, Record<Credential>), Unusable> {
+        let connection = self
+            .chosen_connection(person, service)
+            .await?
+            .map_err(Unusable::Missing)?;
+        let (granted_by, now) = (&connection.value.granted_by, ready.authority());
+        if granted_by.issuer != now.issuer || granted_by.token_endpoint != now.token_endpoint {
+            return Err(Unusable::Missing(MissingReason::AuthorityChanged));
+        }
+        let Some(credential) = self.credential(&connection.value).await? else {
+            return Err(Unusable::Missing(MissingReason::NotConnected));
+        };
+        let left = self.remaining(&record_key(&connection.value), &credential.value);
+        let is_over = left.is_some_and(|left| left.is_zero());
+        if is_over && credential.value.refresh_token.is_none() {
+            let reason = ExpiredReason::RefreshTokenMissing;
+            self.expire(connection, reason).await?;
+            return Err(Unusable::Missing(MissingReason::Expired(reason)));
+        }
+        Ok((connection, credential))
+    }
+
+    /// `credential`, or a newer one when its end is near. While it still works, a provider that does not renew it now
+    /// stops nothing.
+    async fn fresh(&self, key: &str, credential: Credential) -> Result<Credential, Unusable> {
+        let left = self.remaining(key, &credential);
+        let Some(left) = left.filter(|_| credential.refresh_token.is_some()) else {
+            return Ok(credential);
+        };
+        if left > credential.margin() {
+            return Ok(credential);
+        }
+        let stale = Stale::old(&credential);
+        if left > credential.reserve() {
+            self.renew_in_background(key, stale);
+            return Ok(credential);
+        }
+        match self.renew(key, &stale).await? {
+            Outcome::Newer(newer) => Ok(Credential::clone(&newer)),
+            Outcome::NotNow { .. } if !left.is_zero() => Ok(credential),
+            other => Err(not_renewed(&other)),
+        }
+    }
+
+    /// The credential after the provider refused the one that was used: renewed, or why there is none. A connection
+    /// without a refresh token has ended then.
+    pub(super) async fn renew_refused(&self, used: &Usable) -> Result<Usable, Unusable> {
+        let key = record_key(&used.connection);
+        let stale = Stale::refused(used.generation, &used.access_token);
+        match self.renew(&key, &stale).await? {
+            Outcome::Newer(newer) => Ok(Usable::new(used.connection.clone(), &newer)),
+            other => Err(not_renewed(&other)),
+        }
+    }
+
+    /// Ends the connection whose brand-new access token was refused as well, unless a still newer one is there.
+    pub(super) async fn end_refused(&self, used: &Usable) -> Result<MissingReason, Fault> {
+        let reason = ExpiredReason::RefusedByProvider;
+        let key = record_key(&used.connection);
+        let current = self.parts.store.credentials().get(&key).await?;
+        let is_newest = current.is_some_and(|now| now.value.generation == used.generation);
+        if is_newest && let Some(record) = self.parts.store.connections().get(&key).await? {
+            self.expire(record, reason).await?;
+        }
+        Ok(MissingReason::Expired(reason))
     }
 
     /// The connections of `person` to one service. A record that cannot be read is a fault of its own, never silence.
@@ -168,6 +264,7 @@ impl Gateway {
     ) -> Result<(), Fault> {
         let credentials = self.parts.store.credentials();
         let key = record_key(connection);
+        self.note_next_renewal(&key, new).await?;
         for _ in 0..ATTEMPTS {
             let written = match credentials.get(&key).await? {
                 None => credentials.create(&key, new).await,
@@ -180,7 +277,11 @@ impl Gateway {
                 }
             };
             match written {
-                Ok(_) => return Ok(()),
+                Ok(written) => {
+                    self.forget_renewals(&key);
+                    self.note_receipt(&key, &written.value);
+                    return Ok(());
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -198,44 +299,41 @@ impl Gateway {
         Ok(())
     }
 
-    /// Marks a connection as expired. If someone changed it meanwhile, theirs stands: it is newer.
+    /// Marks a connection as expired. If it was connected anew or disconnected meanwhile, that stands: it is newer.
     pub(super) async fn expire(
         &self,
         record: Record<Connection>,
         reason: ExpiredReason,
     ) -> Result<(), Fault> {
-        let Ok(expired) = record.value.clone().expire(reason, self.parts.clock.now()) else {
-            return Ok(());
-        };
-        match self
-            .parts
-            .store
-            .connections()
-            .replace(&record, &expired)
-            .await
-        {
-            Ok(_) | Err(WriteError::Conflict) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Marks the connection that `used` reports as refused by its provider as expired, unless its credential has
-    /// been replaced since.
-    pub(super) async fn expire_refused(&self, used: &Usable) -> Result<(), Fault> {
-        let current = self.credential(&used.connection).await?;
-        let replaced = current.is_none_or(|now| now.value.access_token != used.access_token);
-        let record = self
-            .parts
-            .store
-            .connections()
-            .get(&record_key(&used.connection))
-            .await?;
-        match record {
-            Some(record) if !replaced => {
-                self.expire(record, ExpiredReason::RefusedByProvider).await
+        let connections = self.parts.store.connections();
+        let (since, mut current) = (record.value.since, Some(record));
+        for _ in 0..ATTEMPTS {
+            let Some(record) = current.filter(|record| record.value.since == since) else {
+                return Ok(());
+            };
+            let now = self.parts.clock.now();
+            let Ok(expired) = record.value.clone().expire(reason, now) else {
+                return Ok(());
+            };
+            match connections.replace(&record, &expired).await {
+                Ok(_) => {
+                    tracing::info!(connection = %expired.id, ?reason, "expired");
+                    return Ok(());
+                }
+                Err(WriteError::Conflict) => current = connections.get(record.key()).await?,
+                Err(error) => return Err(error.into()),
             }
-            _ => Ok(()),
         }
+        Err(Fault::Contention)
+    }
+}
+
+/// What a renewal that brought nothing means for a call.
+fn not_renewed(outcome: &Outcome) -> Unusable {
+    match outcome {
+        Outcome::Ended(reason) => Unusable::Missing(MissingReason::Expired(*reason)),
+        Outcome::NotNow { wait } => Unusable::Delayed(*wait),
+        Outcome::Gone | Outcome::Newer(_) => Unusable::Missing(MissingReason::Disconnected),
     }
 }
 

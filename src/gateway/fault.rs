@@ -7,7 +7,7 @@ pub(super) const ATTEMPTS: usize = 8;
 
 /// Something on our side failed. The person or agent is told only that; the cause goes to the log, once, where the
 /// fault is turned into an answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// The store could not be read or written.
     #[error("the store failed: {0}")]

@@ -16,6 +16,7 @@ mod drill;
 mod fault;
 mod links;
 mod people;
+mod renewal;
 mod request_state;
 mod services;
 mod sign_in;
@@ -64,6 +65,7 @@ struct Parts {
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    renewals: renewal::Renewals,
 }
 
 impl Gateway {
@@ -80,6 +82,7 @@ impl Gateway {
     ) -> Self {
         let admission = admission::Admission::new(limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
+        let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
             store,
             egress,
@@ -92,6 +95,7 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            renewals,
         };
         Self {
             parts: Arc::new(parts),

@@ -221,8 +221,8 @@ impl Gateway {
                 continue;
             };
             let person = &caller.principal.id;
-            let working = self.working_credential(person, service, ready).await?;
-            if working.is_err() && !missing.contains(id) {
+            let connected = self.is_connected(person, service, ready).await?;
+            if !connected && !missing.contains(id) {
                 missing.push(id.clone());
             }
         }

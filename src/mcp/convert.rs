@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -52,6 +53,8 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::ConnectFirst(_) => Ok(failure("connection_required", sentence)),
         CallError::Refused { refusal, .. } => Ok(refused(sentence, &refusal)),
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
+        CallError::Delayed { wait, .. } => Ok(wait_for(wait, sentence)),
+        CallError::RunAgain { .. } => Ok(failure("run_again", sentence)),
         CallError::Fault(fault) => Err(internal(&fault)),
     }
 }
@@ -70,6 +73,15 @@ fn refused(sentence: String, refusal: &Refusal) -> CallToolResult {
     if let Some(structured) = result.structured_content.as_mut() {
         structured["kind"] = json!(refusal.kind);
         structured["status"] = json!(refusal.status);
+    }
+    result
+}
+
+/// The connection cannot be renewed at this moment. A result, so that the model can read it and wait.
+fn wait_for(wait: Duration, sentence: String) -> CallToolResult {
+    let mut result = failure("delayed", sentence);
+    if let Some(structured) = result.structured_content.as_mut() {
+        structured["retry_after_seconds"] = json!(wait.as_secs().max(1));
     }
     result
 }

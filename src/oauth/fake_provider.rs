@@ -13,8 +13,8 @@ use url::form_urlencoded;
 
 use crate::base::Secret;
 use crate::catalogue::{
-    ClientAuth, OAuthProfile, Pkce, RefreshRules, Revocation, ScopeSet, TokenEncoding,
-    TokenEndpoint, TokenReplyRules,
+    ClientAuth, OAuthProfile, Pkce, RefreshEndpoint, RefreshRules, Revocation, ScopeSet,
+    TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 use crate::connection::ClientRegistration;
 use crate::egress::{Egress, Settings};
@@ -142,6 +142,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// A provider that keeps to the RFCs.
 pub(crate) fn profile_at(base: &str) -> OAuthProfile {
+    let token = TokenEndpoint {
+        url: format!("{base}/token").parse().unwrap(),
+        encoding: TokenEncoding::Form,
+        headers: Vec::new(),
+        params: Vec::new(),
+    };
     OAuthProfile {
         issuer: None,
         iss_required: false,
@@ -151,15 +157,15 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
         scope_separator: " ".to_owned(),
         scopes: ScopeSet::parse("read write", ""),
         pkce: Pkce::Optional,
-        token: TokenEndpoint {
-            url: format!("{base}/token").parse().unwrap(),
-            encoding: TokenEncoding::Form,
-            headers: Vec::new(),
-            params: Vec::new(),
-        },
+        token: token.clone(),
         client_auth: ClientAuth::Post,
         token_reply: standard_rules(),
         refresh: RefreshRules::default(),
+        refresh_endpoint: RefreshEndpoint {
+            endpoint: token,
+            sends_scope: false,
+            sends_redirect_uri: false,
+        },
         revocation: Revocation::Unsupported { manual_url: None },
     }
 }
@@ -171,6 +177,7 @@ pub(crate) fn standard_rules() -> TokenReplyRules {
         refresh_token: "refresh_token".to_owned(),
         expires_in: "expires_in".to_owned(),
         refresh_expires_in: None,
+        lifetime: None,
         scope: "scope".to_owned(),
         scope_separators: ",".to_owned(),
         ok: None,

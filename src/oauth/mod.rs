@@ -27,5 +27,5 @@ pub use self::code_verifier::CodeVerifier;
 pub use self::issuer::{IssuerError, check_issuer};
 pub use self::profile_error::ProfileError;
 pub use self::revocation::{RevocationOutcome, RevokeError, revoke};
-pub use self::token::{TOKEN_REQUEST_DEADLINE, TokenReply, exchange, refresh};
+pub use self::token::{RefreshRequest, TOKEN_REQUEST_DEADLINE, TokenReply, exchange, refresh};
 pub use self::token_error::TokenError;

@@ -36,11 +36,16 @@ pub enum ProfileError {
         "the provider requires a proof key (PKCE) and this authorization request has none: start over"
     )]
     ProofKeyMissing,
+    /// The provider file says that there is nothing to refresh with.
+    #[error(
+        "the provider file says that this provider has no refresh: the person has to sign in again"
+    )]
+    RefreshUnsupported,
     /// HTTP Basic is wanted and there is no client secret.
     #[error("the provider wants HTTP Basic for this request, and no client secret is configured")]
     ClientSecretMissing,
-    /// The revocation address is no URL once it is filled in.
-    #[error("the revocation address of the provider file is not an absolute URL")]
+    /// The revocation address is no URL once it is filled in, or what is filled in would lead somewhere else.
+    #[error("the revocation address of the provider file cannot be filled in")]
     RevocationAddress,
 }
 

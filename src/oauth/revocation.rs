@@ -118,6 +118,7 @@ fn tokens_to_revoke<'a>(
     match which {
         RevocationTokens::RefreshThenAccess => refresh.into_iter().chain(access).collect(),
         RevocationTokens::Access => access.into_iter().collect(),
+        RevocationTokens::Refresh => refresh.into_iter().collect(),
     }
 }
 
@@ -156,23 +157,27 @@ fn render(
         parameters.push(("token_type_hint".to_owned(), token.hint.to_owned()));
     }
     let authorization = match (request.auth, profile.client_auth, client_secret) {
+        (RevocationAuth::None, ..) => None,
         (RevocationAuth::Bearer, ..) => Some(format!("Bearer {}", token.token.expose())),
         (RevocationAuth::ClientBasic, _, None) => return Err(ProfileError::ClientSecretMissing),
         (RevocationAuth::ClientBasic, _, Some(secret))
         | (RevocationAuth::Client, ClientAuth::Basic, Some(secret)) => {
-            Some(basic(client_id, secret))
+            Some(basic(client_id, secret.expose()))
         }
+        // The key is the user name, and the password is empty.
+        (RevocationAuth::Client, ClientAuth::SecretKey, Some(key)) => Some(basic(key.expose(), "")),
         (RevocationAuth::Client, auth, secret) => {
-            parameters.push(("client_id".to_owned(), client_id.clone()));
+            parameters.push((request.client_id_param.clone(), client_id.clone()));
             if let (ClientAuth::Post, Some(secret)) = (auth, secret) {
-                parameters.push(("client_secret".to_owned(), secret.expose().to_owned()));
+                let name = request.client_secret_param.clone();
+                parameters.push((name, secret.expose().to_owned()));
             }
             None
         }
     };
     let mut outgoing = Request::new(Vec::new());
     *outgoing.method_mut() = request.method.clone();
-    *outgoing.uri_mut() = address(&request.url, client_id)?;
+    *outgoing.uri_mut() = address(&request.url, client_id, token.token)?;
     let headers = outgoing.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.extend(parse_headers(&profile.token.headers)?);
@@ -192,19 +197,32 @@ fn render(
     Ok(outgoing)
 }
 
-/// The revocation address with `{client_id}` filled in as one path segment.
-fn address(template: &str, client_id: &str) -> Result<http::Uri, ProfileError> {
-    let encoded = utf8_percent_encode(client_id, NON_ALPHANUMERIC).to_string();
-    Url::parse(&template.replace("{client_id}", &encoded))
+/// The revocation address with `{client_id}` and `{token}` filled in, each as one path segment.
+fn address(template: &str, client_id: &str, token: &Secret) -> Result<http::Uri, ProfileError> {
+    let mut address = template.to_owned();
+    for (place, value) in [("{client_id}", client_id), ("{token}", token.expose())] {
+        if address.contains(place) {
+            address = address.replace(place, &segment(value)?);
+        }
+    }
+    Url::parse(&address)
         .ok()
         .and_then(|url| url.as_str().parse().ok())
         .ok_or(ProfileError::RevocationAddress)
 }
 
+/// A value as one segment of a path. The two that climb in a path would climb percent-encoded as well.
+fn segment(value: &str) -> Result<String, ProfileError> {
+    if matches!(value, "" | "." | "..") {
+        return Err(ProfileError::RevocationAddress);
+    }
+    Ok(utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
+}
+
 /// HTTP Basic as RFC 6749 section 2.3.1 has it: both halves form-encoded first.
-fn basic(client_id: &str, secret: &Secret) -> String {
-    let id: String = byte_serialize(client_id.as_bytes()).collect();
-    let secret: String = byte_serialize(secret.expose().as_bytes()).collect();
+fn basic(user: &str, password: &str) -> String {
+    let id: String = byte_serialize(user.as_bytes()).collect();
+    let secret: String = byte_serialize(password.as_bytes()).collect();
     format!(
         "Basic {}",
         BASE64.encode(format!("{id}:{secret}").as_bytes())

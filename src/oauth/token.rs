@@ -3,11 +3,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
-use oauth2::{
-    AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, TokenResponse, TokenUrl,
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
 };
+use oauth2::{
+    AuthType, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::token_endpoint::TokenEndpointClient;
@@ -36,8 +41,39 @@ pub struct TokenReply {
     pub scopes: Option<ScopeSet>,
 }
 
-type TokenClient =
-    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+/// What a refresh is made of: the token, and what some providers want repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshRequest<'a> {
+    /// The refresh token.
+    pub refresh_token: &'a Secret,
+    /// What was granted; named only where the provider file says so, and left out when nothing is known.
+    pub granted: &'a ScopeSet,
+    /// The redirect URI of the authorization request; repeated only where the provider file says so.
+    pub redirect_uri: &'a Url,
+}
+
+/// What token replies hold beyond RFC 6749 section 5.1. The name is the one that every reply is brought to first.
+#[derive(Debug, Deserialize, Serialize)]
+struct Beyond {
+    refresh_expires_in: Option<u64>,
+}
+
+impl ExtraTokenFields for Beyond {}
+
+type Granted = StandardTokenResponse<Beyond, BasicTokenType>;
+
+type TokenClient = Client<
+    BasicErrorResponse,
+    Granted,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
 
 /// Exchanges the code of a callback for tokens: RFC 6749 section 4.1.3, with the verifier of RFC 7636 section 4.5.
 /// `redirect_uri` is the one of the authorization request. A code works once; never repeat this.
@@ -59,14 +95,15 @@ pub async fn exchange(
     };
     let endpoint = TokenEndpointClient {
         egress,
-        profile,
+        endpoint: &profile.token,
+        rules: &profile.token_reply,
         grant: Grant::Exchange,
         secrets: [Some(code), verifier, registration.client_secret.as_ref()]
             .into_iter()
             .flatten()
             .collect(),
     };
-    let client = token_client(profile, registration);
+    let client = token_client(profile, registration, &profile.token.url);
     let mut request = client
         .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
         .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(redirect_uri.clone())));
@@ -76,7 +113,8 @@ pub async fn exchange(
     outcome(request.request_async(&endpoint).await)
 }
 
-/// Gets a new access token for a refresh token: RFC 6749 section 6. No scope is sent: the grant stays as it is.
+/// Gets a new access token for a refresh token: RFC 6749 section 6, at the place and with the additions that the
+/// provider file names. The grant stays as it is: scopes are left out, or named as they were granted.
 ///
 /// The refresh token may be single-use: on an error, [`TokenError::grant_may_be_spent`] tells whether it may be gone.
 ///
@@ -86,27 +124,49 @@ pub async fn refresh(
     egress: &Egress,
     profile: &OAuthProfile,
     registration: &ClientRegistration,
-    refresh_token: &Secret,
+    request: &RefreshRequest<'_>,
 ) -> Result<TokenReply, TokenError> {
+    if !profile.refresh.supported {
+        return Err(ProfileError::RefreshUnsupported.into());
+    }
+    let rules = &profile.refresh_endpoint;
     let endpoint = TokenEndpointClient {
         egress,
-        profile,
+        endpoint: &rules.endpoint,
+        rules: &profile.token_reply,
         grant: Grant::Refresh,
-        secrets: [Some(refresh_token), registration.client_secret.as_ref()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        secrets: [
+            Some(request.refresh_token),
+            registration.client_secret.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     };
-    let client = token_client(profile, registration);
-    let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
-    let request = client.exchange_refresh_token(&refresh_token);
-    outcome(request.request_async(&endpoint).await)
+    let client = token_client(profile, registration, &rules.endpoint.url);
+    let refresh_token = RefreshToken::new(request.refresh_token.expose().to_owned());
+    let mut outgoing = client.exchange_refresh_token(&refresh_token);
+    if rules.sends_scope && !request.granted.is_empty() {
+        let scopes = request.granted.join(&profile.scope_separator);
+        outgoing = outgoing.add_scope(Scope::new(scopes));
+    }
+    if rules.sends_redirect_uri {
+        outgoing = outgoing.add_extra_param("redirect_uri", request.redirect_uri.as_str());
+    }
+    outcome(outgoing.request_async(&endpoint).await)
 }
 
 /// The client with exactly one way to prove itself (RFC 6749 section 2.3: never more than one in a request).
-fn token_client(profile: &OAuthProfile, registration: &ClientRegistration) -> TokenClient {
-    let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
-        .set_token_uri(TokenUrl::from_url(profile.token.url.clone()));
+fn token_client(
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    endpoint: &Url,
+) -> TokenClient {
+    let client_of = |id: &str| {
+        Client::new(ClientId::new(id.to_owned()))
+            .set_token_uri(TokenUrl::from_url(endpoint.clone()))
+    };
+    let client = client_of(&registration.client_id);
     let secret = registration
         .client_secret
         .as_ref()
@@ -118,13 +178,17 @@ fn token_client(profile: &OAuthProfile, registration: &ClientRegistration) -> To
         (ClientAuth::Post, Some(secret)) => client
             .set_auth_type(AuthType::RequestBody)
             .set_client_secret(secret),
+        // The key is the user name of HTTP Basic, and its password is empty.
+        (ClientAuth::SecretKey, Some(secret)) => client_of(secret.secret())
+            .set_auth_type(AuthType::BasicAuth)
+            .set_client_secret(ClientSecret::new(String::new())),
         (ClientAuth::None, _) | (_, None) => client.set_auth_type(AuthType::RequestBody),
     }
 }
 
 /// Reads what the `oauth2` crate makes of a reply. Its own messages quote replies, and so are not passed on.
 fn outcome(
-    result: Result<BasicTokenResponse, RequestTokenError<TokenError, BasicErrorResponse>>,
+    result: Result<Granted, RequestTokenError<TokenError, BasicErrorResponse>>,
 ) -> Result<TokenReply, TokenError> {
     let reply = result.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
@@ -141,7 +205,10 @@ fn outcome(
             .refresh_token()
             .map(|token| Secret::new(token.secret())),
         expires_in: reply.expires_in(),
-        refresh_expires_in: None,
+        refresh_expires_in: reply
+            .extra_fields()
+            .refresh_expires_in
+            .map(Duration::from_secs),
         scopes: reply.scopes().map(|scopes| {
             scopes
                 .iter()

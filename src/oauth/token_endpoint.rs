@@ -15,7 +15,7 @@ use super::profile_error::{check_parameters, parse_headers};
 use super::token::TOKEN_REQUEST_DEADLINE;
 use super::token_reply::{Grant, standardise};
 use crate::base::Secret;
-use crate::catalogue::{OAuthProfile, TokenEncoding};
+use crate::catalogue::{TokenEncoding, TokenEndpoint, TokenReplyRules};
 use crate::egress::{Egress, Limits};
 
 /// Far above any real token reply, far below anything that hurts.
@@ -32,7 +32,8 @@ pub(super) const LIMITS: Limits = Limits {
 /// Sends the token requests of one grant.
 pub(super) struct TokenEndpointClient<'a> {
     pub(super) egress: &'a Egress,
-    pub(super) profile: &'a OAuthProfile,
+    pub(super) endpoint: &'a TokenEndpoint,
+    pub(super) rules: &'a TokenReplyRules,
     pub(super) grant: Grant,
     /// Those that the request holds, so that no error repeats one of them.
     pub(super) secrets: Vec<&'a Secret>,
@@ -52,7 +53,7 @@ impl TokenEndpointClient<'_> {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TokenError> {
         let request = self.dress(request)?;
         let reply = self.egress.send(request, LIMITS).await?;
-        let standard = standardise(&reply, &self.profile.token_reply, self.grant, &self.secrets)?;
+        let standard = standardise(&reply, self.rules, self.grant, &self.secrets)?;
         let mut response = Response::new(standard.to_string().into_bytes());
         response
             .headers_mut()
@@ -62,7 +63,7 @@ impl TokenEndpointClient<'_> {
 
     /// The request with the provider's fixed parameters and headers, in its encoding.
     fn dress(&self, request: Request<Vec<u8>>) -> Result<Request<Vec<u8>>, TokenError> {
-        let endpoint = &self.profile.token;
+        let endpoint = self.endpoint;
         check_parameters(
             &endpoint.params,
             &[
@@ -71,6 +72,7 @@ impl TokenEndpointClient<'_> {
                 "code_verifier",
                 "redirect_uri",
                 "refresh_token",
+                "scope",
                 "client_id",
                 "client_secret",
                 "client_assertion",

@@ -185,8 +185,13 @@ fn token_fields(
     if let Some(token) = present(fields, places.refresh_token) {
         standard["refresh_token"] = usable_token(token, "refresh token")?.into();
     }
-    if let Some(lifetime) = find(fields, places.expires_in).and_then(lifetime) {
+    let announced = find(fields, places.expires_in).and_then(lifetime);
+    if let Some(lifetime) = announced.or(rules.lifetime) {
         standard["expires_in"] = lifetime.as_secs().into();
+    }
+    let announced = rules.refresh_expires_in.as_deref();
+    if let Some(lifetime) = announced.and_then(|path| lifetime(find(fields, path)?)) {
+        standard["refresh_expires_in"] = lifetime.as_secs().into();
     }
     if let Some(scopes) = find(fields, places.scope).and_then(|scope| scopes(scope, rules)) {
         standard["scope"] = scopes.to_string().into();

@@ -88,7 +88,7 @@ async fn a_token_that_the_provider_refuses_expires_the_connection_and_a_new_one_
     ana.connect(&link, &acme).await.assert_connected();
     acme.access_is_removed_by("ana");
     let refused = ana.call("acme_whoami", json!({})).await;
-    refused.assert_failed("no longer accepts the connection of ana");
+    refused.assert_failed("has ended. The service no longer accepts it");
     assert_eq!(ana.open("/connections").await.card("acme"), "expired");
     ana.connect(&refused.link(), &acme).await.assert_connected();
     assert_eq!(

@@ -21,6 +21,7 @@ mod fuzz_corpus;
 mod manifest;
 mod mcp;
 mod real_clients;
+mod refresh;
 mod reply_policy;
 mod selection;
 mod sessions;

@@ -205,7 +205,9 @@ async fn call(
         CallError::InvalidArguments(_)
         | CallError::NotConfigured(_)
         | CallError::Refused { .. }
-        | CallError::Unreachable { .. } => (RefusalKind::ToolFailed, None),
+        | CallError::Unreachable { .. }
+        | CallError::Delayed { .. }
+        | CallError::RunAgain { .. } => (RefusalKind::ToolFailed, None),
         CallError::Fault(fault) => return failed(fault),
     };
     Answer::Refused(Refusal {

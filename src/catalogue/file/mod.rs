@@ -5,6 +5,8 @@
 //! same in words.
 
 mod oauth;
+mod refresh;
+mod token_reply;
 mod tool;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub(super) use oauth::{OAuthFile, RevokeFile};
+pub(super) use refresh::SentFile;
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 

@@ -1,17 +1,17 @@
 //! `[oauth]`: everything that an `OAuthProfile` is made of, with places for variables.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::Method;
 use serde::Deserialize;
 use url::Url;
 
+use super::refresh::RefreshFile;
+use super::token_reply::TokenReplyFile;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RefreshRules, RevocationAuth, RevocationTokens, Rotation, ScopeImplications,
-    ScopeSet, TokenEncoding, TokenReplyRules,
+    ClientAuth, Pkce, RevocationAuth, RevocationTokens, ScopeImplications, ScopeSet, TokenEncoding,
 };
 
 /// `[oauth]`.
@@ -68,97 +68,6 @@ pub(crate) struct TokenFile {
     pub(crate) params: BTreeMap<String, String>,
 }
 
-/// `[oauth.refresh]`; what is left out gets the careful reading.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RefreshFile {
-    rotates: Option<RotationFile>,
-    single_use: Option<bool>,
-    reuse_grace_s: Option<u64>,
-    #[serde(default)]
-    ends_access_token: bool,
-    idle_ttl_s: Option<u64>,
-    absolute_ttl_s: Option<u64>,
-}
-
-impl RefreshFile {
-    /// A refresh token that is never replaced is used again and again; any other counts as single-use unless the file
-    /// says otherwise.
-    pub(crate) fn rules(&self) -> RefreshRules {
-        let rotates = match self.rotates {
-            Some(RotationFile::Always) => Rotation::Always,
-            Some(RotationFile::Maybe) | None => Rotation::Maybe,
-            Some(RotationFile::Never) => Rotation::Never,
-        };
-        RefreshRules {
-            rotates,
-            single_use: self.single_use.unwrap_or(rotates != Rotation::Never),
-            reuse_grace: self.reuse_grace_s.map(Duration::from_secs),
-            ends_access_token: self.ends_access_token,
-            idle_ttl: self.idle_ttl_s.map(Duration::from_secs),
-            absolute_ttl: self.absolute_ttl_s.map(Duration::from_secs),
-        }
-    }
-}
-
-/// `[oauth.token_reply]`; every key has the default of RFC 6749 section 5.1.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TokenReplyFile {
-    access_token: String,
-    refresh_token: String,
-    expires_in: String,
-    refresh_expires_in: Option<String>,
-    scope: String,
-    scope_separators: String,
-    ok: Option<String>,
-    error: String,
-    dead_grant: Vec<String>,
-}
-
-impl Default for TokenReplyFile {
-    fn default() -> Self {
-        Self {
-            access_token: "access_token".to_owned(),
-            refresh_token: "refresh_token".to_owned(),
-            expires_in: "expires_in".to_owned(),
-            refresh_expires_in: None,
-            scope: scope(),
-            scope_separators: String::new(),
-            ok: None,
-            error: "error".to_owned(),
-            dead_grant: Vec::new(),
-        }
-    }
-}
-
-impl TokenReplyFile {
-    pub(crate) fn rules(&self) -> TokenReplyRules {
-        let Self {
-            access_token,
-            refresh_token,
-            expires_in,
-            refresh_expires_in,
-            scope,
-            scope_separators,
-            ok,
-            error,
-            dead_grant,
-        } = self.clone();
-        TokenReplyRules {
-            access_token,
-            refresh_token,
-            expires_in,
-            refresh_expires_in,
-            scope,
-            scope_separators,
-            ok,
-            error,
-            dead_grant,
-        }
-    }
-}
-
 /// `[oauth.revoke]`: one request, or that there is none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RevokeKeys")]
@@ -175,6 +84,8 @@ pub(crate) struct RevokeRequestFile {
     pub(crate) auth: RevocationAuth,
     pub(crate) encoding: TokenEncoding,
     pub(crate) token_param: Option<String>,
+    pub(crate) client_id_param: Option<String>,
+    pub(crate) client_secret_param: Option<String>,
     pub(crate) send_hint: bool,
     pub(crate) tokens: RevocationTokens,
     pub(crate) success: Vec<u16>,
@@ -194,6 +105,8 @@ struct RevokeKeys {
     #[serde(with = "EncodingFile", default = "form")]
     encoding: TokenEncoding,
     token_param: Option<String>,
+    client_id_param: Option<String>,
+    client_secret_param: Option<String>,
     #[serde(default)]
     send_hint: bool,
     tokens: Option<RevocationTokensFile>,
@@ -235,9 +148,12 @@ impl TryFrom<RevokeKeys> for RevokeFile {
                 RevocationAuthFile::Client => RevocationAuth::Client,
                 RevocationAuthFile::ClientBasic => RevocationAuth::ClientBasic,
                 RevocationAuthFile::Bearer => RevocationAuth::Bearer,
+                RevocationAuthFile::None => RevocationAuth::None,
             },
             encoding: keys.encoding,
             token_param: keys.token_param,
+            client_id_param: keys.client_id_param,
+            client_secret_param: keys.client_secret_param,
             send_hint: keys.send_hint,
             tokens: match keys
                 .tokens
@@ -245,6 +161,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
             {
                 RevocationTokensFile::RefreshThenAccess => RevocationTokens::RefreshThenAccess,
                 RevocationTokensFile::Access => RevocationTokens::Access,
+                RevocationTokensFile::Refresh => RevocationTokens::Refresh,
             },
             success: keys.success,
             confirmed_by: keys.confirmed_by,
@@ -253,7 +170,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
     }
 }
 
-fn scope() -> String {
+pub(super) fn scope() -> String {
     "scope".to_owned()
 }
 
@@ -281,21 +198,14 @@ enum ClientAuthFile {
     Post,
     Basic,
     None,
+    SecretKey,
 }
 
 #[derive(Deserialize)]
 #[serde(remote = "TokenEncoding", rename_all = "snake_case")]
-enum EncodingFile {
+pub(super) enum EncodingFile {
     Form,
     Json,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RotationFile {
-    Always,
-    Maybe,
-    Never,
 }
 
 #[derive(Deserialize)]
@@ -304,6 +214,7 @@ enum RevocationAuthFile {
     Client,
     ClientBasic,
     Bearer,
+    None,
 }
 
 #[derive(Deserialize)]
@@ -311,4 +222,5 @@ enum RevocationAuthFile {
 enum RevocationTokensFile {
     RefreshThenAccess,
     Access,
+    Refresh,
 }

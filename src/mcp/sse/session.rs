@@ -276,7 +276,7 @@ impl Drop for Said {
 }
 
 async fn serve(server: Server, wire: Wire) {
-    match server.serve(wire).await {
+    match Box::pin(server.serve(wire)).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "serving a client over HTTP+SSE broke off");

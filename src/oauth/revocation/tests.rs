@@ -15,6 +15,8 @@ fn standard(provider: &FakeProvider) -> RevocationRequest {
         auth: RevocationAuth::Client,
         encoding: TokenEncoding::Form,
         token_param: Some("token".to_owned()),
+        client_id_param: "client_id".to_owned(),
+        client_secret_param: "client_secret".to_owned(),
         send_hint: true,
         tokens: RevocationTokens::RefreshThenAccess,
         success_statuses: Vec::new(),

@@ -33,7 +33,13 @@ async fn refresh_at(
         &provider.egress(),
         profile,
         &registration(),
-        &Secret::new("rt-0"),
+        &RefreshRequest {
+            refresh_token: &Secret::new("rt-0"),
+            granted: &ScopeSet::parse("read write", ""),
+            redirect_uri: &"https://attache.example/oauth/callback/acme"
+                .parse()
+                .unwrap(),
+        },
     )
     .await
 }
@@ -131,14 +137,15 @@ async fn a_file_cannot_add_a_second_proof_of_the_client() {
     }
     for name in ["Authorization", "cookie", "Host", "Content-Length"] {
         let mut profile = provider.profile();
-        profile.token.headers = pair(name);
+        profile.refresh_endpoint.endpoint.headers = pair(name);
         let refusal = ProfileError::ReservedHeader {
             name: name.to_owned(),
         };
         assert_eq!(refresh_at(&provider, &profile).await, Err(refusal.into()));
     }
     let mut profile = provider.profile();
-    profile.token.headers = vec![("x-version".to_owned(), "1\r\nauthorization: x".to_owned())];
+    profile.refresh_endpoint.endpoint.headers =
+        vec![("x-version".to_owned(), "1\r\nauthorization: x".to_owned())];
     let outcome = refresh_at(&provider, &profile).await;
     assert!(matches!(
         outcome,
@@ -153,9 +160,10 @@ async fn json_bodies_fixed_parameters_and_fixed_headers_go_along() {
     provider.answers(200, JSON, GRANTED);
     let mut profile = provider.profile();
     profile.client_auth = ClientAuth::Basic;
-    profile.token.encoding = TokenEncoding::Json;
-    profile.token.params = vec![("expires_in".to_owned(), "3600".to_owned())];
-    profile.token.headers = vec![("X-Version".to_owned(), "2025-09-03".to_owned())];
+    let endpoint = &mut profile.refresh_endpoint.endpoint;
+    endpoint.encoding = TokenEncoding::Json;
+    endpoint.params = vec![("expires_in".to_owned(), "3600".to_owned())];
+    endpoint.headers = vec![("X-Version".to_owned(), "2025-09-03".to_owned())];
     refresh_at(&provider, &profile).await.unwrap();
     let seen = only(&provider);
     assert_eq!(seen.header("content-type"), Some(JSON));
@@ -314,7 +322,7 @@ async fn ten_megabytes_are_not_a_token_reply() {
 async fn an_unreachable_provider_leaves_the_grant_alone() {
     let provider = FakeProvider::start().await;
     let mut profile = provider.profile();
-    profile.token.url = "https://10.0.0.1/token".parse().unwrap();
+    profile.refresh_endpoint.endpoint.url = "https://10.0.0.1/token".parse().unwrap();
     let error = refresh_at(&provider, &profile).await.unwrap_err();
     assert!(matches!(error, TokenError::Egress(_)));
     assert!(!error.grant_is_dead() && !error.grant_may_be_spent());
@@ -330,7 +338,12 @@ fn token_requests_can_move_between_threads() {
         secret: &Secret,
         url: &Url,
     ) {
-        assert_send(refresh(egress, profile, client, secret));
+        let request = RefreshRequest {
+            refresh_token: secret,
+            granted: &profile.scopes,
+            redirect_uri: url,
+        };
+        assert_send(refresh(egress, profile, client, &request));
         assert_send(exchange(egress, profile, client, secret, None, url));
     }
     let _ = check;

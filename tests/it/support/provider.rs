@@ -8,10 +8,14 @@
 mod api;
 mod authorization;
 mod behaviour;
+mod dialect;
 mod file;
 mod hold;
 mod http;
 mod ledger;
+mod refresh_knobs;
+mod revocation;
+mod revocation_knobs;
 mod tokens;
 mod violation;
 
@@ -32,8 +36,10 @@ use behaviour::{Iss, RefreshTokens};
 use http::{Answer, Shared};
 use ledger::Ledger;
 
+pub(crate) use dialect::ClientProof;
 pub(crate) use hold::Hold;
 pub(crate) use http::Request;
+pub(crate) use revocation::RevocationStyle;
 pub(crate) use violation::Violation;
 
 /// Every secret that a fake provider issues starts like this, so that a leak can be searched for.
@@ -41,6 +47,9 @@ pub(crate) const CANARY: &str = "canary_";
 
 /// How inbound access tokens of the gateway start. None may ever arrive here.
 pub(crate) const INBOUND_TOKEN: &str = "att_";
+
+/// Where refreshes go at a provider that has a place of their own for them.
+pub(crate) const REFRESH_PATH: &str = "/token/refresh";
 
 /// Everything that the provider's tools can ask for.
 pub(crate) const SCOPES: &str = "profile things:read things:write";
@@ -107,7 +116,7 @@ impl Provider {
     /// The provider file that makes the gateway know this provider.
     pub(crate) fn provider_file(&self) -> String {
         let ledger = self.ledger();
-        file::provider_file(&ledger.name, &ledger.issuer())
+        file::provider_file(&ledger.name, &ledger.issuer(), &ledger.dialect)
     }
 
     // -- who is there ------------------------------------------------------------------------------------------------
@@ -158,9 +167,12 @@ impl Provider {
     // -- how it issues tokens ----------------------------------------------------------------------------------------
 
     /// Every refresh gives a new refresh token and spends the old one; a second use kills the whole family, the newest
-    /// token too (RFC 9700 section 4.14.2).
+    /// token too (RFC 9700 section 4.14.2). Its file says so.
     pub(crate) fn rotates_refresh_tokens(&self) -> &Self {
-        self.with(|ledger| ledger.behaviour.refresh_tokens = RefreshTokens::Rotated)
+        self.with(|ledger| {
+            ledger.behaviour.refresh_tokens = RefreshTokens::Rotated;
+            ledger.dialect.refresh.rotates = Some("always");
+        })
     }
 
     /// No refresh token at all.
@@ -261,12 +273,16 @@ impl Provider {
 
     /// What arrived at the token endpoint.
     pub(crate) fn token_requests(&self) -> Vec<Request> {
-        self.requests_to("/token")
+        let mut requests = self.requests();
+        requests.retain(Request::is_token_request);
+        requests
     }
 
     /// What arrived at the revocation endpoint.
     pub(crate) fn revocation_requests(&self) -> Vec<Request> {
-        self.requests_to("/revoke")
+        let mut requests = self.requests();
+        requests.retain(Request::is_revocation);
+        requests
     }
 
     /// What arrived at the API.

@@ -9,8 +9,8 @@ use super::ledger::Ledger;
 fn authorize(ledger: &Ledger, request: &Request, scope: &str) -> Result<String, Answer> {
     let token = request.bearer().and_then(|text| ledger.access_token(text));
     let grant = token
-        .filter(|token| !token.spent)
-        .and_then(|token| ledger.grant_of(token.grant));
+        .filter(|token| ledger.opens_the_api(token))
+        .and_then(|token| ledger.grant_ever(token.grant));
     let (Some(token), Some(grant)) = (token, grant) else {
         return Err(invalid_token(401));
     };

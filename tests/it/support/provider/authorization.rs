@@ -118,7 +118,7 @@ pub(super) fn decide(ledger: &mut Ledger, request: &Request) -> Answer {
     if allowed && !ledger.behaviour.denies_access {
         let asked = authorization.scopes.clone();
         let scopes = ledger.behaviour.granted_scopes.clone().unwrap_or(asked);
-        let grant = ledger.grant(&person, scopes);
+        let grant = ledger.grant(&person, scopes, &authorization.redirect_uri);
         let code = ledger.issue_code(grant, &authorization);
         callback.query_pairs_mut().append_pair("code", &code);
     } else {

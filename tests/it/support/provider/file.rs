@@ -1,8 +1,16 @@
 //! The provider file by which the gateway gets to know a fake provider.
 
+use super::SCOPES;
+use super::dialect::Dialect;
+
 /// The file's text; it must be called `{name}.toml`. `origin` is the provider's address and its issuer.
-pub(super) fn provider_file(name: &str, origin: &str) -> String {
-    TEMPLATE.replace("@name@", name).replace("@origin@", origin)
+pub(super) fn provider_file(name: &str, origin: &str, dialect: &Dialect) -> String {
+    TEMPLATE
+        .replace("@dialect@", &dialect.tables(origin, SCOPES))
+        .replace("@client_auth@", dialect.client_auth())
+        .replace("@encoding@", dialect.encoding())
+        .replace("@name@", name)
+        .replace("@origin@", origin)
 }
 
 const TEMPLATE: &str = r#"# A provider that exists in tests alone.
@@ -20,20 +28,13 @@ redirect_rules = "Any address on this machine."
 issuer = "@origin@"
 iss_required = true
 pkce = "required"
-client_auth = "basic"
+client_auth = "@client_auth@"
 scopes = ["profile", "things:read", "things:write"]
 write_scopes = ["things:write"]
 scope_words = { profile = "See your name", "things:read" = "See your things", "things:write" = "Make and delete things as you" }
 authorize = { url = "@origin@/authorize" }
-token = { url = "@origin@/token" }
-
-[oauth.revoke]
-post = "@origin@/revoke"
-auth = "client"
-token_param = "token"
-send_hint = true
-tokens = "refresh_then_access"
-
+token = { url = "@origin@/token", encoding = "@encoding@" }
+@dialect@
 [account]
 get = "/me"
 scopes = ["profile"]

@@ -14,7 +14,8 @@ use url::form_urlencoded;
 
 use super::hold::{Gate, Hold};
 use super::ledger::Ledger;
-use super::{INBOUND_TOKEN, Violation, api, authorization, tokens};
+use super::revocation::{REVOCATION_PATH, RevocationStyle};
+use super::{INBOUND_TOKEN, REFRESH_PATH, Violation, api, authorization, revocation, tokens};
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -80,9 +81,28 @@ impl Request {
         self.header("authorization")?.strip_prefix("Bearer ")
     }
 
+    /// Whether it asks for tokens.
+    pub(super) fn is_token_request(&self) -> bool {
+        is_token_request(&self.path)
+    }
+
+    /// Whether it takes tokens back.
+    pub(super) fn is_revocation(&self) -> bool {
+        is_revocation(&self.path)
+    }
+
     fn title(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
+}
+
+fn is_token_request(path: &str) -> bool {
+    matches!(path, "/token" | REFRESH_PATH)
+}
+
+fn is_revocation(path: &str) -> bool {
+    path.strip_prefix(REVOCATION_PATH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The first of each name wins.
@@ -240,7 +260,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Reque
         ("GET", "/authorize") => authorization::show_consent_page(ledger, &request),
         ("POST", "/authorize") => authorization::decide(ledger, &request),
         ("POST", "/token") => tokens::answer(ledger, &request),
-        ("POST", "/revoke") => tokens::revoke(ledger, &request),
+        ("POST", REFRESH_PATH) if ledger.dialect.refresh.elsewhere => {
+            tokens::answer(ledger, &request)
+        }
+        (_, path) if is_revocation(path) => revocation::answer(ledger, &request),
         ("GET", "/.well-known/oauth-authorization-server") => authorization::metadata(ledger),
         (_, path) if path.starts_with("/api/") => api::answer(ledger, &request),
         _ => Answer::html(404, "<h1>Not here</h1>"),
@@ -276,7 +299,7 @@ fn arrive(shared: &Arc<Shared>, request: &Request) -> Option<InFlight> {
     ledger.requests.push(request.clone());
     judge_url(&mut ledger, request);
     judge_inbound_tokens(&mut ledger, request);
-    if request.path != "/token" {
+    if !is_token_request(&request.path) {
         return None;
     }
     let token = request.param("refresh_token")?;
@@ -312,7 +335,10 @@ fn judge_url(ledger: &mut Ledger, request: &Request) {
             .iter()
             .any(|canary| text.contains(canary.as_str()))
     };
-    let in_url = is_secret(&request.path)
+    // There the provider leaves no choice.
+    let stands_in_path =
+        ledger.dialect.revocation == RevocationStyle::DeletePath && is_revocation(&request.path);
+    let in_url = (is_secret(&request.path) && !stands_in_path)
         || request
             .query_pairs()
             .iter()

@@ -8,6 +8,7 @@ use attache::catalogue::ScopeSet;
 use url::Url;
 
 use super::behaviour::Behaviour;
+use super::dialect::{Dialect, rewritten};
 use super::{CANARY, Request, Violation};
 
 /// RFC 6749 section 4.1.2 recommends ten minutes at most.
@@ -20,6 +21,7 @@ pub(super) struct Ledger {
     pub(super) clock: Clock,
     random: Random,
     pub(super) behaviour: Behaviour,
+    pub(super) dialect: Dialect,
 
     pub(super) client_id: String,
     pub(super) client_secret: String,
@@ -73,7 +75,11 @@ pub(super) struct GrantId(usize);
 pub(super) struct Grant {
     pub(super) person: String,
     pub(super) scopes: ScopeSet,
-    alive: bool,
+    /// Of its authorization request.
+    pub(super) redirect_uri: String,
+    pub(super) refreshes: usize,
+    ends_at: Option<Timestamp>,
+    dead_since: Option<Timestamp>,
 }
 
 /// An access token or a refresh token.
@@ -81,8 +87,11 @@ pub(super) struct Grant {
 pub(super) struct Token {
     pub(super) grant: GrantId,
     pub(super) expires_at: Option<Timestamp>,
-    /// A refresh token that was rotated, or an access token that was revoked.
-    pub(super) spent: bool,
+    pub(super) issued_at: Timestamp,
+    /// Since when it is spent: a refresh token that was rotated, or an access token that was revoked.
+    pub(super) spent_at: Option<Timestamp>,
+    /// How often a refresh token was used.
+    pub(super) uses: usize,
 }
 
 impl Ledger {
@@ -97,6 +106,7 @@ impl Ledger {
             clock,
             random: Random::seeded(seed),
             behaviour: Behaviour::good(),
+            dialect: Dialect::default(),
             client_id: format!("{name}-client"),
             client_secret: String::new(),
             redirect_uri: None,
@@ -144,40 +154,68 @@ impl Ledger {
 
     // -- grants ------------------------------------------------------------------------------------------------------
 
-    pub(super) fn grant(&mut self, person: &str, scopes: ScopeSet) -> GrantId {
+    pub(super) fn grant(&mut self, person: &str, scopes: ScopeSet, redirect_uri: &str) -> GrantId {
+        let lifetime = self.behaviour.refresh.grant_lifetime;
         self.grants.push(Grant {
             person: person.to_owned(),
             scopes,
-            alive: true,
+            redirect_uri: redirect_uri.to_owned(),
+            refreshes: 0,
+            ends_at: lifetime.map(|lifetime| self.clock.now() + lifetime),
+            dead_since: None,
         });
         GrantId(self.grants.len() - 1)
     }
 
     pub(super) fn grant_of(&self, id: GrantId) -> Option<&Grant> {
-        self.grants.get(id.0).filter(|grant| grant.alive)
+        self.grants
+            .get(id.0)
+            .filter(|grant| grant.dead_since.is_none() && !self.is_over(grant.ends_at))
+    }
+
+    pub(super) fn count_refresh(&mut self, id: GrantId) -> usize {
+        let Some(grant) = self.grants.get_mut(id.0) else {
+            return 0;
+        };
+        grant.refreshes += 1;
+        grant.refreshes
     }
 
     pub(super) fn revoke_grant(&mut self, id: GrantId) {
+        let now = self.clock.now();
         if let Some(grant) = self.grants.get_mut(id.0) {
-            grant.alive = false;
+            grant.dead_since.get_or_insert(now);
         }
     }
 
     pub(super) fn revoke_grants_of(&mut self, person: &str) {
+        let now = self.clock.now();
         for grant in self
             .grants
             .iter_mut()
             .filter(|grant| grant.person == person)
         {
-            grant.alive = false;
+            grant.dead_since.get_or_insert(now);
         }
     }
 
     pub(super) fn live_grants_of(&self, person: &str) -> usize {
         self.grants
             .iter()
-            .filter(|grant| grant.alive && grant.person == person)
+            .filter(|grant| grant.dead_since.is_none() && grant.person == person)
             .count()
+    }
+
+    /// These scopes as a token reply names them.
+    pub(super) fn scope_words(&self, scopes: &ScopeSet) -> String {
+        if !self.dialect.rewrites_scopes {
+            return scopes.to_string();
+        }
+        let words: Vec<_> = scopes
+            .iter()
+            .map(|scope| rewritten(scope, &self.issuer()))
+            .collect();
+        words.join(" ")
     }
 
     // -- codes -------------------------------------------------------------------------------------------------------
@@ -212,18 +250,82 @@ impl Ledger {
     pub(super) fn issue_access_token(&mut self, grant: GrantId) -> String {
         let expires_at = self.clock.now() + self.behaviour.access_token_lifetime;
         let text = self.secret("access_token");
-        self.access_tokens
-            .insert(text.clone(), Token::new(grant, Some(expires_at)));
+        let token = Token::new(grant, self.clock.now(), Some(expires_at));
+        self.access_tokens.insert(text.clone(), token);
         text
     }
 
+    /// The newest access token of the grant, if it was issued in this second.
+    pub(super) fn access_token_of_this_second(&self, grant: GrantId) -> Option<String> {
+        let now = self.clock.now();
+        self.access_tokens
+            .iter()
+            .find(|(_, token)| token.grant == grant && token.issued_at == now)
+            .map(|(text, _)| text.clone())
+    }
+
+    pub(super) fn end_access_tokens_of(&mut self, grant: GrantId) {
+        let now = self.clock.now();
+        for token in self.access_tokens.values_mut() {
+            if token.grant == grant {
+                token.spent_at.get_or_insert(now);
+            }
+        }
+    }
+
     pub(super) fn issue_refresh_token(&mut self, grant: GrantId) -> String {
-        let lifetime = self.behaviour.refresh_token_lifetime;
+        let lifetime = self.refresh_token_lifetime();
         let expires_at = lifetime.map(|lifetime| self.clock.now() + lifetime);
         let text = self.secret("refresh_token");
-        self.refresh_tokens
-            .insert(text.clone(), Token::new(grant, expires_at));
+        let token = Token::new(grant, self.clock.now(), expires_at);
+        self.refresh_tokens.insert(text.clone(), token);
         text
+    }
+
+    pub(super) fn refresh_token_lifetime(&self) -> Option<Duration> {
+        if self.behaviour.refresh.dies_with_access {
+            return Some(self.behaviour.access_token_lifetime);
+        }
+        self.behaviour.refresh_token_lifetime
+    }
+
+    /// Counts a use of a refresh token, and puts its end off where a use does that.
+    pub(super) fn use_refresh_token(&mut self, text: &str) -> usize {
+        let prolonged = self
+            .behaviour
+            .refresh_token_lifetime
+            .filter(|_| self.behaviour.refresh.use_prolongs)
+            .map(|lifetime| self.clock.now() + lifetime);
+        let Some(token) = self.refresh_tokens.get_mut(text) else {
+            return 0;
+        };
+        token.uses += 1;
+        token.expires_at = prolonged.or(token.expires_at);
+        token.uses
+    }
+
+    /// Whether the API takes this access token: alive, or dead for so short a time that nobody there knows it.
+    pub(super) fn opens_the_api(&self, token: &Token) -> bool {
+        let grant = self.grants.get(token.grant.0);
+        let dead_since = [token.spent_at, grant.and_then(|grant| grant.dead_since)];
+        let dead_since = dead_since.into_iter().flatten().min();
+        dead_since
+            .is_none_or(|since| self.clock.now() < since + self.behaviour.revoked_tokens_linger)
+    }
+
+    /// Whether a token of either kind would be any loss.
+    pub(super) fn is_live(&self, text: &str) -> bool {
+        let token = self.access_token(text).or_else(|| self.refresh_token(text));
+        token.is_some_and(|token| {
+            token.spent_at.is_none()
+                && !self.is_over(token.expires_at)
+                && self.grant_of(token.grant).is_some()
+        })
+    }
+
+    /// The grant itself, dead or alive.
+    pub(super) fn grant_ever(&self, id: GrantId) -> Option<&Grant> {
+        self.grants.get(id.0)
     }
 
     pub(super) fn access_token(&self, text: &str) -> Option<&Token> {
@@ -235,14 +337,16 @@ impl Ledger {
     }
 
     pub(super) fn spend_refresh_token(&mut self, text: &str) {
+        let now = self.clock.now();
         if let Some(token) = self.refresh_tokens.get_mut(text) {
-            token.spent = true;
+            token.spent_at.get_or_insert(now);
         }
     }
 
     pub(super) fn spend_access_token(&mut self, text: &str) {
+        let now = self.clock.now();
         if let Some(token) = self.access_tokens.get_mut(text) {
-            token.spent = true;
+            token.spent_at.get_or_insert(now);
         }
     }
 
@@ -252,11 +356,13 @@ impl Ledger {
 }
 
 impl Token {
-    fn new(grant: GrantId, expires_at: Option<Timestamp>) -> Self {
+    fn new(grant: GrantId, issued_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
         Self {
             grant,
             expires_at,
-            spent: false,
+            issued_at,
+            spent_at: None,
+            uses: 0,
         }
     }
 }

@@ -1,18 +1,21 @@
-//! The token endpoint (RFC 6749 section 3.2) and the revocation endpoint (RFC 7009).
+//! The token endpoint (RFC 6749 section 3.2).
 
 use std::collections::BTreeMap;
 
+use attache::base::Timestamp;
+use attache::catalogue::ScopeSet;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Violation;
 use super::behaviour::RefreshTokens;
+use super::dialect::{ClientProof, Requests};
 use super::http::{Answer, Request};
 use super::ledger::{Code, GrantId, Ledger};
+use super::{REFRESH_PATH, Violation};
 
 /// An error code of RFC 6749 section 5.2.
-struct Refusal(&'static str);
+pub(super) struct Refusal(pub(super) &'static str);
 
 /// `POST /token`.
 pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
@@ -24,14 +27,21 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
     if let Some(scripted) = ledger.behaviour.token_answer.clone() {
         return scripted;
     }
-    let outcome = authenticate(ledger, request, &params).and_then(|()| {
-        match params.get("grant_type").map(String::as_str) {
-            Some("authorization_code") => redeem(ledger, &params),
-            Some("refresh_token") => refresh(ledger, &params),
-            _ => Err(Refusal("unsupported_grant_type")),
+    let outcome = match params.get("grant_type").map(String::as_str) {
+        _ if !is_written_as_wanted(ledger, request) => {
+            Err(refuse(ledger, &Refusal("invalid_request")))
         }
-    });
-    let answer = outcome.unwrap_or_else(|refusal| refuse(&refusal));
+        Some("authorization_code") => authenticate(ledger, request, &params)
+            .and_then(|()| redeem(ledger, &params))
+            .map_err(|refusal| refuse(ledger, &refusal)),
+        Some("refresh_token") if has_refresh(ledger, request) => {
+            authenticate(ledger, request, &params)
+                .and_then(|()| refresh(ledger, &params))
+                .map_err(|refusal| refuse_refresh(ledger, &refusal))
+        }
+        _ => Err(refuse(ledger, &Refusal("unsupported_grant_type"))),
+    };
+    let answer = outcome.unwrap_or_else(|refusal| refusal);
     if ledger.behaviour.token_answers_to_lose > 0 {
         ledger.behaviour.token_answers_to_lose -= 1;
         return answer.broken_off();
@@ -39,13 +49,46 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
     answer
 }
 
-fn refuse(Refusal(error): &Refusal) -> Answer {
-    let status = if *error == "invalid_client" { 401 } else { 400 };
+fn is_written_as_wanted(ledger: &Ledger, request: &Request) -> bool {
+    let is_json = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/json"));
+    (ledger.dialect.requests == Requests::Json) == is_json
+}
+
+/// Whether refreshes are answered where this one arrived.
+fn has_refresh(ledger: &Ledger, request: &Request) -> bool {
+    ledger.dialect.refresh.elsewhere == (request.path == REFRESH_PATH)
+}
+
+fn refuse(ledger: &Ledger, Refusal(error): &Refusal) -> Answer {
+    let habits = &ledger.behaviour.refresh;
+    if habits.names_no_errors {
+        return Answer::json(400, &json!({}));
+    }
+    let status = match *error {
+        _ if habits.refuses_with_200 => 200,
+        "invalid_client" => 401,
+        _ => 400,
+    };
+    refuse_with(status, error)
+}
+
+/// A provider may have words of its own for a refresh token that is dead.
+fn refuse_refresh(ledger: &Ledger, refusal: &Refusal) -> Answer {
+    match &ledger.dialect.replies.dead_grant {
+        Some(own) if refusal.0 == "invalid_grant" => refuse_with(own.status, &own.error),
+        _ => refuse(ledger, refusal),
+    }
+}
+
+/// RFC 6749 section 5.2.
+pub(super) fn refuse_with(status: u16, error: &str) -> Answer {
     Answer::json(status, &json!({ "error": error }))
 }
 
-/// RFC 6749 section 2.3: HTTP Basic or parameters, one of them.
-fn authenticate(
+/// RFC 6749 section 2.3: HTTP Basic or parameters, one of them, and the one that the provider wants.
+pub(super) fn authenticate(
     ledger: &mut Ledger,
     request: &Request,
     params: &BTreeMap<String, String>,
@@ -60,8 +103,20 @@ fn authenticate(
     if in_body.is_some() && in_header.is_some() {
         ledger.violate(Violation::ClientAuthenticatedTwice);
     }
-    let known = (ledger.client_id.clone(), ledger.client_secret.clone());
-    if in_header.or(in_body) == Some(known) {
+    let known = Some((ledger.client_id.clone(), ledger.client_secret.clone()));
+    let nothing_but_id = params.get("client_id") == Some(&ledger.client_id)
+        && in_body.is_none()
+        && in_header.is_none();
+    let is_known = match ledger.dialect.client_proof {
+        None => in_header.or(in_body) == known,
+        Some(ClientProof::Header) => in_header == known && in_body.is_none(),
+        Some(ClientProof::Body) => in_body == known && in_header.is_none(),
+        Some(ClientProof::Nothing) => nothing_but_id,
+        Some(ClientProof::SecretAsUser) => {
+            in_header == Some((ledger.client_secret.clone(), String::new())) && in_body.is_none()
+        }
+    };
+    if is_known {
         Ok(())
     } else {
         Err(Refusal("invalid_client"))
@@ -69,16 +124,16 @@ fn authenticate(
 }
 
 /// Client id and secret of HTTP Basic, each form-encoded (RFC 6749 section 2.3.1).
-fn basic(request: &Request) -> Option<(String, String)> {
+pub(super) fn basic(request: &Request) -> Option<(String, String)> {
     let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
     let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
     let decode = |text: &str| {
         url::form_urlencoded::parse(text.as_bytes())
             .next()
-            .map(|(decoded, _)| decoded.into_owned())
+            .map_or_else(String::new, |(decoded, _)| decoded.into_owned())
     };
-    Some((decode(id)?, decode(secret)?))
+    Some((decode(id), decode(secret)))
 }
 
 /// What holds for every code, whatever the endpoint answers: it is presented once, and with what belongs to it.
@@ -130,9 +185,18 @@ fn redeem(ledger: &mut Ledger, params: &BTreeMap<String, String>) -> Result<Answ
     ledger.grant_of(grant).ok_or(Refusal("invalid_grant"))?;
     let refresh_token = match ledger.behaviour.refresh_tokens {
         RefreshTokens::NotIssued => None,
-        RefreshTokens::Kept | RefreshTokens::Rotated => Some(ledger.issue_refresh_token(grant)),
+        RefreshTokens::Kept
+        | RefreshTokens::Rotated
+        | RefreshTokens::RotatedAtTimes
+        | RefreshTokens::Added => Some(ledger.issue_refresh_token(grant)),
     };
-    Ok(token_reply(ledger, grant, refresh_token))
+    let mut tokens = tokens(ledger, grant, refresh_token);
+    if let Some(below) = ledger.dialect.replies.nested_below {
+        // What stands at the top belongs to somebody else: a bot, for instance.
+        let bots = ledger.secret("bot_token");
+        tokens = json!({ "ok": true, "access_token": bots, below: tokens });
+    }
+    Ok(written(ledger, &tokens))
 }
 
 /// RFC 6749 section 6.
@@ -142,27 +206,94 @@ fn refresh(ledger: &mut Ledger, params: &BTreeMap<String, String>) -> Result<Ans
         .get("refresh_token")
         .ok_or(Refusal("invalid_request"))?;
     let token = ledger.refresh_token(text).cloned().ok_or_else(refused)?;
-    if token.spent {
-        replay(ledger, token.grant)?;
+    has_what_it_needs(ledger, token.grant, params)?;
+    if let Some(spent_at) = token.spent_at {
+        replay(ledger, token.grant, spent_at)?;
     }
     ledger.grant_of(token.grant).ok_or_else(refused)?;
     if ledger.is_over(token.expires_at) {
         return Err(refused());
     }
-    let rotated = (ledger.behaviour.refresh_tokens == RefreshTokens::Rotated).then(|| {
-        ledger.spend_refresh_token(text);
-        ledger.issue_refresh_token(token.grant)
-    });
-    Ok(token_reply(ledger, token.grant, rotated))
+    let uses = ledger.use_refresh_token(text);
+    if ledger.behaviour.refresh.half_of_the_uses_win && uses.is_multiple_of(2) {
+        return Err(refused());
+    }
+    let next = next_refresh_token(ledger, token.grant, text);
+    let mut reply = renewed_tokens(ledger, token.grant, next);
+    if let Some(scopes) = &ledger.behaviour.refresh.narrowed_scopes {
+        reply["scope"] = json!(scopes.to_string());
+    }
+    Ok(written(ledger, &reply))
+}
+
+/// What this provider demands of a refresh beyond RFC 6749.
+fn has_what_it_needs(
+    ledger: &Ledger,
+    grant: GrantId,
+    params: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
+    let dialect = &ledger.dialect.refresh;
+    let grant = ledger.grant_ever(grant);
+    let is_there = |(name, value): &(String, String)| params.get(name) == Some(value);
+    let scope = params.get("scope").map(|scope| ScopeSet::parse(scope, ""));
+    let redirect_uri = params.get("redirect_uri");
+    let scope_fits = !dialect.wants_scope || scope == grant.map(|grant| grant.scopes.clone());
+    let redirect_uri_fits =
+        !dialect.wants_redirect_uri || redirect_uri == grant.map(|grant| &grant.redirect_uri);
+    if dialect.params.iter().all(is_there) && scope_fits && redirect_uri_fits {
+        Ok(())
+    } else {
+        Err(Refusal("invalid_request"))
+    }
+}
+
+/// The refresh token of the reply, after what happens to the one that was used.
+fn next_refresh_token(ledger: &mut Ledger, grant: GrantId, used: &str) -> Option<String> {
+    let refreshes = ledger.count_refresh(grant);
+    match ledger.behaviour.refresh_tokens {
+        RefreshTokens::Rotated => {
+            ledger.spend_refresh_token(used);
+            Some(ledger.issue_refresh_token(grant))
+        }
+        RefreshTokens::RotatedAtTimes if refreshes.is_multiple_of(2) => {
+            ledger.spend_refresh_token(used);
+            Some(ledger.issue_refresh_token(grant))
+        }
+        RefreshTokens::Added => Some(ledger.issue_refresh_token(grant)),
+        RefreshTokens::Kept | RefreshTokens::RotatedAtTimes | RefreshTokens::NotIssued => ledger
+            .behaviour
+            .refresh
+            .repeats_token
+            .then(|| used.to_owned()),
+    }
+}
+
+/// The tokens of a refresh: fresh ones, but for the providers that make an access token of grant and second.
+fn renewed_tokens(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) -> Value {
+    let same = ledger
+        .access_token_of_this_second(grant)
+        .filter(|_| ledger.behaviour.refresh.repeats_dead_access_tokens);
+    if ledger.behaviour.refresh.ends_access_tokens || same.is_some() {
+        ledger.end_access_tokens_of(grant);
+    }
+    let mut tokens = tokens(ledger, grant, refresh_token);
+    if let Some(same) = same {
+        tokens["access_token"] = json!(same);
+    }
+    tokens
 }
 
 /// A spent refresh token came again: announced by the test or not, forgiven by the provider or not.
-fn replay(ledger: &mut Ledger, grant: GrantId) -> Result<(), Refusal> {
+fn replay(ledger: &mut Ledger, grant: GrantId, spent_at: Timestamp) -> Result<(), Refusal> {
     match ledger.behaviour.expected_replays.checked_sub(1) {
         Some(left) => ledger.behaviour.expected_replays = left,
         None => ledger.violate(Violation::RefreshTokenReused),
     }
-    if ledger.behaviour.forgives_replays {
+    let habits = &ledger.behaviour.refresh;
+    let graced = habits
+        .grace
+        .is_some_and(|grace| !ledger.is_over(Some(spent_at + grace)));
+    if ledger.behaviour.forgives_replays || graced || habits.half_of_the_uses_win {
         return Ok(());
     }
     ledger.revoke_grant(grant);
@@ -170,38 +301,38 @@ fn replay(ledger: &mut Ledger, grant: GrantId) -> Result<(), Refusal> {
 }
 
 /// RFC 6749 section 5.1.
-fn token_reply(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) -> Answer {
-    let scopes = ledger.grant_of(grant).map(|grant| grant.scopes.to_string());
+fn tokens(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) -> Value {
+    let scopes = ledger.grant_of(grant).map(|grant| grant.scopes.clone());
     let mut reply = json!({
         "access_token": ledger.issue_access_token(grant),
         "token_type": "Bearer",
-        "scope": scopes,
+        "scope": scopes.map(|scopes| ledger.scope_words(&scopes)),
     });
     if ledger.behaviour.says_lifetime {
         reply["expires_in"] = json!(ledger.behaviour.access_token_lifetime.as_secs());
     }
     if let Some(refresh_token) = refresh_token {
         reply["refresh_token"] = json!(refresh_token);
+        if let (Some(field), Some(lifetime)) = (
+            &ledger.dialect.replies.refresh_expires_in,
+            ledger.refresh_token_lifetime(),
+        ) {
+            reply[field] = json!(lifetime.as_secs());
+        }
     }
-    Answer::json(200, &reply)
+    reply
 }
 
-/// `POST /revoke`: a refresh token takes its whole family along, an access token only itself; an unknown token is
-/// no error (RFC 7009 section 2.2).
-pub(super) fn revoke(ledger: &mut Ledger, request: &Request) -> Answer {
-    if ledger.behaviour.revocation_is_down {
-        return Answer::json(503, &json!({ "error": "temporarily_unavailable" }));
+fn written(ledger: &Ledger, reply: &Value) -> Answer {
+    if !ledger.dialect.replies.form_encoded {
+        return Answer::json(200, reply);
     }
-    let params = request.params();
-    if let Err(refusal) = authenticate(ledger, request, &params) {
-        return refuse(&refusal);
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in reply.as_object().into_iter().flatten() {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        form.append_pair(name, &value);
     }
-    let Some(text) = params.get("token") else {
-        return refuse(&Refusal("invalid_request"));
-    };
-    if let Some(grant) = ledger.refresh_token(text).map(|token| token.grant) {
-        ledger.revoke_grant(grant);
-    }
-    ledger.spend_access_token(text);
-    Answer::empty(200)
+    Answer::new(200, "application/x-www-form-urlencoded", form.finish())
 }

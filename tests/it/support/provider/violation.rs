@@ -1,5 +1,7 @@
 //! What a client must never do, seen from the provider.
 
+use super::RevocationStyle;
+
 /// One thing that was wrong with a request. A provider that saw one fails its test.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Violation {
@@ -43,6 +45,14 @@ pub(crate) enum Violation {
     /// Two refreshes of one connection race; one of them will be refused.
     #[error("two requests with the same refresh token were in flight at once")]
     RefreshesOverlap,
+    /// The gateway did not speak as its provider file says.
+    #[error("{request} is no revocation of the style {style:?}")]
+    RevocationNotUnderstood {
+        /// Method and path.
+        request: String,
+        /// What the provider understands.
+        style: RevocationStyle,
+    },
     /// RFC 6749 section 2.3: one way of authentication per request.
     #[error("the client authenticated in the header and in the body of one request")]
     ClientAuthenticatedTwice,
