@@ -18,6 +18,7 @@ mod end_to_end;
 mod floors;
 mod full_disk;
 mod fuzz_corpus;
+mod kills;
 mod manifest;
 mod mcp;
 mod real_clients;
