@@ -30,7 +30,10 @@ impl Scene {
         knobs(&acme);
         let gateway = TestGateway::start(&clock, &[&acme]).await;
         let ana = gateway.person("ana").await;
-        let link = ana.call("acme_create_thing", json!({ "name": "kite" })).await.link();
+        let link = ana
+            .call("acme_create_thing", json!({ "name": "kite" }))
+            .await
+            .link();
         ana.connect(&link, &acme).await.assert_connected();
         Self { acme, gateway, ana }
     }
@@ -64,7 +67,9 @@ impl Scene {
         let requests = self.acme.token_requests();
         requests
             .iter()
-            .filter(|request| request.params().get("grant_type").map(String::as_str) == Some("refresh_token"))
+            .filter(|request| {
+                request.params().get("grant_type").map(String::as_str) == Some("refresh_token")
+            })
             .count()
     }
 
@@ -90,6 +95,10 @@ impl Scene {
 fn assert_delayed(answer: &Answer) {
     let structured = &answer.result()["structuredContent"];
     assert_eq!(structured["error"], json!("delayed"), "{:#}", answer.body);
-    assert!(structured["retry_after_seconds"].as_u64().is_some_and(|wait| wait > 0));
+    assert!(
+        structured["retry_after_seconds"]
+            .as_u64()
+            .is_some_and(|wait| wait > 0)
+    );
     assert_eq!(structured.get("connect_url"), None::<&Value>);
 }

@@ -82,7 +82,7 @@ impl Gateway {
             .ok_or(ConnectError::UnknownService)
     }
 
-    fn redirect_uri(&self, service: &Service) -> Result<url::Url, Fault> {
+    pub(super) fn redirect_uri(&self, service: &Service) -> Result<url::Url, Fault> {
         let text = self.parts.links.callback(service.id());
         url::Url::parse(&text)
             .map_err(|error| Fault::Catalogue(format!("redirect URI {text}: {error}")))

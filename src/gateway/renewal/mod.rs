@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use self::flights::Flights;
 use self::pauses::Pauses;
@@ -36,7 +37,7 @@ use crate::catalogue::RefusalKind;
 use crate::connection::{
     Connection, Credential, ExpiredReason, Status, Tombstone, TombstoneReason,
 };
-use crate::oauth;
+use crate::oauth::{self, RefreshRequest};
 use crate::store::{Record, WriteError};
 use crate::upstream;
 
@@ -120,6 +121,7 @@ struct Renewable {
     service: Service,
     ready: Arc<Ready>,
     refresh_token: Secret,
+    redirect_uri: Url,
 }
 
 /// What a step found: go on with something, or stop with an outcome.
@@ -281,12 +283,14 @@ impl Gateway {
         if let Some(wait) = pauses.left(key, endpoint, urgent, now) {
             return Ok(Err(Outcome::NotNow { wait }));
         }
+        let redirect_uri = self.redirect_uri(&service)?;
         Ok(Ok(Renewable {
             connection,
             credential,
             service,
             ready,
             refresh_token,
+            redirect_uri,
         }))
     }
 
@@ -408,6 +412,11 @@ impl Gateway {
     ) -> Result<Option<Outcome>, Fault> {
         let ready = &renewable.ready;
         let endpoint = ready.oauth.token.url.as_str();
+        let request = RefreshRequest {
+            refresh_token: &renewable.refresh_token,
+            granted: &renewable.connection.value.granted,
+            redirect_uri: &renewable.redirect_uri,
+        };
         let sent = self.parts.clock.monotonic();
         let outcome = {
             // Never closed.
@@ -416,7 +425,7 @@ impl Gateway {
                 &self.parts.egress,
                 &ready.oauth,
                 &ready.registration,
-                &renewable.refresh_token,
+                &request,
             )
             .await
         };

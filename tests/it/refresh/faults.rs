@@ -25,7 +25,11 @@ async fn a_refused_grant_ends_the_connection_at_once_and_is_asked_for_no_more() 
         }
         assert_eq!(scene.refreshes(), 1, "{body}");
         scene.acme.recovers();
-        scene.ana.connect(&ended.link(), &scene.acme).await.assert_connected();
+        scene
+            .ana
+            .connect(&ended.link(), &scene.acme)
+            .await
+            .assert_connected();
         scene.assert_works().await;
     }
 }
@@ -43,7 +47,9 @@ async fn a_token_endpoint_that_is_down_ends_nothing() {
         let scene = Scene::strict().await;
         // Still valid: served with what is there.
         scene.clock().advance(HOUR - Duration::from_secs(20));
-        scene.acme.answers_token_with(status, "application/json", body);
+        scene
+            .acme
+            .answers_token_with(status, "application/json", body);
         scene.assert_works().await;
         // Over: told to wait, not to sign in again. One attempt for each step of the back-off.
         scene.clock().advance(Duration::from_secs(20));
@@ -51,7 +57,11 @@ async fn a_token_endpoint_that_is_down_ends_nothing() {
         for _ in 0..10 {
             assert_delayed(&scene.whoami().await);
         }
-        assert!(scene.refreshes() <= before + 1, "{status}: {}", scene.refreshes());
+        assert!(
+            scene.refreshes() <= before + 1,
+            "{status}: {}",
+            scene.refreshes()
+        );
         scene.assert_card("active").await;
         for _ in 0..20 {
             scene.clock().advance(Duration::from_mins(30));
@@ -68,11 +78,14 @@ async fn a_token_endpoint_that_is_down_ends_nothing() {
 #[tokio::test]
 async fn a_provider_that_asks_to_be_left_alone_is_left_alone() {
     let scene = Scene::strict().await;
-    scene.acme.answers_token_with_retry_after(429, 600);
+    scene.acme.limits_token_requests(Duration::from_secs(600));
     scene.clock().advance(HOUR);
     let told = scene.whoami().await;
     assert_delayed(&told);
-    assert_eq!(told.result()["structuredContent"]["retry_after_seconds"], json!(600));
+    assert_eq!(
+        told.result()["structuredContent"]["retry_after_seconds"],
+        json!(600)
+    );
     scene.clock().advance(9 * MINUTE);
     assert_delayed(&scene.whoami().await);
     assert_eq!(scene.refreshes(), 1);
@@ -85,7 +98,11 @@ async fn a_provider_that_asks_to_be_left_alone_is_left_alone() {
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_once_more() {
     let scene = Scene::strict().await;
-    scene.acme.forgives_replays().expects_replays(1).loses_the_next_token_answer();
+    scene
+        .acme
+        .forgives_replays()
+        .expects_replays(1)
+        .loses_the_next_token_answer();
     scene.clock().advance(HOUR);
     scene.assert_works().await;
     assert_eq!(scene.refreshes(), 2);
@@ -106,7 +123,11 @@ async fn a_lost_answer_at_a_strict_provider_is_shown_as_what_it_is() {
         scene.do_due_work().await;
     }
     assert_eq!(scene.refreshes(), 2);
-    scene.ana.connect(&ended.link(), &scene.acme).await.assert_connected();
+    scene
+        .ana
+        .connect(&ended.link(), &scene.acme)
+        .await
+        .assert_connected();
     scene.assert_works().await;
 }
 
@@ -139,7 +160,10 @@ async fn a_token_refused_in_the_middle_is_renewed_and_the_call_repeated() {
         scene.assert_works().await;
         assert_eq!(scene.refreshes(), 1, "{status}");
         scene.acme.access_tokens_die();
-        let id = scene.ana.call("acme_delete_thing", json!({ "id": 1 })).await;
+        let id = scene
+            .ana
+            .call("acme_delete_thing", json!({ "id": 1 }))
+            .await;
         assert!(id.result()["isError"].as_bool().is_some(), "{:#}", id.body);
         assert_eq!(scene.refreshes(), 2, "{status}");
         scene.assert_card("active").await;
@@ -151,14 +175,24 @@ async fn a_token_refused_in_the_middle_is_renewed_and_the_call_repeated() {
 async fn a_call_that_is_not_idempotent_is_not_repeated_unasked() {
     let scene = Scene::strict().await;
     scene.acme.access_tokens_die();
-    let told = scene.ana.call("acme_create_thing", json!({ "name": "boat" })).await;
+    let told = scene
+        .ana
+        .call("acme_create_thing", json!({ "name": "boat" }))
+        .await;
     told.assert_failed("run the same call again");
     let posts = |scene: &Scene| {
         let requests = scene.acme.api_requests();
-        requests.iter().filter(|request| request.method == "POST").count()
+        requests
+            .iter()
+            .filter(|request| request.method == "POST")
+            .count()
     };
     assert_eq!((posts(&scene), scene.refreshes()), (1, 1));
-    scene.ana.call("acme_create_thing", json!({ "name": "boat" })).await.json();
+    scene
+        .ana
+        .call("acme_create_thing", json!({ "name": "boat" }))
+        .await
+        .json();
     assert_eq!(posts(&scene), 2);
 }
 
@@ -172,7 +206,11 @@ async fn a_new_token_that_is_refused_too_ends_the_connection() {
     assert_eq!((scene.refreshes(), scene.acme.api_requests().len()), (1, 3));
     scene.assert_card("expired").await;
     scene.acme.recovers();
-    scene.ana.connect(&ended.link(), &scene.acme).await.assert_connected();
+    scene
+        .ana
+        .connect(&ended.link(), &scene.acme)
+        .await
+        .assert_connected();
     scene.assert_works().await;
 }
 
@@ -183,7 +221,11 @@ async fn access_that_is_removed_at_the_provider_ends_with_a_link() {
     let ended = scene.whoami().await;
     ended.assert_failed("has ended");
     assert_eq!(scene.refreshes(), 1);
-    scene.ana.connect(&ended.link(), &scene.acme).await.assert_connected();
+    scene
+        .ana
+        .connect(&ended.link(), &scene.acme)
+        .await
+        .assert_connected();
     scene.assert_works().await;
 }
 

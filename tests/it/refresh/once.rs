@@ -53,13 +53,18 @@ async fn a_caller_that_goes_away_leaves_no_lease_behind() {
     let slow = scene.acme.is_slow_to_answer("/token");
     let caller = anas_caller(&scene).await;
     let gateway = scene.gateway.app().gateway().clone();
-    let impatient = tokio::spawn(async move { gateway.call_tool(&caller, "acme_whoami", &Map::new()).await });
+    let impatient =
+        tokio::spawn(async move { gateway.call_tool(&caller, "acme_whoami", &Map::new()).await });
     slow.reached_by(1).await;
     impatient.abort();
     assert!(impatient.await.unwrap_err().is_cancelled());
     drop(slow);
     scene.assert_works().await;
-    assert_eq!(scene.refreshes(), 1, "the renewal went on without its caller");
+    assert_eq!(
+        scene.refreshes(),
+        1,
+        "the renewal went on without its caller"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +74,8 @@ async fn a_gateway_that_stops_finishes_the_renewal_under_way() {
     let slow = scene.acme.is_slow_to_answer("/token");
     let caller = anas_caller(&scene).await;
     let gateway = scene.gateway.app().gateway().clone();
-    let call = tokio::spawn(async move { gateway.call_tool(&caller, "acme_whoami", &Map::new()).await });
+    let call =
+        tokio::spawn(async move { gateway.call_tool(&caller, "acme_whoami", &Map::new()).await });
     slow.reached_by(1).await;
     let restart = tokio::spawn(scene.restarted());
     drop(slow);
@@ -89,8 +95,15 @@ async fn listing_and_looking_around_never_wait_for_a_renewal() {
     assert!(tools.iter().any(|tool| tool["name"] == "acme_whoami"));
     scene.assert_card("active").await;
     let connections = scene.ana.call("attache_connections", json!({})).await;
-    assert!(connections.text().contains("ana@"), "{:#}", connections.body);
-    let connect = scene.ana.call("attache_connect", json!({ "services": ["acme"] })).await;
+    assert!(
+        connections.text().contains("ana@"),
+        "{:#}",
+        connections.body
+    );
+    let connect = scene
+        .ana
+        .call("attache_connect", json!({ "services": ["acme"] }))
+        .await;
     assert!(!connect.text().contains("/connect/"), "{:#}", connect.body);
     assert_eq!(scene.refreshes(), 0);
 }

@@ -76,7 +76,11 @@ async fn without_a_refresh_token_the_connection_ends_with_its_access_token() {
     let ended = scene.whoami().await;
     ended.assert_failed("gives nothing to renew it with");
     scene.assert_card("expired").await;
-    scene.ana.connect(&ended.link(), &scene.acme).await.assert_connected();
+    scene
+        .ana
+        .connect(&ended.link(), &scene.acme)
+        .await
+        .assert_connected();
     scene.assert_works().await;
 }
 
@@ -84,7 +88,8 @@ async fn without_a_refresh_token_the_connection_ends_with_its_access_token() {
 #[tokio::test]
 async fn a_short_lifetime_does_not_mean_a_refresh_at_every_call() {
     let scene = Scene::with(|acme| {
-        acme.rotates_refresh_tokens().access_tokens_last(Duration::from_secs(60));
+        acme.rotates_refresh_tokens()
+            .access_tokens_last(Duration::from_secs(60));
     })
     .await;
     for _ in 0..5 {

@@ -343,6 +343,14 @@ impl Ledger {
         }
     }
 
+    /// Every access token dies; the grants and their refresh tokens live on.
+    pub(super) fn spend_access_tokens(&mut self) {
+        let now = self.clock.now();
+        for token in self.access_tokens.values_mut() {
+            token.spent_at.get_or_insert(now);
+        }
+    }
+
     pub(super) fn spend_access_token(&mut self, text: &str) {
         let now = self.clock.now();
         if let Some(token) = self.access_tokens.get_mut(text) {

@@ -11,6 +11,7 @@ use super::Provider;
 use super::behaviour::RefreshTokens;
 use super::dialect::{ClientProof, DeadGrant, Requests};
 use super::http::Answer;
+use super::ledger::Ledger;
 
 impl Provider {
     // -- what becomes of the refresh token ---------------------------------------------------------------------------
@@ -184,6 +185,11 @@ impl Provider {
     /// one is revoked.
     pub(crate) fn repeats_dead_access_tokens(&self) -> &Self {
         self.with(|ledger| ledger.behaviour.refresh.repeats_dead_access_tokens = true)
+    }
+
+    /// Every access token that was issued so far is dead from now on, and its grant is not.
+    pub(crate) fn access_tokens_die(&self) -> &Self {
+        self.with(Ledger::spend_access_tokens)
     }
 
     /// The token endpoint answers every request with 429 and asks to be left alone for this long.
