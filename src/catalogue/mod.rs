@@ -50,7 +50,8 @@ pub use load::{embedded, read_directory};
 pub(crate) use nearest::nearest;
 pub use oauth::{
     ClientAuth, OAuthProfile, Pkce, RefreshEndpoint, RefreshRules, Revocation, RevocationAuth,
-    RevocationRequest, RevocationTokens, Rotation, TokenEncoding, TokenEndpoint, TokenReplyRules,
+    RevocationReach, RevocationRequest, RevocationTokens, Rotation, TokenEncoding, TokenEndpoint,
+    TokenReplyRules,
 };
 pub use problem::{Problem, Source};
 pub use provider::{Account, Provider};

@@ -208,6 +208,20 @@ pub struct RevocationRequest {
     pub confirmed_by: Option<String>,
     /// Error codes that mean that the token was dead before, besides `invalid_token`.
     pub already_dead: Vec<String>,
+    /// What a revocation takes along.
+    pub reach: RevocationReach,
+}
+
+/// What a revocation takes along. It decides whether the tokens of an earlier sign-in may be taken back while the same
+/// account is connected anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RevocationReach {
+    /// The tokens of one sign-in: another one of the same account at the same client stays.
+    Token,
+    /// Everything that the account has allowed this client: a newer sign-in dies too. What is assumed of a provider whose
+    /// file says nothing.
+    #[default]
+    Grant,
 }
 
 /// How a revocation request is authorized.

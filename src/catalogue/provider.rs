@@ -226,6 +226,13 @@ impl Provider {
         })
     }
 
+    /// The provider's own page on which a person removes the access, where the file knows it. Needs no variables: it is
+    /// there for a provider that nobody has set up any more.
+    #[must_use]
+    pub fn removal_page(&self) -> Option<&Url> {
+        self.file.oauth.revoke.manual_url()
+    }
+
     /// The cheap call that proves a credential and names the account, without any credential.
     ///
     /// # Errors
@@ -344,6 +351,7 @@ fn revocation(
                 success_statuses: request.success.clone(),
                 confirmed_by: request.confirmed_by.clone(),
                 already_dead: request.already_dead.clone(),
+                reach: request.reach,
             })
         }
     })

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::{arguments, words};
 use super::{Failure, Places, local};
-use crate::app::control::{Answer, Command, ConnectionLine, NewAgent, Refusal};
+use crate::app::control::{Answer, Command, ConnectionLine, NewAgent, ReceiptLine, Refusal};
 use crate::base::secret::for_sealing as shown_once;
 use crate::config::{Environment, Options};
 
@@ -44,7 +44,17 @@ pub(super) struct ConnectOptions {
 #[derive(Debug, Args)]
 pub(super) struct DisconnectOptions {
     /// The service, as `attache connections` names it.
-    service: String,
+    #[arg(required_unless_present = "all")]
+    service: Option<String>,
+    /// Disconnect everything of everybody, or less with --service and --person.
+    #[arg(long, conflicts_with = "service")]
+    all: bool,
+    /// With --all: to this service alone.
+    #[arg(long = "service", value_name = "SERVICE", requires = "all")]
+    of_service: Option<String>,
+    /// With --all: of this person alone, as `attache people` names them.
+    #[arg(long, requires = "all")]
+    person: Option<String>,
     #[command(flatten)]
     places: Places,
     #[command(flatten)]
@@ -116,6 +126,30 @@ enum AgentAction {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct PeopleOptions {
+    #[command(subcommand)]
+    action: Option<PeopleAction>,
+    #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Subcommand)]
+enum PeopleAction {
+    /// List everybody whom this gateway knows.
+    List,
+    /// Remove a person: disconnect and destroy everything of theirs.
+    Remove {
+        /// The person, as the list names them: identifier or name.
+        person: String,
+        /// Really do it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(super) struct OpenOptions {
     #[command(flatten)]
     places: Places,
@@ -149,6 +183,8 @@ fn connection(line: &ConnectionLine) -> String {
         "connected" => "connected",
         "expired" => "must be connected again",
         "disconnected" => "disconnected",
+        "revoking" => "disconnected, and being revoked at the service",
+        "not_offered" => "not offered any more",
         "not_connected" => "not connected",
         "not_set_up" => "not set up",
         other => other,
@@ -190,17 +226,61 @@ pub(super) fn disconnect(
     options: DisconnectOptions,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    let command = Command::Disconnect {
-        service: options.service,
+    let command = match options.service {
+        Some(service) => Command::Disconnect { service },
+        None => Command::DisconnectAll {
+            service: options.of_service,
+            person: options.person,
+        },
     };
     let answer = ask(options.places, environment, &command, options.form)?;
-    let Answer::Disconnected(sentences) = answer else {
+    let Answer::Disconnected(lines) = answer else {
         return Err(unexpected());
     };
     if options.form.json {
-        return print_json(&json!({ "disconnected": sentences }));
+        return print_json(&json!({ "disconnected": lines }));
     }
-    sentences.iter().try_for_each(|sentence| print(sentence))
+    receipts(&lines)
+}
+
+fn receipts(lines: &[ReceiptLine]) -> Result<(), Failure> {
+    lines.iter().try_for_each(|line| match &line.person {
+        Some(person) => print(&format!("{person}: {}", line.sentence)),
+        None => print(&line.sentence),
+    })
+}
+
+/// `attache people`.
+pub(super) fn people(options: PeopleOptions, environment: &Environment) -> Result<(), Failure> {
+    let command = match options.action.unwrap_or(PeopleAction::List) {
+        PeopleAction::List => Command::People,
+        PeopleAction::Remove { person, yes: true } => Command::RemovePerson { person },
+        PeopleAction::Remove { person, yes: false } => {
+            return Err(Failure::new(format!(
+                "this disconnects and destroys everything that {person} has here, and cannot be undone; if you mean it, \
+                 run `attache people remove {person} --yes`"
+            )));
+        }
+    };
+    let json = options.form.json;
+    match ask(options.places, environment, &command, options.form)? {
+        Answer::People(people) if json => print_json(&people),
+        Answer::People(people) => people.iter().try_for_each(|person| {
+            print(&format!(
+                "{}  {:<24} {} connected",
+                person.id, person.name, person.connections
+            ))
+        }),
+        Answer::PersonRemoved(departed) if json => print_json(&departed),
+        Answer::PersonRemoved(departed) => {
+            receipts(&departed.connections)?;
+            print(&format!(
+                "{} is removed, with everything of theirs.",
+                departed.name
+            ))
+        }
+        _ => Err(unexpected()),
+    }
 }
 
 /// `attache call`.

@@ -47,8 +47,10 @@ enum Command {
     Connections(ask::ConnectionsOptions),
     /// Connect a service: print the link, and open it.
     Connect(ask::ConnectOptions),
-    /// Disconnect a service.
+    /// Disconnect a service, or everything.
     Disconnect(ask::DisconnectOptions),
+    /// List the people of this gateway, and remove one with everything of theirs.
+    People(ask::PeopleOptions),
     /// Show the tools that agents see.
     Tools(ask::ToolsOptions),
     /// Call one tool.
@@ -140,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Connections(options) => ask::connections(options, &environment),
         Command::Connect(options) => ask::connect(options, &environment),
         Command::Disconnect(options) => ask::disconnect(options, &environment),
+        Command::People(options) => ask::people(options, &environment),
         Command::Tools(options) => ask::tools(options, &environment),
         Command::Call(options) => ask::call(options, &environment),
         Command::Agents(options) => ask::agents(options, &environment),

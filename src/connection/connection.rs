@@ -116,6 +116,28 @@ impl Connection {
         }
     }
 
+    /// The connection after a token turned up that a confirmed disconnect had not reached: it is being revoked again.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] unless the provider had confirmed.
+    pub fn doubt(self) -> Result<Self, IllegalTransition> {
+        match self.status {
+            Status::Revoked {
+                reason,
+                at_provider: AtProvider::Confirmed,
+            } => {
+                let since = self.since;
+                let at_provider = AtProvider::Pending;
+                let status = Status::Revoked {
+                    reason,
+                    at_provider,
+                };
+                Ok(self.into_status(status, since))
+            }
+            status => Err(illegal(status, "doubted")),
+        }
+    }
+
     fn into_status(self, status: Status, since: Timestamp) -> Self {
         Self {
             status,
@@ -174,14 +196,16 @@ mod tests {
         let expired = Status::Expired { reason: REFUSED };
         let pending = revoked(AtProvider::Pending);
         let confirmed = revoked(AtProvider::Confirmed);
-        // from, and what expiring, disconnecting and settling come to.
+        let gave_up = revoked(AtProvider::GaveUp);
+        // from, and what expiring, disconnecting, settling and doubting come to.
         let table = [
-            (Status::Active, Some(expired), Some(pending), None),
-            (expired, None, Some(pending), None),
-            (pending, None, None, Some(confirmed)),
-            (confirmed, None, None, None),
+            (Status::Active, Some(expired), Some(pending), None, None),
+            (expired, None, Some(pending), None, None),
+            (pending, None, None, Some(confirmed), None),
+            (confirmed, None, None, None, Some(pending)),
+            (gave_up, None, None, None, None),
         ];
-        for (from, expire, disconnect, settle) in table {
+        for (from, expire, disconnect, settle, doubt) in table {
             let status = |changed: Result<Connection, _>| changed.ok().map(|now| now.status);
             assert_eq!(status(connection(from).expire(REFUSED, NOW)), expire);
             assert_eq!(
@@ -190,6 +214,7 @@ mod tests {
             );
             let settled = connection(from).settle(AtProvider::Confirmed);
             assert_eq!(status(settled), settle);
+            assert_eq!(status(connection(from).doubt()), doubt);
         }
     }
 

@@ -95,6 +95,12 @@ impl Status {
         }
     }
 
+    /// Whether it was not disconnected: it works, or did until something ended it.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !matches!(self, Self::Revoked { .. })
+    }
+
     /// Whether a revocation at the provider is still under way.
     #[must_use]
     pub fn is_being_revoked(&self) -> bool {

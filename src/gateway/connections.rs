@@ -91,6 +91,23 @@ impl Gateway {
         views.sort_by_key(ServiceView::urgency);
         Ok(views)
     }
+
+    /// The person's connections whose service has left the catalogue. They cannot be used, only disconnected.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn connections_without_service(
+        &self,
+        principal: &Principal,
+    ) -> Result<Vec<Connection>, Fault> {
+        let services = self.services();
+        let mine = self.connections_of(&principal.id).await?;
+        Ok(mine
+            .into_iter()
+            .map(|record| record.value)
+            .filter(|connection| services.find(&connection.service).is_none())
+            .collect())
+    }
 }
 
 fn view(service: &Service, connection: &Connection) -> ConnectionView {

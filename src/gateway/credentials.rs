@@ -269,6 +269,7 @@ impl Gateway {
             let written = match credentials.get(&key).await? {
                 None => credentials.create(&key, new).await,
                 Some(old) => {
+                    self.bury_superseded(connection, &old.value, new).await?;
                     let next = Credential {
                         generation: old.value.generation + 1,
                         ..new.clone()
@@ -287,16 +288,6 @@ impl Gateway {
             }
         }
         Err(Fault::Contention)
-    }
-
-    /// Deletes the credential of a connection.
-    pub(super) async fn delete_credential(&self, connection: &Connection) -> Result<(), Fault> {
-        self.parts
-            .store
-            .credentials()
-            .take(&record_key(connection))
-            .await?;
-        Ok(())
     }
 
     /// Marks a connection as expired. If it was connected anew or disconnected meanwhile, that stands: it is newer.

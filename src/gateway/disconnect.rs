@@ -1,28 +1,70 @@
-//! Disconnecting: unusable here at once, then revoked at the provider, with a receipt.
+//! Disconnecting one connection: unusable here at once, then revoked at the provider, with a receipt.
+//!
+//! Owns the order of a disconnect, and what the receipt says. A receipt is read from what is stored, so it is the same
+//! whoever asks for it and whenever. How tokens come to their end is `gateway/burial.rs`.
 
+use std::time::Duration;
+
+use super::burial::{Asking, NotReady};
 use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, Service};
-use crate::base::{ConnectionId, Timestamp};
-use crate::connection::{AtProvider, Connection, RevokedReason, Status};
+use crate::base::{ConnectionId, PersonId, Timestamp};
+use crate::connection::{
+    AtProvider, Connection, RevokedReason, Status, Tombstone, TombstoneReason,
+};
 use crate::identity::Principal;
-use crate::oauth::{self, RevocationOutcome};
 use crate::store::{Record, WriteError};
 
-/// What a disconnect did.
-#[derive(Debug)]
+/// When a disconnect that is cut off is gone on with. Until then whoever began it is at it.
+const UNTIL_GONE_ON_WITH: Duration = Duration::from_mins(1);
+
+/// How it stands with a connection that was disconnected.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The service's name.
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The service's identifier.
+    pub service: String,
+    /// The service's name; its identifier where nobody knows the name any more.
     pub service_name: String,
     /// The account that is no longer reachable from here.
     pub account: String,
-    /// How it stands at the provider.
-    pub at_provider: AtProvider,
-    /// The provider's own page for removing access, where there is one.
-    pub manual_url: Option<String>,
     /// When the connection stopped being usable.
     pub disconnected: Timestamp,
-    /// The connection.
-    pub connection: ConnectionId,
+    /// Who ended it.
+    pub reason: RevokedReason,
+    /// How it stands at the provider.
+    pub at_provider: AtProvider,
+    /// What is still to come, while it is [`AtProvider::Pending`].
+    pub revoking: Option<Revoking>,
+    /// The provider's own page for removing access, where its file knows one.
+    pub manual_url: Option<String>,
+}
+
+/// A revocation under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoking {
+    /// Why it is not over.
+    pub obstacle: Obstacle,
+    /// When the access token ends by itself; none: nobody knows, or it has ended.
+    pub answers_until: Option<Timestamp>,
+    /// When it is gone on with by itself; none: within a minute.
+    pub next: Option<Timestamp>,
+    /// When the tokens are deleted in any case.
+    pub kept_until: Timestamp,
+}
+
+/// Why a revocation is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The provider has not confirmed: it is down, slow, or refuses.
+    NotConfirmed,
+    /// The provider has confirmed, and the access token still answers, or nobody could try it.
+    StillAnswers,
+    /// The service is not offered or not set up here any more, so nobody can ask its provider.
+    NotSetUp,
+    /// The service is set up with another registration than the one that the tokens were given to.
+    SetUpAnew,
 }
 
 /// Why nothing was disconnected.
@@ -41,7 +83,7 @@ impl<E: Into<Fault>> From<E> for DisconnectError {
 }
 
 impl Gateway {
-    /// One connection of a person, with its service.
+    /// One connection of a person, with its service as long as the catalogue has it.
     ///
     /// # Errors
     /// [`DisconnectError::UnknownConnection`] when it is not theirs.
@@ -49,148 +91,169 @@ impl Gateway {
         &self,
         principal: &Principal,
         id: &ConnectionId,
-    ) -> Result<(Connection, Service), DisconnectError> {
-        let record = self.own_connection(principal, id).await?;
-        let service = self.service_of(&record.value)?;
+    ) -> Result<(Connection, Option<Service>), DisconnectError> {
+        let record = self
+            .connection_at(&format!("{}/{id}", principal.id))
+            .await?;
+        let service = self.services().find(&record.value.service).cloned();
         Ok((record.value, service))
     }
 
-    /// Disconnects: first the connection becomes unusable here, then its tokens are revoked at the provider, and only
-    /// a settled revocation deletes them, since they are the only means to revoke. Repeating it tries again.
+    /// Disconnects: the connection becomes unusable here, its tokens move from the credential into a tombstone, and their
+    /// provider is asked to take them back. What it does not confirm now is tried again until it does. Repeating it tries
+    /// at once.
     ///
     /// # Errors
-    /// [`DisconnectError`]: not theirs, or a fault on our side.
+    /// [`DisconnectError`]: not theirs, or a fault on our side. What was begun is gone on with all the same.
     pub async fn disconnect(
         &self,
         principal: &Principal,
         id: &ConnectionId,
     ) -> Result<Receipt, DisconnectError> {
-        let (revoked, service) = self.make_unusable(principal, id).await?;
-        let (at_provider, manual_url) = self.revoke_at_provider(&service, &revoked).await?;
-        if at_provider != AtProvider::Pending {
-            self.settle(principal, id, at_provider).await?;
-            self.delete_credential(&revoked).await?;
-        }
-        tracing::info!(connection = %id, service = service.id(), ?at_provider, "disconnected");
-        Ok(Receipt {
-            service_name: service.provider.name().to_owned(),
-            account: revoked.account.label,
-            at_provider,
-            manual_url,
-            disconnected: revoked.since,
-            connection: id.clone(),
-        })
+        let reason = RevokedReason::DisconnectedByUser;
+        let (person, id) = (&principal.id, id);
+        self.end_use(person, id, reason).await?;
+        self.lay_to_rest(&format!("{person}/{id}"), Asking::Now)
+            .await?;
+        let receipt = self
+            .receipt(principal, id)
+            .await?
+            .ok_or(DisconnectError::UnknownConnection)?;
+        let (service, at_provider) = (&receipt.service, receipt.at_provider);
+        tracing::info!(connection = %id, service, ?at_provider, "disconnected");
+        Ok(receipt)
     }
 
-    fn service_of(&self, connection: &Connection) -> Result<Service, DisconnectError> {
-        self.known_service(&connection.service)
-            .map_err(|_| DisconnectError::UnknownConnection)
-    }
-
-    async fn own_connection(
+    /// The receipt of a connection that was disconnected; none for any other.
+    ///
+    /// # Errors
+    /// [`DisconnectError`]: not theirs, or a fault on our side.
+    pub async fn receipt(
         &self,
         principal: &Principal,
         id: &ConnectionId,
-    ) -> Result<Record<Connection>, DisconnectError> {
-        let key = format!("{}/{id}", principal.id);
+    ) -> Result<Option<Receipt>, DisconnectError> {
+        let record = self
+            .connection_at(&format!("{}/{id}", principal.id))
+            .await?;
+        Ok(self.receipt_of(&record.value).await?)
+    }
+
+    /// The local half: nothing can use the connection any more, and its tokens are in a tombstone.
+    pub(super) async fn end_use(
+        &self,
+        person: &PersonId,
+        id: &ConnectionId,
+        reason: RevokedReason,
+    ) -> Result<(), DisconnectError> {
+        let key = format!("{person}/{id}");
+        self.connection_at(&key).await?;
+        let later = self.parts.clock.now() + UNTIL_GONE_ON_WITH;
+        self.note_revocation(&key, later).await?;
+        match self.make_unusable(&key, reason).await? {
+            Some(revoked) => {
+                let reason = TombstoneReason::Disconnected;
+                self.bury_credential(&revoked, reason).await?;
+            }
+            None => self.bury_left_over(&key).await?,
+        }
+        Ok(())
+    }
+
+    /// What the receipt of a connection says; none unless it was disconnected.
+    pub(super) async fn receipt_of(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Receipt>, Fault> {
+        let Status::Revoked {
+            reason,
+            at_provider,
+        } = connection.status
+        else {
+            return Ok(None);
+        };
+        let service = self.services().find(&connection.service).cloned();
+        let provider = service.as_ref().map(|service| &service.provider);
+        let name = provider.map_or(connection.service.as_str(), |provider| provider.name());
+        let page = provider.and_then(|provider| provider.removal_page());
+        let revoking = match at_provider {
+            AtProvider::Pending => Some(self.revoking(connection).await?),
+            AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => None,
+        };
+        Ok(Some(Receipt {
+            connection: connection.id.clone(),
+            service: connection.service.clone(),
+            service_name: name.to_owned(),
+            account: connection.account.label.clone(),
+            disconnected: connection.since,
+            reason,
+            at_provider,
+            revoking,
+            manual_url: page.map(ToString::to_string),
+        }))
+    }
+
+    async fn revoking(&self, connection: &Connection) -> Result<Revoking, Fault> {
+        let now = self.parts.clock.now();
+        let key = format!("{}/{}", connection.person, connection.id);
+        let mut tombstones = Vec::new();
+        for record in self.tombstones_at(&key).await? {
+            tombstones.push(record.value);
+        }
+        let obstacle = match tombstones
+            .first()
+            .map(|tombstone| self.ready_for(tombstone))
+        {
+            Some(Err(NotReady::NotSetUp)) => Obstacle::NotSetUp,
+            Some(Err(NotReady::SetUpAnew)) => Obstacle::SetUpAnew,
+            Some(Ok(_)) if tombstones.iter().all(|tombstone| tombstone.confirmed) => {
+                Obstacle::StillAnswers
+            }
+            Some(Ok(_)) | None => Obstacle::NotConfirmed,
+        };
+        let ends = tombstones
+            .iter()
+            .filter_map(|tombstone| tombstone.access_expires);
+        let buried = tombstones.iter().map(|tombstone| tombstone.buried).max();
+        Ok(Revoking {
+            obstacle,
+            answers_until: ends.max().filter(|end| *end > now),
+            next: tombstones
+                .iter()
+                .filter_map(|tombstone| tombstone.next)
+                .min(),
+            kept_until: buried.unwrap_or(connection.since) + Tombstone::KEPT,
+        })
+    }
+
+    async fn connection_at(&self, key: &str) -> Result<Record<Connection>, DisconnectError> {
         self.parts
             .store
             .connections()
-            .get(&key)
+            .get(key)
             .await?
             .ok_or(DisconnectError::UnknownConnection)
     }
 
+    /// None: it was disconnected before.
     async fn make_unusable(
         &self,
-        principal: &Principal,
-        id: &ConnectionId,
-    ) -> Result<(Connection, Service), DisconnectError> {
-        let reason = RevokedReason::DisconnectedByUser;
+        key: &str,
+        reason: RevokedReason,
+    ) -> Result<Option<Connection>, DisconnectError> {
+        let connections = self.parts.store.connections();
         for _ in 0..ATTEMPTS {
-            let record = self.own_connection(principal, id).await?;
-            let service = self.service_of(&record.value)?;
+            let record = self.connection_at(key).await?;
             let now = self.parts.clock.now();
             let Ok(revoked) = record.value.clone().disconnect(reason, now) else {
-                return Ok((record.value, service));
+                return Ok(None);
             };
-            match self
-                .parts
-                .store
-                .connections()
-                .replace(&record, &revoked)
-                .await
-            {
-                Ok(_) => return Ok((revoked, service)),
+            match connections.replace(&record, &revoked).await {
+                Ok(_) => return Ok(Some(revoked)),
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(DisconnectError::Fault(Fault::Contention))
-    }
-
-    /// Revokes the tokens where they came from. Anything but a clear answer leaves the revocation pending.
-    async fn revoke_at_provider(
-        &self,
-        service: &Service,
-        connection: &Connection,
-    ) -> Result<(AtProvider, Option<String>), Fault> {
-        let Some(credential) = self.credential(connection).await? else {
-            let Status::Revoked { at_provider, .. } = connection.status else {
-                return Ok((AtProvider::Pending, None));
-            };
-            return Ok((at_provider, None));
-        };
-        let Some(ready) = service
-            .ready()
-            .filter(|ready| ready.authority() == connection.granted_by)
-        else {
-            tracing::warn!(connection = %connection.id, "not revoked: the service's registration has changed");
-            return Ok((AtProvider::Pending, None));
-        };
-        let (access, refresh) = (
-            Some(&credential.value.access_token),
-            credential.value.refresh_token.as_ref(),
-        );
-        match oauth::revoke(
-            &self.parts.egress,
-            &ready.oauth,
-            &ready.registration,
-            access,
-            refresh,
-        )
-        .await
-        {
-            Ok(RevocationOutcome::Confirmed) => Ok((AtProvider::Confirmed, None)),
-            Ok(RevocationOutcome::Unsupported { manual_url }) => {
-                Ok((AtProvider::Unsupported, manual_url.map(String::from)))
-            }
-            Err(error) => {
-                tracing::warn!(connection = %connection.id, %error, "the provider did not confirm a revocation");
-                Ok((AtProvider::Pending, None))
-            }
-        }
-    }
-
-    async fn settle(
-        &self,
-        principal: &Principal,
-        id: &ConnectionId,
-        at_provider: AtProvider,
-    ) -> Result<(), DisconnectError> {
-        let record = self.own_connection(principal, id).await?;
-        let Ok(settled) = record.value.clone().settle(at_provider) else {
-            return Ok(());
-        };
-        match self
-            .parts
-            .store
-            .connections()
-            .replace(&record, &settled)
-            .await
-        {
-            Ok(_) | Err(WriteError::Conflict) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }

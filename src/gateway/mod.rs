@@ -7,11 +7,14 @@ mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
+mod burial;
 mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod departure;
 mod disconnect;
+mod disconnect_all;
 mod drill;
 mod fault;
 mod links;
@@ -30,7 +33,9 @@ pub use call::CallError;
 pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
-pub use disconnect::{DisconnectError, Receipt};
+pub use departure::{Departure, PersonLine, RemovePersonError};
+pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
+pub use disconnect_all::{Ended, EndedAll};
 pub use drill::{Actor, Drill, DrillReport, DrillStep};
 pub use fault::Fault;
 pub use links::Links;
@@ -62,6 +67,7 @@ struct Parts {
     random: Random,
     open_tickets: tickets::OpenTickets,
     arrivals: arrivals::Arrivals,
+    resting_providers: burial::RestingProviders,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
@@ -92,6 +98,7 @@ impl Gateway {
             random,
             open_tickets: tickets::OpenTickets::default(),
             arrivals: arrivals::Arrivals::default(),
+            resting_providers: burial::RestingProviders::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,

@@ -105,6 +105,12 @@ impl OpenTickets {
         });
     }
 
+    /// `person` is gone, and nothing is handed out for them any more.
+    pub(super) fn forget(&self, person: &PersonId) {
+        let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|asker, _| asker.person != *person);
+    }
+
     /// The person has opened the link of this ticket, or has put it down again.
     pub(super) fn mark(&self, digest: &str, opened: bool) {
         let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use futures::{StreamExt, stream};
 
+use super::burial::Asking;
 use super::{Fault, Gateway};
 use crate::store::DueNote;
 
@@ -15,12 +16,18 @@ use crate::store::DueNote;
 pub(super) enum Task {
     /// The credential at this key may have to be renewed.
     Renew(String),
+    /// The connection at this key may be revoked, and not proven dead.
+    Revoke(String),
+    /// The person may have been removed, and have left something behind.
+    Forget(String),
 }
 
 impl Task {
     fn parse(text: &str) -> Option<Self> {
         match text.split_once('/')? {
             ("renew", key) => Some(Self::Renew(key.to_owned())),
+            ("revoke", key) => Some(Self::Revoke(key.to_owned())),
+            ("forget", person) => Some(Self::Forget(person.to_owned())),
             _ => None,
         }
     }
@@ -30,6 +37,8 @@ impl fmt::Display for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Renew(key) => write!(formatter, "renew/{key}"),
+            Self::Revoke(key) => write!(formatter, "revoke/{key}"),
+            Self::Forget(person) => write!(formatter, "forget/{person}"),
         }
     }
 }
@@ -54,6 +63,8 @@ impl Gateway {
     async fn follow(&self, note: DueNote) {
         let done = match Task::parse(&note.task) {
             Some(Task::Renew(key)) => self.renew_if_due(&key).await,
+            Some(Task::Revoke(key)) => self.go_on_revoking(&key, Asking::InTurn).await,
+            Some(Task::Forget(person)) => self.forget_if_removed(&person).await,
             None => {
                 tracing::warn!(task = note.task, "nobody knows this task any more");
                 Ok(())

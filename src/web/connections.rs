@@ -13,7 +13,7 @@ use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{AtProvider, ExpiredReason, Status};
+use crate::connection::{AtProvider, Connection, ExpiredReason, RevokedReason, Status};
 use crate::gateway::{ConnectionView, Service, ServiceView};
 
 /// `?q=`.
@@ -38,17 +38,32 @@ pub(super) async fn page(
         Ok(views) => views,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
     };
+    let orphans = match web
+        .gateway
+        .connections_without_service(&signed_in.principal)
+        .await
+    {
+        Ok(orphans) => orphans,
+        Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
+    };
     let query = filter.q;
+    let wanted = query.trim().to_lowercase();
     let now = web.gateway.clock().now();
     let page = ConnectionsPage {
         layout: layout(Some(&signed_in)),
         notice: None,
-        total: views.len(),
+        total: views.len() + orphans.len(),
         active: views.iter().filter(|view| is_active(view)).count(),
         cards: views
             .iter()
             .filter(|view| matches(view, &query))
             .flat_map(|view| cards(view, now))
+            .chain(
+                orphans
+                    .iter()
+                    .filter(|orphan| orphan.service.contains(&wanted))
+                    .map(|orphan| card_without_service(orphan, now)),
+            )
             .collect(),
         query: query.into(),
     };
@@ -150,24 +165,28 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
             Action::Reconnect(connect.clone()),
             Some(expired_sentence(reason).into()),
         ),
-        Status::Revoked { at_provider, .. } => (
-            CardStatus::Revoked,
+        Status::Revoked {
+            reason,
+            at_provider,
+        } => (
+            revoked_status(at_provider),
             Action::ConnectAgain(connect.clone()),
-            revoked_sentence(at_provider).map(Into::into),
+            Some(revoked_sentence(reason, at_provider).into()),
         ),
     };
-    let still_pending = matches!(
-        connection.status,
-        Status::Revoked {
-            at_provider: AtProvider::Pending,
-            ..
-        }
-    );
-    let offers_disconnect = matches!(connection.status, Status::Expired { .. }) || still_pending;
-    let action = if service.ready().is_some() {
-        action
+    let is_active = connection.is_active();
+    // What cannot be connected here any more can still be disconnected.
+    let (action, has_disconnect) = match service.ready() {
+        Some(_) => (action, !is_active),
+        None => (Action::Nothing, true),
+    };
+    let reason = if is_active && service.ready().is_none() {
+        Some(
+            "It is not set up here any more, so agents cannot use it. You can still disconnect it."
+                .into(),
+        )
     } else {
-        Action::Nothing
+        reason
     };
     let mut card = ServiceCard::new(service.id(), service.provider.name(), status, action);
     card.reason = reason;
@@ -178,7 +197,7 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.permissions = permissions(service, &connection.granted);
     card.missing = permissions(service, &shown.missing);
     card.allow_more = (connection.is_active() && !shown.missing.is_empty()).then_some(connect);
-    card.disconnect = offers_disconnect.then_some(disconnect);
+    card.disconnect = has_disconnect.then_some(disconnect);
     card
 }
 
@@ -198,11 +217,47 @@ fn expired_sentence(reason: ExpiredReason) -> String {
     format!("{} Reconnect to go on.", reason.sentence())
 }
 
-fn revoked_sentence(at_provider: AtProvider) -> Option<&'static str> {
+fn revoked_status(at_provider: AtProvider) -> CardStatus {
     match at_provider {
-        AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => None,
-        AtProvider::Pending => Some(
-            "You disconnected it, and agents cannot use it. The service has not confirmed it yet.",
-        ),
+        AtProvider::Pending => CardStatus::Revoking,
+        AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => CardStatus::Revoked,
     }
+}
+
+fn revoked_sentence(reason: RevokedReason, at_provider: AtProvider) -> String {
+    let who = match reason {
+        RevokedReason::DisconnectedByUser => "You disconnected it.",
+        RevokedReason::DisconnectedByAdmin => "An administrator disconnected it.",
+    };
+    let rest = match at_provider {
+        AtProvider::Confirmed => "Agents cannot use it until you connect it again.",
+        AtProvider::Pending => {
+            "Agents cannot use it any more, and the service is being told to end the access."
+        }
+        AtProvider::Unsupported | AtProvider::GaveUp => {
+            "Agents cannot use it any more. The receipt says what is left to do at the service."
+        }
+    };
+    format!("{who} {rest}")
+}
+
+/// A connection whose service has left the catalogue. It can still be disconnected.
+fn card_without_service(connection: &Connection, now: Timestamp) -> ServiceCard {
+    let (status, reason) = match connection.status {
+        Status::Active | Status::Expired { .. } => (
+            CardStatus::Expired,
+            "This gateway does not offer it any more, so agents cannot use it. You can still disconnect it.".to_owned(),
+        ),
+        Status::Revoked { reason, at_provider } => {
+            (revoked_status(at_provider), revoked_sentence(reason, at_provider))
+        }
+    };
+    let name = connection.service.as_str();
+    let mut card = ServiceCard::new(name, name, status, Action::Nothing);
+    card.reason = Some(reason.into());
+    card.connection = Some(connection.id.as_str().into());
+    card.account = Some(connection.account.label.as_str().into());
+    card.since = Some(When::new(connection.since, now));
+    card.disconnect = Some(format!("/connections/{}/disconnect", connection.id));
+    card
 }

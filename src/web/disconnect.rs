@@ -5,16 +5,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::pages::{
-    AtProvider as Shown, DisconnectPage, DisconnectedPage, Problem, WebAddress, When,
+    AtProvider as Shown, DisconnectPage, DisconnectedPage, Obstacle as ShownObstacle, Problem,
+    Revoking as ShownRevoking, WebAddress, When,
 };
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::ConnectionId;
 use crate::catalogue::Revocation;
-use crate::connection::AtProvider;
-use crate::gateway::{DisconnectError, Receipt, SignedIn};
+use crate::connection::{AtProvider, RevokedReason};
+use crate::gateway::{DisconnectError, Obstacle, Receipt, Revoking, SignedIn};
 
-/// `GET /connections/{connection}/disconnect`: names the effect and asks.
+/// `GET /connections/{connection}/disconnect`: names the effect and asks; once it was done, shows the receipt.
 pub(super) async fn page(
     State(web): State<Web>,
     Viewer(signed_in): Viewer,
@@ -27,13 +28,23 @@ pub(super) async fn page(
         Ok(found) => found,
         Err(error) => return refused(&web, &signed_in, error),
     };
-    let revocation = service.ready().map(|ready| &ready.oauth.revocation);
+    match web.gateway.receipt(&signed_in.principal, &id).await {
+        Ok(None) => {}
+        Ok(Some(receipt)) => {
+            let page = receipt_page(&web, &signed_in, receipt);
+            return render::html(&web, StatusCode::OK, &page);
+        }
+        Err(error) => return refused(&web, &signed_in, error),
+    }
+    let provider = service.as_ref().map(|service| &service.provider);
+    let ready = service.as_ref().and_then(|service| service.ready());
+    let name = provider.map_or(connection.service.as_str(), |provider| provider.name());
     let page = DisconnectPage {
         layout: layout(Some(&signed_in)),
-        service: service.provider.name().into(),
+        service: name.into(),
         account: Some(connection.account.label.into()),
-        tools: service.provider.tools().len(),
-        revocation: match revocation {
+        tools: provider.map_or(0, |provider| provider.tools().len()),
+        revocation: match ready.map(|ready| &ready.oauth.revocation) {
             Some(Revocation::Unsupported { manual_url }) => super::pages::Revocation::Unsupported(
                 manual_url
                     .as_ref()
@@ -70,19 +81,39 @@ fn receipt_page(web: &Web, signed_in: &SignedIn, receipt: Receipt) -> Disconnect
         .manual_url
         .as_deref()
         .and_then(|url| WebAddress::parse(url).ok());
+    let now = web.gateway.clock().now();
+    let at_provider = match (receipt.at_provider, receipt.revoking) {
+        (AtProvider::Confirmed, _) => Shown::Confirmed,
+        (AtProvider::Unsupported, _) => Shown::Unsupported(manual),
+        (AtProvider::Pending, Some(revoking)) => Shown::Pending(ShownRevoking {
+            obstacle: obstacle(&revoking),
+            answers_until: revoking.answers_until.map(|end| When::new(end, now)),
+            next: revoking
+                .next
+                .filter(|next| *next > now)
+                .map(|next| When::new(next, now)),
+            kept_until: When::new(revoking.kept_until, now),
+            page: manual,
+            retry: format!("/connections/{}/disconnect", receipt.connection),
+        }),
+        (AtProvider::GaveUp | AtProvider::Pending, _) => Shown::GaveUp(manual),
+    };
     DisconnectedPage {
         layout: layout(Some(signed_in)),
         service: receipt.service_name.into(),
         account: Some(receipt.account.into()),
-        at_provider: match receipt.at_provider {
-            AtProvider::Confirmed => Shown::Confirmed,
-            AtProvider::Unsupported => Shown::Unsupported(manual),
-            AtProvider::GaveUp => Shown::GaveUp(manual),
-            AtProvider::Pending => Shown::Pending {
-                retry: format!("/connections/{}/disconnect", receipt.connection),
-            },
-        },
-        at: When::new(receipt.disconnected, web.gateway.clock().now()),
+        by_admin: receipt.reason == RevokedReason::DisconnectedByAdmin,
+        at_provider,
+        at: When::new(receipt.disconnected, now),
+    }
+}
+
+fn obstacle(revoking: &Revoking) -> ShownObstacle {
+    match revoking.obstacle {
+        Obstacle::NotConfirmed => ShownObstacle::NotConfirmed,
+        Obstacle::StillAnswers => ShownObstacle::StillAnswers,
+        Obstacle::NotSetUp => ShownObstacle::NotSetUp,
+        Obstacle::SetUpAnew => ShownObstacle::SetUpAnew,
     }
 }
 

@@ -26,9 +26,14 @@ impl Scene {
     /// The provider as `knobs` make it.
     async fn with(knobs: impl FnOnce(&Provider)) -> Self {
         let clock = clock();
-        let acme = Provider::start(&clock);
+        Self::with_clocks(&clock, &clock, knobs).await
+    }
+
+    /// The same, where gateway and provider go by clocks of their own.
+    async fn with_clocks(clock: &Clock, theirs: &Clock, knobs: impl FnOnce(&Provider)) -> Self {
+        let acme = Provider::start(theirs);
         knobs(&acme);
-        let gateway = TestGateway::start(&clock, &[&acme]).await;
+        let gateway = TestGateway::start(clock, &[&acme]).await;
         let ana = gateway.person("ana").await;
         let link = ana
             .call("acme_create_thing", json!({ "name": "kite" }))
@@ -56,6 +61,13 @@ impl Scene {
 
     async fn assert_works(&self) {
         assert_eq!(self.whoami().await.json()["name"], "ana");
+    }
+
+    /// Ana connects again, with the link that a call gives her now.
+    async fn reconnect(&self) {
+        let link = self.whoami().await.link();
+        self.ana.connect(&link, &self.acme).await.assert_connected();
+        self.assert_works().await;
     }
 
     async fn assert_card(&self, status: &str) {

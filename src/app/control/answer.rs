@@ -15,8 +15,12 @@ pub enum Answer {
     Connections(Vec<ConnectionLine>),
     /// A link for the browser.
     Link(String),
-    /// What a disconnect did, one sentence for each connection.
-    Disconnected(Vec<String>),
+    /// What a disconnect did, one line for each connection.
+    Disconnected(Vec<ReceiptLine>),
+    /// To [`Command::People`](super::Command::People).
+    People(Vec<PersonRow>),
+    /// A person was removed.
+    PersonRemoved(Departed),
     /// A tool's result.
     Output {
         /// What the model would read.
@@ -54,7 +58,8 @@ pub struct ConnectionLine {
     pub service: String,
     /// Its name.
     pub name: String,
-    /// `connected`, `expired`, `disconnected`, `not_connected` or `not_set_up`.
+    /// `connected`, `expired`, `disconnected`, `revoking` (disconnected, and not proven dead at the provider yet),
+    /// `not_connected`, `not_set_up`, or `not_offered` (connected, and its provider file is gone).
     pub status: String,
     /// The account that is connected, or was.
     pub account: Option<String>,
@@ -62,6 +67,55 @@ pub struct ConnectionLine {
     pub since: Option<String>,
     /// Scopes that tools need and that were not granted.
     pub missing_scopes: Vec<String>,
+}
+
+/// What became of one connection that was to be ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptLine {
+    /// Whose it was; none: of whoever gave the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The connection's identifier.
+    pub connection: String,
+    /// The service's identifier.
+    pub service: String,
+    /// The account that was connected.
+    pub account: String,
+    /// `confirmed`, `pending`, `unsupported` or `gave_up`: how it stands at the provider. `failed`: it may still be
+    /// connected.
+    pub at_provider: String,
+    /// When the access token ends by itself, as RFC 3339, where it may still answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers_until: Option<String>,
+    /// The provider's own page for removing access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manual_url: Option<String>,
+    /// All of it in words.
+    pub sentence: String,
+}
+
+/// One person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRow {
+    /// Their identifier.
+    pub id: String,
+    /// What they are called.
+    pub name: String,
+    /// Who vouches for them.
+    pub issuer: String,
+    /// How many connections they have that are not disconnected.
+    pub connections: usize,
+}
+
+/// A person who was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departed {
+    /// What they were called.
+    pub name: String,
+    /// How many records of theirs were destroyed, besides their own.
+    pub records: usize,
+    /// Their connections.
+    pub connections: Vec<ReceiptLine>,
 }
 
 /// One tool.

@@ -21,6 +21,20 @@ pub enum Command {
         /// The service's identifier.
         service: String,
     },
+    /// Every connection is ended, whoever's it is.
+    DisconnectAll {
+        /// To this service alone.
+        service: Option<String>,
+        /// Of this person alone: identifier or name.
+        person: Option<String>,
+    },
+    /// Everybody whom the gateway knows.
+    People,
+    /// A person is removed with everything of theirs.
+    RemovePerson {
+        /// Identifier or name.
+        person: String,
+    },
     /// One tool is called.
     Call {
         /// The tool's name.
@@ -70,6 +84,9 @@ impl Command {
             Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
             Self::Connections
             | Self::Disconnect { .. }
+            | Self::DisconnectAll { .. }
+            | Self::People
+            | Self::RemovePerson { .. }
             | Self::Tools { .. }
             | Self::Agents
             | Self::AddAgent { .. }

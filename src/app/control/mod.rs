@@ -11,11 +11,12 @@
 //! | `reach` | the other side: connecting, and one command |
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
-//! | `command`, `answer`, `run` | what can be asked, what comes back, and how it is done |
+//! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 
 mod answer;
 mod command;
 mod context_bill;
+mod endings;
 mod hello;
 mod listen;
 mod locks;
@@ -24,15 +25,15 @@ mod run;
 mod start;
 
 pub use answer::{
-    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, NewAgent, Refusal, RefusalKind,
-    ToolLine,
+    AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
+    ReceiptLine, Refusal, RefusalKind, ToolLine,
 };
 pub use command::{Command, Word};
+pub(super) use endings::sentence;
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
 pub use listen::ControlError;
 pub(super) use listen::{ControlSocket, Offered};
 pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};
 pub use reach::ReachError;
 pub use run::run;
-pub(super) use run::sentence;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};

@@ -4,13 +4,12 @@ use serde_json::{Map, Value};
 
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
+    endings,
 };
 use crate::base::AgentId;
 use crate::catalogue::Tool;
-use crate::connection::{AtProvider, Connection, Status};
-use crate::gateway::{
-    CallError, ConnectError, DisconnectError, Fault, Gateway, Receipt, Service, ServiceView,
-};
+use crate::connection::{Connection, Status};
+use crate::gateway::{CallError, ConnectError, Fault, Gateway, Service, ServiceView};
 use crate::identity::{Agent, Caller};
 
 /// Who asks for a connection, on the page of the link, when the person typed the command.
@@ -21,7 +20,13 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
     let done = match command {
         Command::Connections => connections(gateway, owner).await,
         Command::Connect { service } => return connect(gateway, owner, &service).await,
-        Command::Disconnect { service } => disconnect(gateway, owner, &service).await,
+        Command::Disconnect { service } => endings::disconnect(gateway, owner, &service).await,
+        Command::DisconnectAll { service, person } => {
+            let (person, service) = (person.as_deref(), service.as_deref());
+            endings::disconnect_all(gateway, owner, person, service).await
+        }
+        Command::People => endings::people(gateway).await,
+        Command::RemovePerson { person } => endings::remove_person(gateway, owner, &person).await,
         Command::Call {
             tool,
             arguments,
@@ -58,7 +63,38 @@ fn failed(fault: &Fault) -> Answer {
 
 async fn connections(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fault> {
     let views = gateway.connections(&owner.principal).await?;
-    Ok(Answer::Connections(views.iter().flat_map(lines).collect()))
+    let orphans = gateway
+        .connections_without_service(&owner.principal)
+        .await?;
+    let lines = views.iter().flat_map(lines);
+    Ok(Answer::Connections(
+        lines
+            .chain(orphans.iter().map(line_without_service))
+            .collect(),
+    ))
+}
+
+/// A connection whose service has left the catalogue.
+fn line_without_service(connection: &Connection) -> ConnectionLine {
+    ConnectionLine {
+        service: connection.service.clone(),
+        name: connection.service.clone(),
+        status: match connection.status {
+            Status::Active | Status::Expired { .. } => "not_offered".to_owned(),
+            revoked @ Status::Revoked { .. } => status_word(&revoked).to_owned(),
+        },
+        account: Some(connection.account.label.clone()),
+        since: Some(connection.since.to_string()),
+        missing_scopes: Vec::new(),
+    }
+}
+
+fn status_word(status: &Status) -> &'static str {
+    if status.is_being_revoked() {
+        "revoking"
+    } else {
+        status.word()
+    }
 }
 
 fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
@@ -82,7 +118,7 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         account: Some(found.connection.account.label.clone()),
         since: Some(found.connection.since.to_string()),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
-        ..line(found.connection.status.word())
+        ..line(status_word(&found.connection.status))
     });
     connected.collect()
 }
@@ -107,7 +143,7 @@ async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {
     }
 }
 
-fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
+pub(super) fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
     let services = gateway.services();
     let known: Vec<_> = services.iter().map(Service::id).collect();
     Answer::refused(
@@ -117,63 +153,6 @@ fn unknown_service(gateway: &Gateway, service: &str) -> Answer {
             known.join(", ")
         ),
     )
-}
-
-async fn disconnect(gateway: &Gateway, owner: &Caller, service: &str) -> Result<Answer, Fault> {
-    if gateway.services().find(service).is_none() {
-        return Ok(unknown_service(gateway, service));
-    }
-    let mut done = Vec::new();
-    for view in gateway.connections(&owner.principal).await? {
-        if view.service.id() != service {
-            continue;
-        }
-        for found in view
-            .connections
-            .iter()
-            .filter(|found| needs_it(&found.connection))
-        {
-            let id = &found.connection.id;
-            match gateway.disconnect(&owner.principal, id).await {
-                Ok(receipt) => done.push(sentence(&receipt)),
-                Err(DisconnectError::Fault(fault)) => return Err(fault),
-                // Gone in the meantime: what was wanted.
-                Err(DisconnectError::UnknownConnection) => {}
-            }
-        }
-    }
-    if done.is_empty() {
-        let sentence = format!("{service} is not connected, so there is nothing to disconnect");
-        return Ok(Answer::refused(RefusalKind::Failed, sentence));
-    }
-    Ok(Answer::Disconnected(done))
-}
-
-/// Whether there is anything to end, here or at the provider.
-fn needs_it(connection: &Connection) -> bool {
-    match connection.status {
-        Status::Active | Status::Expired { .. } => true,
-        Status::Revoked { at_provider, .. } => at_provider == AtProvider::Pending,
-    }
-}
-
-/// What a disconnect did, for the person at the terminal.
-pub(in crate::app) fn sentence(receipt: &Receipt) -> String {
-    let (name, account) = (&receipt.service_name, &receipt.account);
-    let at_provider = match (receipt.at_provider, &receipt.manual_url) {
-        (AtProvider::Confirmed, _) => format!("{name} has confirmed that the access is revoked."),
-        (AtProvider::Pending, _) => {
-            format!("{name} has not confirmed it yet; run the same command again to try once more.")
-        }
-        (AtProvider::Unsupported, Some(url)) => {
-            format!("{name} cannot be told so: remove the access there, at {url}.")
-        }
-        (AtProvider::GaveUp, _) => {
-            format!("{name} never confirmed it: look there whether the access is gone.")
-        }
-        (AtProvider::Unsupported, None) => format!("{name} has no way to be told so."),
-    };
-    format!("{name} is disconnected as {account}. {at_provider}")
 }
 
 async fn call(

@@ -42,12 +42,8 @@ fn links(file: &ParsedFile) -> Vec<(&'static str, &Url)> {
     links.extend(provider.docs.as_ref().map(|url| ("docs", url)));
     links.extend(provider.setup.url.as_ref().map(|url| ("setup.url", url)));
     links.extend(provider.setup.docs.as_ref().map(|url| ("setup.docs", url)));
-    if let RevokeFile::Unsupported {
-        manual_url: Some(url),
-    } = &provider.oauth.revoke
-    {
-        links.push(("oauth.revoke.manual_url", url));
-    }
+    let removal_page = provider.oauth.revoke.manual_url();
+    links.extend(removal_page.map(|url| ("oauth.revoke.manual_url", url)));
     links
 }
 

@@ -11,7 +11,8 @@ use super::token_reply::TokenReplyFile;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RevocationAuth, RevocationTokens, ScopeImplications, ScopeSet, TokenEncoding,
+    ClientAuth, Pkce, RevocationAuth, RevocationReach, RevocationTokens, ScopeImplications,
+    ScopeSet, TokenEncoding,
 };
 
 /// `[oauth]`.
@@ -76,6 +77,16 @@ pub(crate) enum RevokeFile {
     Request(Box<RevokeRequestFile>),
 }
 
+impl RevokeFile {
+    /// The provider's own page on which a person removes the access.
+    pub(crate) fn manual_url(&self) -> Option<&Url> {
+        match self {
+            Self::Unsupported { manual_url } => manual_url.as_ref(),
+            Self::Request(request) => request.manual_url.as_ref(),
+        }
+    }
+}
+
 /// The request of `[oauth.revoke]`.
 #[derive(Clone, Debug)]
 pub(crate) struct RevokeRequestFile {
@@ -91,6 +102,8 @@ pub(crate) struct RevokeRequestFile {
     pub(crate) success: Vec<u16>,
     pub(crate) confirmed_by: Option<String>,
     pub(crate) already_dead: Vec<String>,
+    pub(crate) reach: RevocationReach,
+    pub(crate) manual_url: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +128,7 @@ struct RevokeKeys {
     confirmed_by: Option<String>,
     #[serde(default)]
     already_dead: Vec<String>,
+    reach: Option<RevocationReachFile>,
 }
 
 impl TryFrom<RevokeKeys> for RevokeFile {
@@ -135,9 +149,6 @@ impl TryFrom<RevokeKeys> for RevokeFile {
                 );
             }
         };
-        if keys.manual_url.is_some() {
-            return Err("`manual_url` belongs to `unsupported = true`");
-        }
         Ok(Self::Request(Box::new(RevokeRequestFile {
             method,
             url,
@@ -166,6 +177,12 @@ impl TryFrom<RevokeKeys> for RevokeFile {
             success: keys.success,
             confirmed_by: keys.confirmed_by,
             already_dead: keys.already_dead,
+            reach: match keys.reach {
+                Some(RevocationReachFile::Token) => RevocationReach::Token,
+                Some(RevocationReachFile::Grant) => RevocationReach::Grant,
+                None => RevocationReach::default(),
+            },
+            manual_url: keys.manual_url,
         })))
     }
 }
@@ -215,6 +232,13 @@ enum RevocationAuthFile {
     ClientBasic,
     Bearer,
     None,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RevocationReachFile {
+    Token,
+    Grant,
 }
 
 #[derive(Deserialize)]

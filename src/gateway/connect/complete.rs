@@ -6,7 +6,10 @@ use super::callback::{error_code, read_code};
 use super::{CallbackParameters, ConnectError};
 use crate::base::{ConnectionId, PersonId, Secret};
 use crate::catalogue::{Account, ScopeSet};
-use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Status};
+use crate::connection::{
+    AuthorizationRequest, ConnectTicket, Connection, Credential, Status, Tombstone, TombstoneReason,
+};
+use crate::gateway::burial::Asking;
 use crate::gateway::credentials::record_key;
 use crate::gateway::fault::ATTEMPTS;
 use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
@@ -75,12 +78,41 @@ impl Gateway {
             .map_err(|_| ConnectError::WrongIssuer)?;
         let code = read_code(service, parameters)?;
         let reply = self.exchange(service, ready, request, &code).await?;
-        match self.keep(service, ready, request, &reply).await {
-            Ok(completed) => Ok(completed),
-            Err(error) => {
+        let kept_safe = match self.bury_in_advance(self.tombstone(request, &reply)).await {
+            Ok(key) => key,
+            Err(fault) => {
                 self.give_back(service, ready, &reply).await;
-                Err(error)
+                return Err(fault.into());
             }
+        };
+        let completed = self.keep(service, ready, request, &reply).await;
+        // Left undone it is done by the note that is due: tokens that are in use are never revoked.
+        let cleared = match &completed {
+            Ok(_) => self.exhume(&kept_safe).await,
+            Err(_) => self.lay_to_rest(&kept_safe, Asking::Now).await,
+        };
+        if let Err(fault) = cleared {
+            tracing::error!(%fault, "what was kept safe during a sign-in could not be cleared away");
+        }
+        completed
+    }
+
+    /// The tokens of a reply, before it is known which connection they belong to.
+    fn tombstone(&self, request: &AuthorizationRequest, reply: &TokenReply) -> Tombstone {
+        let now = self.parts.clock.now();
+        Tombstone {
+            person: request.person.clone(),
+            connection: ConnectionId::new(&self.parts.random),
+            service: request.service.clone(),
+            granted_by: request.sent_to.clone(),
+            access_token: Some(reply.access_token.clone()),
+            refresh_token: reply.refresh_token.clone(),
+            access_expires: reply.expires_in.map(|lifetime| now + lifetime),
+            reason: TombstoneReason::Superseded,
+            buried: now,
+            attempts: 0,
+            next: None,
+            confirmed: false,
         }
     }
 
@@ -242,6 +274,7 @@ impl Gateway {
             if let Some(same) = &same {
                 new.id = same.value.id.clone();
             }
+            self.note_unfinished(&new).await?;
             self.put_credential(&new, credential).await?;
             let written = match &same {
                 Some(old) => connections.replace(old, &new).await,
@@ -308,7 +341,8 @@ impl Gateway {
             .collect())
     }
 
-    /// A token that could not be kept is taken back at the provider: one that was received is never just dropped.
+    /// A token that could not even be written down is taken back at the provider: one that was received is never just
+    /// dropped.
     async fn give_back(&self, service: &Service, ready: &Arc<Ready>, reply: &TokenReply) {
         let (access, refresh) = (Some(&reply.access_token), reply.refresh_token.as_ref());
         let revoked = oauth::revoke(

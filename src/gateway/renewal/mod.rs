@@ -227,7 +227,7 @@ impl Gateway {
                 Ok(announced) => announced,
                 Err(outcome) => return Ok(self.rest(key, outcome)),
             };
-            if let Some(outcome) = self.ask(key, &renewable, announced, stale).await? {
+            if let Some(outcome) = self.request(key, &renewable, announced, stale).await? {
                 return Ok(outcome);
             }
         }
@@ -403,7 +403,7 @@ impl Gateway {
     }
 
     /// Sends the announced request, and does what its answer means. None: look again.
-    async fn ask(
+    async fn request(
         &self,
         key: &str,
         renewable: &Renewable,
@@ -534,7 +534,13 @@ impl Gateway {
                     .as_ref()
                     .is_some_and(|now| now.value.access_token == next.access_token);
                 if !is_kept {
-                    self.bury_what_came_too_late(&connection, &next).await?;
+                    let reason = match current {
+                        Some(_) => TombstoneReason::Superseded,
+                        None => TombstoneReason::Disconnected,
+                    };
+                    let now = self.parts.clock.now();
+                    let late = Tombstone::of(&connection, &next, reason, now);
+                    self.bury(late).await?;
                 }
                 Ok(match current {
                     Some(current) => Outcome::Newer(Arc::new(current.value)),
@@ -555,27 +561,6 @@ impl Gateway {
                 Err(error.into())
             }
         }
-    }
-
-    async fn bury_what_came_too_late(
-        &self,
-        connection: &Connection,
-        late: &Credential,
-    ) -> Result<(), Fault> {
-        let tombstone = Tombstone {
-            person: connection.person.clone(),
-            connection: connection.id.clone(),
-            service: connection.service.clone(),
-            granted_by: connection.granted_by.clone(),
-            access_token: Some(late.access_token.clone()),
-            refresh_token: late.refresh_token.clone(),
-            access_expires: late.expires,
-            reason: TombstoneReason::Superseded,
-            buried: self.parts.clock.now(),
-            attempts: 0,
-            confirmed: false,
-        };
-        self.bury(&tombstone).await
     }
 
     /// A provider that issues the very token that it has just refused has not renewed anything: the token counts as over

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::catalogue::TokenEncoding;
+use crate::catalogue::{RevocationReach, TokenEncoding};
 use crate::oauth::fake_provider::{FakeProvider, registration};
 
 /// RFC 7009 as it stands.
@@ -22,6 +22,7 @@ fn standard(provider: &FakeProvider) -> RevocationRequest {
         success_statuses: Vec::new(),
         confirmed_by: None,
         already_dead: Vec::new(),
+        reach: RevocationReach::Token,
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Status {
     Expired,
     /// Disconnected by hand.
     Revoked,
+    /// Disconnected by hand, and not proven dead at the service yet.
+    Revoking,
     /// Never connected.
     NotConnected,
     /// An agent or the person began to connect, and the person has still to agree at the service.
@@ -30,6 +32,7 @@ impl Status {
             Self::Active => "active",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Revoking => "revoking",
             Self::NotConnected => "not_connected",
             Self::Waiting => "waiting",
             Self::NotSetUp => "not_set_up",
@@ -43,6 +46,7 @@ impl Status {
             Self::Active => "Active",
             Self::Expired => "Expired",
             Self::Revoked => "Revoked",
+            Self::Revoking => "Revoking",
             Self::NotConnected => "Not connected",
             Self::Waiting => "Waiting for you",
             Self::NotSetUp => "Not set up",
@@ -57,6 +61,9 @@ impl Status {
             Self::Revoked => {
                 "You disconnected it. Agents cannot use it until you connect it again."
             }
+            Self::Revoking => {
+                "Agents cannot use it any more. The service has still to end the access."
+            }
             Self::NotConnected => "Connect your account, and your agents can use it for you.",
             Self::Waiting => "It has been started, and waits for you to agree at the service.",
             Self::NotSetUp => "Your administrator has to set it up before anyone can connect it.",
@@ -68,7 +75,7 @@ impl Status {
         match self {
             Self::Active => "Connected",
             Self::Expired => "Expired",
-            Self::Revoked => "Disconnected",
+            Self::Revoked | Self::Revoking => "Disconnected",
             Self::NotConnected | Self::NotSetUp => "Added",
             Self::Waiting => "Started",
         }
@@ -131,7 +138,7 @@ pub struct ServiceCard {
     /// The main thing to do.
     pub action: Action,
     /// The path of the page that disconnects, for a connection whose main action is another: someone who lost access
-    /// can still disconnect.
+    /// can still disconnect. Once that was done, the page of its receipt.
     pub disconnect: Option<String>,
     /// For [`Status::NotSetUp`].
     pub set_up: Option<SetUpHelp>,
@@ -170,6 +177,11 @@ impl ServiceCard {
             Some(reason) => reason.as_str(),
             None => self.status.sentence(),
         }
+    }
+
+    /// Whether [`ServiceCard::disconnect`] leads to a receipt.
+    pub(super) const fn has_receipt(&self) -> bool {
+        matches!(self.status, Status::Revoked | Status::Revoking)
     }
 
     /// Whether the permissions were granted, rather than will be asked for.
@@ -253,12 +265,20 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             account: Some("ana@atlas.example".into()),
             since: ago(9 * 86_400),
             tools: sample_tools(),
+            disconnect: Some("/connections/con_atlas/disconnect".to_owned()),
             ..ServiceCard::new(
                 "atlas",
                 "Atlas Docs",
                 Status::Revoked,
                 Action::ConnectAgain("/services/atlas/connect".to_owned()),
             )
+        },
+        ServiceCard {
+            connection: Some("con_foundry".into()),
+            account: Some("ana@foundry.example".into()),
+            since: ago(180),
+            disconnect: Some("/connections/con_foundry/disconnect".to_owned()),
+            ..ServiceCard::new("foundry", "Foundry CI", Status::Revoking, Action::Nothing)
         },
         ServiceCard {
             tools: sample_tools(),

@@ -125,6 +125,7 @@ mod tests {
             ("ledgerly", Status::Expired),
             ("courier", Status::Active),
             ("atlas", Status::Revoked),
+            ("foundry", Status::Revoking),
             ("orchard", Status::NotConnected),
             ("mosaic", Status::NotSetUp),
         ] {

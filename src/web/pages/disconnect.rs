@@ -63,15 +63,42 @@ impl DisconnectPage {
 pub enum AtProvider {
     /// The provider has ended the access.
     Confirmed,
-    /// The provider could not be reached, or has not confirmed yet.
-    Pending {
-        /// The path that tries again: a POST.
-        retry: String,
-    },
+    /// It is not over.
+    Pending(Revoking),
     /// The provider has no way to be told.
     Unsupported(Option<WebAddress>),
     /// Attache has stopped trying.
     GaveUp(Option<WebAddress>),
+}
+
+/// A revocation that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoking {
+    /// Why it is not.
+    pub obstacle: Obstacle,
+    /// When the old access ends by itself, where that is known.
+    pub answers_until: Option<When>,
+    /// When Attache tries again by itself.
+    pub next: Option<When>,
+    /// When the sealed copy of the sign-in is deleted in any case.
+    pub kept_until: When,
+    /// The provider's own page for ending access.
+    pub page: Option<WebAddress>,
+    /// The path that tries again: a POST.
+    pub retry: String,
+}
+
+/// Why a revocation is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The provider has not confirmed.
+    NotConfirmed,
+    /// The provider has confirmed, and nobody has seen it refuse the old access.
+    StillAnswers,
+    /// The service is not set up here any more.
+    NotSetUp,
+    /// The service is set up with another registration.
+    SetUpAnew,
 }
 
 /// The receipt.
@@ -84,6 +111,8 @@ pub struct DisconnectedPage {
     pub service: Label,
     /// The account at the service.
     pub account: Option<Label>,
+    /// An administrator ended it, not the person.
+    pub by_admin: bool,
     /// How it stands at the provider.
     pub at_provider: AtProvider,
     /// When the connection stopped working and was deleted here.
@@ -98,6 +127,7 @@ impl DisconnectedPage {
             layout: Layout::sample(),
             service: "Courier".into(),
             account: Some("ana in Harbour Works".into()),
+            by_admin: false,
             at_provider: AtProvider::Confirmed,
             at: moment(0),
         }
@@ -107,11 +137,40 @@ impl DisconnectedPage {
     #[must_use]
     pub fn sample_pending() -> Self {
         Self {
-            at_provider: AtProvider::Pending {
-                retry: "/connections/con_courier/revoke".to_owned(),
-            },
+            at_provider: AtProvider::Pending(Revoking {
+                obstacle: Obstacle::NotConfirmed,
+                answers_until: None,
+                next: Some(moment(60)),
+                kept_until: moment(30 * 86_400),
+                page: provider_page(),
+                retry: "/connections/con_courier/disconnect".to_owned(),
+            }),
             ..Self::sample()
         }
+    }
+
+    /// The provider has confirmed, and still lets the old access in.
+    #[must_use]
+    pub fn sample_still_answers() -> Self {
+        Self::sample_with(Obstacle::StillAnswers, Some(moment(3_600)))
+    }
+
+    /// An administrator ended it, and the service is not set up any more.
+    #[must_use]
+    pub fn sample_not_set_up() -> Self {
+        Self {
+            by_admin: true,
+            ..Self::sample_with(Obstacle::NotSetUp, None)
+        }
+    }
+
+    fn sample_with(obstacle: Obstacle, answers_until: Option<When>) -> Self {
+        let mut sample = Self::sample_pending();
+        if let AtProvider::Pending(revoking) = &mut sample.at_provider {
+            revoking.obstacle = obstacle;
+            revoking.answers_until = answers_until;
+        }
+        sample
     }
 
     /// The provider cannot be told.
@@ -166,6 +225,12 @@ mod tests {
         assert!(confirmed.contains("datetime=\"2026-11-23T06:23:20Z\""));
         let pending = DisconnectedPage::sample_pending().render().unwrap();
         assert!(pending.contains("data-at-provider=\"pending\"") && pending.contains("Try again"));
+        assert!(pending.contains("has not confirmed") && !pending.contains("has ended"));
+        assert!(pending.contains("until <time datetime=\"2026-12-23T06:23:20Z\""));
+        let answers = DisconnectedPage::sample_still_answers().render().unwrap();
+        assert!(answers.contains("datetime=\"2026-11-23T07:23:20Z\""));
+        let gone = DisconnectedPage::sample_not_set_up().render().unwrap();
+        assert!(gone.contains("not set up here any more") && gone.contains("administrator"));
         for (page, mark) in [
             (DisconnectedPage::sample_unsupported(), "unsupported"),
             (DisconnectedPage::sample_gave_up(), "gave_up"),

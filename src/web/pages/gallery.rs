@@ -45,6 +45,14 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         "disconnected-unsupported",
         &DisconnectedPage::sample_unsupported(),
     )?;
+    add(
+        "disconnected-still-answers",
+        &DisconnectedPage::sample_still_answers(),
+    )?;
+    add(
+        "disconnected-not-set-up",
+        &DisconnectedPage::sample_not_set_up(),
+    )?;
     add("disconnected-gave-up", &DisconnectedPage::sample_gave_up())?;
     add("sign-in", &SignInPage::sample())?;
     add("sign-in-demo", &SignInPage::sample_demo())?;

@@ -36,7 +36,9 @@ pub use connect::{ConnectPage, ContinuePage};
 pub use connected::{ConnectedPage, NextStep};
 pub use connections::{ConnectionsPage, Notice, Tone};
 pub use details::{Permission, ToolLine};
-pub use disconnect::{AtProvider, DisconnectPage, DisconnectedPage, Revocation};
+pub use disconnect::{
+    AtProvider, DisconnectPage, DisconnectedPage, Obstacle, Revocation, Revoking,
+};
 pub use error::{ErrorPage, WayOut};
 pub use gallery::gallery;
 pub use label::Label;

@@ -188,7 +188,7 @@ impl House {
             );
             return match self.card().await.as_str() {
                 "expired" => Standing::ExpiredShown,
-                "revoked" | "not_connected" | "waiting" => Standing::NotConnected,
+                "revoked" | "revoking" | "not_connected" | "waiting" => Standing::NotConnected,
                 other => panic!("the agent got a link and the page says {other}"),
             };
         }

@@ -54,7 +54,6 @@ impl Stops {
             match call {
                 None => self.figures.count("calls that found nobody"),
                 Some(answer) => {
-                    eprintln!("{:#}", answer.body);
                     answer.json();
                     self.figures.count("calls that got their result");
                 }

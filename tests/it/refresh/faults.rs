@@ -25,12 +25,7 @@ async fn a_refused_grant_ends_the_connection_at_once_and_is_asked_for_no_more() 
         }
         assert_eq!(scene.refreshes(), 1, "{body}");
         scene.acme.recovers();
-        scene
-            .ana
-            .connect(&ended.link(), &scene.acme)
-            .await
-            .assert_connected();
-        scene.assert_works().await;
+        scene.reconnect().await;
     }
 }
 
@@ -123,12 +118,7 @@ async fn a_lost_answer_at_a_strict_provider_is_shown_as_what_it_is() {
         scene.do_due_work().await;
     }
     assert_eq!(scene.refreshes(), 2);
-    scene
-        .ana
-        .connect(&ended.link(), &scene.acme)
-        .await
-        .assert_connected();
-    scene.assert_works().await;
+    scene.reconnect().await;
 }
 
 /// Before a replay that could end everything, the old access token is tried; while it works there is no hurry.
@@ -206,12 +196,7 @@ async fn a_new_token_that_is_refused_too_ends_the_connection() {
     assert_eq!((scene.refreshes(), scene.acme.api_requests().len()), (1, 3));
     scene.assert_card("expired").await;
     scene.acme.recovers();
-    scene
-        .ana
-        .connect(&ended.link(), &scene.acme)
-        .await
-        .assert_connected();
-    scene.assert_works().await;
+    scene.reconnect().await;
 }
 
 #[tokio::test]
@@ -221,12 +206,7 @@ async fn access_that_is_removed_at_the_provider_ends_with_a_link() {
     let ended = scene.whoami().await;
     ended.assert_failed("has ended");
     assert_eq!(scene.refreshes(), 1);
-    scene
-        .ana
-        .connect(&ended.link(), &scene.acme)
-        .await
-        .assert_connected();
-    scene.assert_works().await;
+    scene.reconnect().await;
 }
 
 #[tokio::test]
