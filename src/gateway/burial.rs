@@ -91,18 +91,20 @@ impl RestingProviders {
 
 impl Gateway {
     /// Takes tokens that could not be kept, to have them revoked: those of a renewal whose connection was disconnected or
-    /// replaced meanwhile. A connection that counted as revoked is being revoked again.
-    pub(super) async fn bury(&self, tombstone: Tombstone) -> Result<(), Fault> {
+    /// replaced meanwhile. A disconnected connection waits for them too, and is being revoked again if it was settled.
+    pub(super) async fn bury(&self, mut tombstone: Tombstone) -> Result<(), Fault> {
         if tombstone.is_empty() {
             return Ok(());
         }
         let key = format!("{}/{}", tombstone.person, tombstone.connection);
+        let connection = self.parts.store.connections().get(&key).await?;
+        let is_disconnected = connection.is_some_and(|found| !found.value.status.is_connected());
+        if is_disconnected {
+            tombstone.reason = TombstoneReason::Disconnected;
+        }
         self.note_revocation(&key, self.parts.clock.now()).await?;
         self.create_tombstone(&key, &tombstone).await?;
-        if tombstone.reason == TombstoneReason::Disconnected {
-            self.change_connection(&key, Connection::doubt).await?;
-        }
-        Ok(())
+        self.change_connection(&key, Connection::doubt).await
     }
 
     /// Buries what `new` is about to replace, as far as it can be revoked without harm to `new`. Must be done before it is
@@ -274,6 +276,11 @@ impl Gateway {
                 Err(error) => return Err(error.into()),
             }
         }
+        if next.is_none() && !self.tombstones_at(key).await?.is_empty() {
+            // One came while the others were seen off.
+            self.note_revocation(key, self.parts.clock.now()).await?;
+            self.change_connection(key, Connection::doubt).await?;
+        }
         Ok(())
     }
 
@@ -309,11 +316,12 @@ impl Gateway {
         if reach(&ready) == RevocationReach::Grant && self.is_connected_anew(&tombstone).await? {
             return Ok(Fate::InUse);
         }
-        self.ask(record, tombstone, &service, &ready, asking).await
+        self.ask_provider(record, tombstone, &service, &ready, asking)
+            .await
     }
 
     /// Asks the provider to take the tokens back, and then makes sure that it did.
-    async fn ask(
+    async fn ask_provider(
         &self,
         record: &Record<Tombstone>,
         mut tombstone: Tombstone,

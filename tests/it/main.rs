@@ -21,6 +21,7 @@ mod fuzz_corpus;
 mod kills;
 mod manifest;
 mod mcp;
+mod model;
 mod real_clients;
 mod refresh;
 mod reply_policy;

@@ -1,5 +1,6 @@
 //! What the tests stand on: the outside world, played by parts that can be told how to behave.
 
+pub(crate) mod bare;
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod conformance_suite;

@@ -191,6 +191,11 @@ impl Provider {
         self.with(|ledger| ledger.behaviour.expected_replays = count)
     }
 
+    /// One more answer may have been lost.
+    pub(crate) fn expects_one_more_replay(&self) -> &Self {
+        self.with(|ledger| ledger.behaviour.expected_replays += 1)
+    }
+
     /// Access tokens issued from now on live this long; an hour otherwise.
     pub(crate) fn access_tokens_last(&self, lifetime: Duration) -> &Self {
         self.with(|ledger| ledger.behaviour.access_token_lifetime = lifetime)
