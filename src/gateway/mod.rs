@@ -36,7 +36,7 @@ pub use credentials::MissingReason;
 pub use departure::{Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
-pub use drill::{Actor, Drill, DrillReport, DrillStep};
+pub use drill::{Actor, Drill, DrillReport, DrillStep, RehearsalError};
 pub use fault::Fault;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};

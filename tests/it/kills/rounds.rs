@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attache::base::Random;
-use attache::sandbox::{Counters, Endpoint, Fault, Order, Whose};
+use attache::sandbox::{self, Counters, Endpoint, Fault, Order, Whose};
 use futures::future::join_all;
 
 use super::figures::Figures;
@@ -55,6 +55,8 @@ pub(super) struct Rounds {
     kills: usize,
     /// How many more disconnects are left to the gateway to finish.
     waits: usize,
+    /// The number of the last request at the Sandbox before the round.
+    last_seen: u64,
 }
 
 impl Doing {
@@ -105,6 +107,7 @@ impl Rounds {
             usual: [Duration::ZERO; 3],
             kills: 0,
             waits,
+            last_seen: 0,
         };
         for (at, doing) in Doing::ALL.into_iter().enumerate() {
             rounds.prepare(doing).await;
@@ -125,6 +128,12 @@ impl Rounds {
         self.prepare(doing).await;
         let before = self.house.counters();
         let moment = self.moment(self.usual[at]);
+        self.last_seen = self
+            .house
+            .control()
+            .seen()
+            .last()
+            .map_or(0, |seen| seen.number);
         let seen = self.cut(doing, moment, &before).await;
         let when_killed = self.house.counters();
         self.house.order(Order::Heal).await;
@@ -283,6 +292,12 @@ impl Rounds {
         }
     }
 
+    fn seen_in_this_round(&self) -> Vec<sandbox::Seen> {
+        let mut seen = self.house.control().seen();
+        seen.retain(|one| one.number > self.last_seen);
+        seen
+    }
+
     /// A disconnect that was cut in the middle: the Sandbox had heard of it; or the gateway goes on with it by itself,
     /// within two minutes, for which there is time a few times only; or the person presses the button once more.
     async fn see_the_disconnect_through(&mut self) {
@@ -291,7 +306,12 @@ impl Rounds {
                 .count("disconnects cut after the Sandbox had revoked");
         } else if self.waits > 0 {
             self.waits -= 1;
-            assert!(self.house.is_revoked().await, "it was never finished");
+            assert!(
+                self.house.is_revoked().await,
+                "it was never finished: the page says {}, the Sandbox saw {:#?}",
+                self.house.card().await,
+                self.seen_in_this_round()
+            );
             self.figures
                 .count("disconnects cut, and finished by the gateway itself");
         } else {

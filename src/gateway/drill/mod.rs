@@ -3,6 +3,9 @@
 //! Owns the closed list of faults and the report of a drill. A drill on a real connection is a rehearsal: it feeds the
 //! fault into the decisions that the gateway itself takes, and neither sends nor changes anything.
 
+mod rehearsal;
+
+pub use rehearsal::RehearsalError;
 use serde::{Deserialize, Serialize};
 
 /// A fault to practise.
