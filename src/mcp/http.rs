@@ -38,12 +38,13 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
     let (gateway, stop) = (surface.gateway(), &surface.parts.stop);
     let sse = sse::Sessions::new(gateway.random().clone(), stop.clone());
     let answering = watch::Sender::default();
+    let over = after_the_last_answer(stop.clone(), &answering);
     let names = Names::new(&authorities, gateway.links().origin());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(authorities)
         .with_allowed_origins([gateway.links().origin().to_owned()])
-        .with_cancellation_token(after_the_last_answer(stop.clone(), &answering));
+        .with_cancellation_token(over.clone());
     let handlers = surface.clone();
     let service = StreamableHttpService::new(
         move || Ok(Server::for_requests(handlers.clone())),
@@ -57,6 +58,7 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
         names,
         owners: Arc::default(),
         answering,
+        over,
     };
     let legacy = if surface.settings().legacy_sse {
         sse::router(door.clone(), sse, surface.clone())
@@ -80,6 +82,19 @@ pub(super) struct Door {
     owners: Arc<Mutex<HashMap<String, Owner>>>,
     /// How many requests wait for the beginning of their answer, which is all of it where it is JSON.
     answering: watch::Sender<usize>,
+    /// Nothing is answered any more.
+    over: CancellationToken,
+}
+
+/// For a request that comes when we end: nothing of it was done.
+fn ending() -> Response {
+    let sentence = "This gateway is ending. Nothing was done: send the request again in a moment.";
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        [(header::RETRY_AFTER, "2")],
+        sentence,
+    )
+        .into_response()
 }
 
 /// Cancelled once somebody says stop and every request that was under way then has its answer: rmcp cuts off with it
@@ -107,6 +122,11 @@ struct Owner {
 /// Lets a request in with its caller, or answers why not. A session belongs to the agent that began it: to everyone
 /// else it does not exist.
 async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let answering = door.answering.clone();
+    let under_way = UnderWay::begin(&answering);
+    if door.over.is_cancelled() {
+        return ending();
+    }
     if let Err(foreign) = door.names.check(request.headers()) {
         return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
@@ -144,10 +164,8 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         Err(refusal) => return refusal,
     };
     let was_json = is_json(request.headers());
-    let response = {
-        let _under_way = UnderWay::begin(&door.answering);
-        next.run(request).await
-    };
+    let response = next.run(request).await;
+    drop(under_way);
     if was_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         return no_message();
     }

@@ -397,3 +397,150 @@ fn unavailable(status: u16, retry_after: Option<Duration>) -> TokenError {
         retry_after,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ConnectionId, PersonId, Random};
+    use crate::catalogue::{Account, ScopeSet};
+    use crate::connection::GrantedBy;
+
+    const NOON: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn connection(status: Status) -> Connection {
+        let random = Random::seeded(3);
+        serde_json::from_value(serde_json::json!({
+            "id": ConnectionId::new(&random),
+            "person": PersonId::new(&random),
+            "service": "acme",
+            "account": Account { id: "1".into(), label: "ana".into() },
+            "granted_by": GrantedBy {
+                issuer: None,
+                token_endpoint: "https://acme.example/token".into(),
+                client_id: "c".into(),
+            },
+            "requested": ScopeSet::default(),
+            "granted": ScopeSet::default(),
+            "status": status,
+            "since": NOON,
+        }))
+        .unwrap()
+    }
+
+    fn credential(refresh_token: bool) -> Credential {
+        Credential {
+            access_token: Secret::new("a1"),
+            refresh_token: refresh_token.then(|| Secret::new("r1")),
+            obtained: NOON,
+            expires: Some(NOON + Duration::from_hours(1)),
+            refresh_expires: None,
+            generation: 1,
+            intent: None,
+        }
+    }
+
+    const STRICT: RefreshRules = RefreshRules {
+        supported: true,
+        rotates: Rotation::Always,
+        single_use: true,
+        reuse_grace: None,
+        ends_access_token: false,
+        idle_ttl: None,
+        absolute_ttl: None,
+    };
+
+    fn rehearse(
+        drill: Drill,
+        rules: &RefreshRules,
+        status: Status,
+        credential: Option<Credential>,
+    ) -> DrillReport {
+        let (connection, revocation) = (
+            connection(status),
+            Revocation::Unsupported { manual_url: None },
+        );
+        let scene = Scene {
+            service: "Acme",
+            person: "Ana",
+            connection: &connection,
+            rules,
+            revocation: &revocation,
+            now: NOON,
+        };
+        scene.rehearse(drill, credential)
+    }
+
+    fn after(drill: Drill, rules: &RefreshRules, refresh_token: bool) -> String {
+        let credential = Some(credential(refresh_token));
+        rehearse(drill, rules, Status::Active, credential).after
+    }
+
+    #[test]
+    fn the_rules_of_the_provider_decide_what_a_fault_comes_to() {
+        let grace = RefreshRules {
+            reuse_grace: Some(Duration::from_mins(1)),
+            ..STRICT
+        };
+        let lenient = RefreshRules {
+            single_use: false,
+            ..STRICT
+        };
+        let none = RefreshRules {
+            supported: false,
+            ..STRICT
+        };
+        let table = [
+            (Drill::Expire, "connected"),
+            (Drill::Rotate, "connected"),
+            (Drill::Revoke, "expired"),
+            (Drill::Unavailable, "connected"),
+            (Drill::Slow, "connected"),
+            (Drill::Throttled, "connected"),
+            (Drill::LostAnswer, "expired"),
+            (Drill::InvalidGrant, "expired"),
+            (Drill::RevocationDown, "disconnected"),
+        ];
+        for (drill, expected) in table {
+            assert_eq!(after(drill, &STRICT, true), expected, "{drill:?}");
+            let without = if drill == Drill::RevocationDown {
+                "disconnected"
+            } else {
+                "expired"
+            };
+            assert_eq!(after(drill, &STRICT, false), without, "{drill:?}");
+            assert_eq!(after(drill, &none, true), without, "{drill:?}");
+        }
+        assert_eq!(after(Drill::LostAnswer, &grace, true), "connected");
+        assert_eq!(after(Drill::LostAnswer, &lenient, true), "connected");
+    }
+
+    #[test]
+    fn a_token_that_was_sent_twice_is_not_sent_a_third_time() {
+        let twice = credential(true)
+            .announce("x", &STRICT, NOON)
+            .and_then(|once| once.announce("x", &STRICT, NOON))
+            .unwrap();
+        let report = rehearse(Drill::Expire, &STRICT, Status::Active, Some(twice));
+        let steps: Vec<_> = report.steps.iter().map(|step| step.what.as_str()).collect();
+        assert!(
+            steps.iter().any(|step| step.starts_with("sends nothing")),
+            "{steps:#?}"
+        );
+        let told = "A renewal was cut off";
+        assert!(steps.iter().any(|step| step.contains(told)), "{steps:#?}");
+        assert_eq!(report.after, "expired");
+    }
+
+    #[test]
+    fn what_has_ended_already_stays_so() {
+        let reason = ExpiredReason::RefreshTokenTooOld;
+        let expired = Status::Expired { reason };
+        let report = rehearse(Drill::Unavailable, &STRICT, expired, None);
+        assert_eq!(
+            (report.before.as_str(), report.after.as_str()),
+            ("expired", "expired")
+        );
+        assert!(report.steps[0].what.contains(reason.sentence()));
+        assert!(!report.for_real && report.mends.contains("Ana"));
+    }
+}

@@ -54,6 +54,7 @@ impl Stops {
             match call {
                 None => self.figures.count("calls that found nobody"),
                 Some(answer) => {
+                    assert!(answer.body.is_object(), "no answer: {:#}", answer.body);
                     answer.json();
                     self.figures.count("calls that got their result");
                 }
