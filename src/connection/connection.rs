@@ -29,6 +29,9 @@ pub struct Connection {
     pub status: Status,
     /// Since when it stands so.
     pub since: Timestamp,
+    /// How many times the person connected it.
+    #[serde(default)]
+    pub connects: u32,
 }
 
 /// Who granted a connection, and to which client registration.
@@ -51,6 +54,13 @@ pub struct IllegalTransition {
 }
 
 impl Connection {
+    /// The generation of its first credential: above all those of the times that it was connected before, so that what
+    /// was begun with one of them is known as late.
+    #[must_use]
+    pub fn first_generation(&self) -> u64 {
+        (u64::from(self.connects) << 32) + 1
+    }
+
     /// Whether calls may use it.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -175,6 +185,7 @@ mod tests {
             requested: ScopeSet::default(),
             granted: ScopeSet::default(),
             status,
+            connects: 1,
             since: Timestamp::from_unix(0),
         }
     }

@@ -164,6 +164,9 @@ impl Gateway {
         };
         let left = self.remaining(&record_key(&connection.value), &credential.value);
         let is_over = left.is_some_and(|left| left.is_zero());
+        if is_over && *granted_by != now {
+            return Err(Unusable::Missing(MissingReason::AuthorityChanged));
+        }
         if is_over && credential.value.refresh_token.is_none() {
             let reason = ExpiredReason::RefreshTokenMissing;
             self.expire(connection, reason).await?;
@@ -189,7 +192,7 @@ impl Gateway {
         }
         match self.renew(key, &stale).await? {
             Outcome::Newer(newer) => Ok(Credential::clone(&newer)),
-            Outcome::NotNow { .. } if !left.is_zero() => Ok(credential),
+            Outcome::NotNow { .. } | Outcome::OtherAuthority if !left.is_zero() => Ok(credential),
             other => Err(not_renewed(&other)),
         }
     }
@@ -267,11 +270,17 @@ impl Gateway {
         self.note_next_renewal(&key, new).await?;
         for _ in 0..ATTEMPTS {
             let written = match credentials.get(&key).await? {
-                None => credentials.create(&key, new).await,
+                None => {
+                    let first = Credential {
+                        generation: connection.first_generation(),
+                        ..new.clone()
+                    };
+                    credentials.create(&key, &first).await
+                }
                 Some(old) => {
                     self.bury_superseded(connection, &old.value, new).await?;
                     let next = Credential {
-                        generation: old.value.generation + 1,
+                        generation: connection.first_generation().max(old.value.generation + 1),
                         ..new.clone()
                     };
                     credentials.replace(&old, &next).await
@@ -324,6 +333,7 @@ fn not_renewed(outcome: &Outcome) -> Unusable {
     match outcome {
         Outcome::Ended(reason) => Unusable::Missing(MissingReason::Expired(*reason)),
         Outcome::NotNow { wait } => Unusable::Delayed(*wait),
+        Outcome::OtherAuthority => Unusable::Missing(MissingReason::AuthorityChanged),
         Outcome::Gone | Outcome::Newer(_) => Unusable::Missing(MissingReason::Disconnected),
     }
 }

@@ -22,6 +22,7 @@ mod kills;
 mod manifest;
 mod mcp;
 mod model;
+mod provider_kinds;
 mod real_clients;
 mod refresh;
 mod reply_policy;

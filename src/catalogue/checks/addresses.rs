@@ -11,8 +11,8 @@ use crate::catalogue::url_template::{HostTemplate, Scheme, UrlTemplate};
 
 /// The only host that may be reached without TLS: a service on this machine.
 const LOOPBACK: &str = "localhost";
-/// Filled in by the `oauth` floor, never declared.
-const CLIENT_ID: &str = "client_id";
+/// Filled in by the `oauth` floor when it revokes, never declared.
+const FILLED_IN: [&str; 2] = ["client_id", "token"];
 
 /// Every address that requests are sent to.
 fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
@@ -29,6 +29,8 @@ fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
             .as_ref()
             .map(|issuer| ("oauth.issuer", issuer)),
     );
+    let refresh = provider.oauth.refresh.url.as_ref();
+    addresses.extend(refresh.map(|url| ("oauth.refresh.url", url)));
     if let RevokeFile::Request(request) = &provider.oauth.revoke {
         addresses.push(("oauth.revoke", &request.url));
     }
@@ -178,8 +180,8 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
         for (place, address) in addresses(file) {
             for variable in address.variables() {
                 used.insert(variable);
-                let is_client_id = variable == CLIENT_ID && place == "oauth.revoke";
-                if !declared.contains_key(variable) && !is_client_id {
+                let is_filled_in = FILLED_IN.contains(&variable) && place == "oauth.revoke";
+                if !declared.contains_key(variable) && !is_filled_in {
                     report.add(
                         file,
                         place,
@@ -194,11 +196,11 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
         }
         for name in declared.keys() {
             let place = format!("variables.{name}");
-            if name == CLIENT_ID {
+            if FILLED_IN.contains(&name.as_str()) {
                 report.add(
                     file,
                     place,
-                    "`client_id` is filled in by the gateway",
+                    format!("`{name}` is filled in by the gateway"),
                     "choose another name",
                 );
             } else if !used.contains(name.as_str()) {

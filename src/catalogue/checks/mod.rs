@@ -4,6 +4,7 @@
 //! pattern, an unknown transform, a hint that is missing) is already refused while the file is read.
 
 mod addresses;
+mod grants;
 mod graphql;
 mod inputs;
 mod scopes;
@@ -52,6 +53,26 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "issuer_is_named_when_required",
         run: addresses::issuer_is_named_when_required,
+    },
+    Check {
+        name: "refresh_rules_agree",
+        run: grants::refresh_rules_agree,
+    },
+    Check {
+        name: "lifetimes_are_positive",
+        run: grants::lifetimes_are_positive,
+    },
+    Check {
+        name: "fixed_parameters_are_free",
+        run: grants::fixed_parameters_are_free,
+    },
+    Check {
+        name: "revocation_names_the_token_once",
+        run: grants::revocation_names_the_token_once,
+    },
+    Check {
+        name: "revocation_rules_agree",
+        run: grants::revocation_rules_agree,
     },
     Check {
         name: "scopes_are_listed",

@@ -182,6 +182,77 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "",
     ),
     (
+        "urls_are_https",
+        "\nrevoke = {",
+        "\nrefresh = { url = \"http://login.notes.example/refresh\" }\nrevoke = {",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "\nrevoke = {",
+        "\nrefresh = { url = \"https://login.evil.example/refresh\" }\nrevoke = {",
+    ),
+    ("variables_are_declared_and_used", "/api\"", "/{token}\""),
+    (
+        "refresh_rules_agree",
+        "\nrevoke = {",
+        "\nrefresh = { supported = false, rotates = \"always\" }\nrevoke = {",
+    ),
+    (
+        "refresh_rules_agree",
+        "\nrevoke = {",
+        "\nrefresh = { rotates = \"never\", single_use = true }\nrevoke = {",
+    ),
+    (
+        "refresh_rules_agree",
+        "\nrevoke = {",
+        "\nrefresh = { rotates = \"never\", reuse_grace_s = 60 }\nrevoke = {",
+    ),
+    (
+        "refresh_rules_agree",
+        "\nrevoke = {",
+        "\nrefresh = { idle_ttl_s = 60, absolute_ttl_s = 30 }\nrevoke = {",
+    ),
+    (
+        "lifetimes_are_positive",
+        "\nrevoke = {",
+        "\ntoken_reply = { lifetime_s = 0 }\nrevoke = {",
+    ),
+    (
+        "fixed_parameters_are_free",
+        "\nrevoke = {",
+        "\nrefresh = { params = { scope = \"read\" } }\nrevoke = {",
+    ),
+    (
+        "revocation_names_the_token_once",
+        "/revoke/{client_id}",
+        "/revoke/{token}",
+    ),
+    (
+        "revocation_names_the_token_once",
+        "token_param = \"token\", ",
+        "",
+    ),
+    (
+        "revocation_names_the_token_once",
+        "auth = \"client\", token_param = \"token\"",
+        "auth = \"bearer\", send_hint = true",
+    ),
+    (
+        "revocation_names_the_token_once",
+        "https://login.notes.example/revoke/{client_id}",
+        "https://{client_id}.notes.example/revoke",
+    ),
+    (
+        "revocation_rules_agree",
+        "auth = \"client\", token_param",
+        "auth = \"client_basic\", client_id_param = \"clientId\", token_param",
+    ),
+    (
+        "revocation_rules_agree",
+        "\nrevoke = { post = \"https://login.notes.example/revoke/{client_id}\", auth = \"client\", token_param = \"token\", tokens = \"access\" }",
+        "\nrefresh = { supported = false }\nrevoke = { post = \"https://login.notes.example/revoke\", auth = \"client\", token_param = \"token\", tokens = \"refresh\" }",
+    ),
+    (
         "scopes_are_listed",
         "scopes = [\"read\"]\nget",
         "scopes = [\"raed\"]\nget",

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use url::Url;
 
-pub(super) use oauth::{OAuthFile, RevokeFile};
-pub(super) use refresh::SentFile;
+pub(super) use oauth::{OAuthFile, RevokeFile, RevokeRequestFile};
+pub(super) use refresh::{RotationFile, SentFile};
 pub(super) use tool::ToolFile;
 pub use tool::{Effect, Hints};
 

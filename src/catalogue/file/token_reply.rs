@@ -15,7 +15,7 @@ pub(crate) struct TokenReplyFile {
     refresh_token: String,
     expires_in: String,
     refresh_expires_in: Option<String>,
-    lifetime_s: Option<u64>,
+    pub(crate) lifetime_s: Option<u64>,
     scope: String,
     scope_separators: String,
     ok: Option<String>,

@@ -265,6 +265,7 @@ impl Gateway {
             granted,
             status: Status::Active,
             since: self.parts.clock.now(),
+            connects: 1,
         };
         for _ in 0..ATTEMPTS {
             let known = self.connections_to(&request.person, service.id()).await?;
@@ -273,6 +274,7 @@ impl Gateway {
                 .find(|record| record.value.account.id == new.account.id);
             if let Some(same) = &same {
                 new.id = same.value.id.clone();
+                new.connects = same.value.connects.saturating_add(1);
             }
             self.note_unfinished(&new).await?;
             self.put_credential(&new, credential).await?;

@@ -77,6 +77,8 @@ pub(super) enum Outcome {
         /// When it makes sense to ask again.
         wait: Duration,
     },
+    /// It was granted to another registration than the one that is set up now, which cannot renew it.
+    OtherAuthority,
     /// The connection has no credential any more.
     Gone,
 }
@@ -220,7 +222,7 @@ impl Gateway {
                 Ok(renewable) => renewable,
                 Err(outcome) => return Ok(self.rest(key, outcome)),
             };
-            let Some(announced) = self.announce(key, &renewable).await? else {
+            let Some(announced) = self.announce(key, &renewable, stale).await? else {
                 continue;
             };
             let announced = match announced {
@@ -248,6 +250,26 @@ impl Gateway {
         Ok(())
     }
 
+    /// A connection that nothing can renew lives as long as its access token does.
+    async fn not_renewable(
+        &self,
+        key: &str,
+        connection: Record<Connection>,
+        credential: &Record<Credential>,
+        stale: &Stale,
+    ) -> Result<Outcome, Fault> {
+        let reason = match (&stale.refused, self.remaining(key, &credential.value)) {
+            (Some(_), _) => ExpiredReason::RefusedByProvider,
+            (None, Some(left)) if left.is_zero() => ExpiredReason::RefreshTokenMissing,
+            (None, left) => {
+                let wait = left.unwrap_or(KEEP_ALIVE);
+                return Ok(Outcome::NotNow { wait });
+            }
+        };
+        self.end(key, connection, credential, reason).await?;
+        Ok(Outcome::Ended(reason))
+    }
+
     /// Reads everything anew, and sees whether a request makes sense at all.
     async fn renewable(&self, key: &str, stale: &Stale) -> Step<Renewable> {
         let store = &self.parts.store;
@@ -266,17 +288,16 @@ impl Gateway {
             Status::Revoked { .. } => return Ok(Err(Outcome::Gone)),
         }
         let Some(refresh_token) = credential.value.refresh_token.clone() else {
-            let reason = match stale.refused {
-                Some(_) => ExpiredReason::RefusedByProvider,
-                None => ExpiredReason::RefreshTokenMissing,
-            };
-            self.end(key, connection, &credential, reason).await?;
-            return Ok(Err(Outcome::Ended(reason)));
+            let outcome = self.not_renewable(key, connection, &credential, stale);
+            return outcome.await.map(Err);
         };
         let Some((service, ready)) = self.authority_of(&connection.value) else {
-            // The registration has changed: what was granted to the old one cannot be renewed with the new one.
-            return Ok(Err(Outcome::NotNow { wait: PROBE_AGAIN }));
+            return Ok(Err(Outcome::OtherAuthority));
         };
+        if !ready.oauth.refresh.supported {
+            let outcome = self.not_renewable(key, connection, &credential, stale);
+            return outcome.await.map(Err);
+        }
         let endpoint = ready.oauth.token.url.as_str();
         let now = self.parts.clock.monotonic();
         let (pauses, urgent) = (&self.parts.renewals.pauses, stale.refused.is_some());
@@ -362,12 +383,13 @@ impl Gateway {
         &self,
         key: &str,
         renewable: &Renewable,
+        stale: &Stale,
     ) -> Result<Option<Result<Record<Credential>, Outcome>>, Fault> {
         let credential = &renewable.credential;
         let rules = &renewable.ready.oauth.refresh;
         let (holder, now) = (&self.parts.renewals.holder, self.parts.clock.now());
         let Ok(announced) = credential.value.announce(holder, rules, now) else {
-            let outcome = self.exhausted(key, renewable).await?;
+            let outcome = self.exhausted(key, renewable, stale).await?;
             return Ok(Some(Err(outcome)));
         };
         match self
@@ -384,9 +406,15 @@ impl Gateway {
     }
 
     /// The refresh token must not be sent again: what is left is the access token, for as long as it works.
-    async fn exhausted(&self, key: &str, renewable: &Renewable) -> Result<Outcome, Fault> {
-        match self.remaining(key, &renewable.credential.value) {
-            Some(left) if left.is_zero() => {
+    async fn exhausted(
+        &self,
+        key: &str,
+        renewable: &Renewable,
+        stale: &Stale,
+    ) -> Result<Outcome, Fault> {
+        let left = self.remaining(key, &renewable.credential.value);
+        match left {
+            left if stale.refused.is_some() || left == Some(Duration::ZERO) => {
                 let reason = ExpiredReason::InterruptedRefresh;
                 let connection = self.parts.store.connections().get(key).await?;
                 if let Some(connection) = connection {

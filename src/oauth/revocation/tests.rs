@@ -269,3 +269,113 @@ async fn what_cannot_be_asked_is_said() {
     );
     assert!(provider.seen().is_empty());
 }
+
+#[tokio::test]
+async fn whoever_holds_the_token_may_end_it() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, "", "");
+    let profile = with(
+        &provider,
+        RevocationRequest {
+            auth: RevocationAuth::None,
+            token_param: Some("access_token".to_owned()),
+            send_hint: false,
+            tokens: RevocationTokens::Access,
+            ..standard(&provider)
+        },
+    );
+    revoke_at(&provider, &profile).await.unwrap();
+    let [seen] = &provider.seen()[..] else {
+        panic!("one request");
+    };
+    assert_eq!(
+        (seen.header("authorization"), seen.body.as_str()),
+        (None, "access_token=at-1")
+    );
+}
+
+#[tokio::test]
+async fn id_and_secret_can_have_other_names() {
+    let provider = FakeProvider::start().await;
+    provider.answers(204, "", "");
+    let profile = with(
+        &provider,
+        RevocationRequest {
+            encoding: TokenEncoding::Json,
+            token_param: Some("accessToken".to_owned()),
+            client_id_param: "clientId".to_owned(),
+            client_secret_param: "clientSecret".to_owned(),
+            send_hint: false,
+            tokens: RevocationTokens::Access,
+            ..standard(&provider)
+        },
+    );
+    revoke_at(&provider, &profile).await.unwrap();
+    let body: serde_json::Value = serde_json::from_str(&provider.seen()[0].body).unwrap();
+    assert_eq!(
+        body,
+        json!({"accessToken": "at-1", "clientId": "client id", "clientSecret": "client:secret%"})
+    );
+}
+
+#[tokio::test]
+async fn a_secret_key_revokes_as_the_user_of_http_basic() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, "", "");
+    let mut profile = with(
+        &provider,
+        RevocationRequest {
+            tokens: RevocationTokens::Refresh,
+            ..standard(&provider)
+        },
+    );
+    profile.client_auth = ClientAuth::SecretKey;
+    revoke_at(&provider, &profile).await.unwrap();
+    let [seen] = &provider.seen()[..] else {
+        panic!("one request: the refresh token alone");
+    };
+    let key = BASE64.encode(b"client%3Asecret%25:");
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Basic {key}").as_str())
+    );
+    let expected = [("token", "rt-1"), ("token_type_hint", "refresh_token")];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(seen.form(), expected.into());
+}
+
+#[tokio::test]
+async fn a_token_in_the_address_stays_one_segment() {
+    let provider = FakeProvider::start().await;
+    let profile = with(
+        &provider,
+        RevocationRequest {
+            method: Method::DELETE,
+            url: provider.url("/tokens/{token}/all"),
+            auth: RevocationAuth::None,
+            token_param: None,
+            send_hint: false,
+            tokens: RevocationTokens::Access,
+            ..standard(&provider)
+        },
+    );
+    let revoke = async |token: &str| {
+        let (egress, registration) = (provider.egress(), registration());
+        let token = Secret::new(token);
+        revoke(&egress, &profile, &registration, Some(&token), None).await
+    };
+    provider.answers(204, "", "");
+    revoke("../a/b?c#d%2e").await.unwrap();
+    assert_eq!(
+        provider.seen()[0].target,
+        "/tokens/%2E%2E%2Fa%2Fb%3Fc%23d%252e/all"
+    );
+    for climbing in ["..", "."] {
+        assert_eq!(
+            revoke(climbing).await,
+            Err(ProfileError::RevocationAddress.into()),
+            "{climbing}"
+        );
+    }
+    assert_eq!(provider.seen().len(), 1, "nothing more was sent");
+}

@@ -348,3 +348,120 @@ fn token_requests_can_move_between_threads() {
     }
     let _ = check;
 }
+
+#[tokio::test]
+async fn a_refresh_goes_where_and_holds_what_the_file_says() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.scope_separator = ",".to_owned();
+    profile.refresh_endpoint.endpoint.url = provider.url("/token/refresh").parse().unwrap();
+    profile.refresh_endpoint.endpoint.params = vec![("expires_in".to_owned(), "3600".to_owned())];
+    profile.refresh_endpoint.sends_scope = true;
+    profile.refresh_endpoint.sends_redirect_uri = true;
+    provider
+        .answers(200, JSON, GRANTED)
+        .answers(200, JSON, GRANTED);
+    refresh_at(&provider, &profile).await.unwrap();
+    exchange_at(&provider, &profile).await.unwrap();
+    let [refreshed, exchanged] = &provider.seen()[..] else {
+        panic!("two requests");
+    };
+    assert_eq!(refreshed.target, "/token/refresh");
+    let expected = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "rt-0"),
+        ("scope", "read,write"),
+        (
+            "redirect_uri",
+            "https://attache.example/oauth/callback/acme",
+        ),
+        ("expires_in", "3600"),
+        ("client_id", "client id"),
+        ("client_secret", "client:secret%"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(refreshed.form(), expected.into());
+    assert_eq!(
+        exchanged.target, "/token",
+        "a code goes where it always did"
+    );
+    assert!(!exchanged.form().contains_key("expires_in"));
+}
+
+#[tokio::test]
+async fn a_refresh_says_nothing_that_the_file_does_not_ask_for() {
+    let provider = FakeProvider::start().await;
+    provider.answers(200, JSON, GRANTED);
+    refresh_at(&provider, &provider.profile()).await.unwrap();
+    let form = only(&provider).form();
+    let names: Vec<_> = form.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["client_id", "client_secret", "grant_type", "refresh_token"]
+    );
+}
+
+#[tokio::test]
+async fn a_provider_without_refresh_is_not_asked() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.refresh.supported = false;
+    let error = refresh_at(&provider, &profile).await.unwrap_err();
+    assert_eq!(error, ProfileError::RefreshUnsupported.into());
+    assert!(!error.grant_is_dead() && !error.grant_may_be_spent());
+    assert!(provider.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_key_is_the_user_of_http_basic() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.client_auth = ClientAuth::SecretKey;
+    provider.answers(200, JSON, GRANTED);
+    refresh_at(&provider, &profile).await.unwrap();
+    let seen = only(&provider);
+    let key = data_encoding::BASE64.encode(b"client%3Asecret%25:");
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Basic {key}").as_str())
+    );
+    let form = seen.form();
+    assert!(!form.contains_key("client_id") && !form.contains_key("client_secret"));
+}
+
+#[tokio::test]
+async fn lifetimes_come_from_the_reply_and_otherwise_from_the_file() {
+    // reply, lifetime of the access token, lifetime of the refresh token
+    for (body, access, refresh) in [
+        (r#"{"access_token":"at-2"}"#, Some(7200), None),
+        (r#"{"access_token":"at-2","expires_in":60}"#, Some(60), None),
+        (
+            r#"{"access_token":"at-2","rt_life":"5184000"}"#,
+            Some(7200),
+            Some(5_184_000),
+        ),
+        (
+            r#"{"access_token":"at-2","rt_life":-5,"refresh_expires_in":9}"#,
+            Some(7200),
+            Some(0),
+        ),
+        (
+            r#"{"access_token":"at-2","rt_life":"soon","refresh_expires_in":9}"#,
+            Some(7200),
+            None,
+        ),
+    ] {
+        let provider = FakeProvider::start().await;
+        let mut profile = provider.profile();
+        profile.token_reply.lifetime = Some(Duration::from_hours(2));
+        profile.token_reply.refresh_expires_in = Some("rt_life".to_owned());
+        provider.answers(200, JSON, body);
+        let reply = refresh_at(&provider, &profile).await.unwrap();
+        assert_eq!(reply.expires_in, access.map(Duration::from_secs), "{body}");
+        assert_eq!(
+            reply.refresh_expires_in,
+            refresh.map(Duration::from_secs),
+            "{body}"
+        );
+    }
+}

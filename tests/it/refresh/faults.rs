@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{HOUR, Scene, assert_delayed};
+use crate::support::gateway::clock;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -140,24 +141,44 @@ async fn a_lost_answer_ahead_of_time_costs_nothing_while_the_old_token_works() {
     assert_eq!(scene.refreshes(), 2);
 }
 
-/// Row R-09: a token that the API refuses is renewed, and a call that may be repeated is.
+/// Row R-09: a token that the API refuses, in whatever way, is renewed, and a call that may be repeated is.
 #[tokio::test]
 async fn a_token_refused_in_the_middle_is_renewed_and_the_call_repeated() {
-    for status in [401, 403] {
-        let scene = Scene::strict().await;
-        scene.acme.answers_expired_tokens_with(status);
-        scene.acme.access_tokens_die();
+    for status in [401, 403, 200] {
+        let (ours, theirs) = (clock(), clock());
+        let scene = Scene::with_clocks(&ours, &theirs, |acme| {
+            acme.rotates_refresh_tokens()
+                .answers_expired_tokens_with(status);
+        })
+        .await;
+        let boat = json!({ "name": "boat" });
+        let id = scene.ana.call("acme_create_thing", boat).await.json()["id"].clone();
+        // Nothing here knows yet that the token is over.
+        theirs.advance(HOUR);
         scene.assert_works().await;
         assert_eq!(scene.refreshes(), 1, "{status}");
-        scene.acme.access_tokens_die();
-        let id = scene
+        theirs.advance(HOUR);
+        let deleted = scene
             .ana
-            .call("acme_delete_thing", json!({ "id": 1 }))
+            .call("acme_delete_thing", json!({ "id": id }))
             .await;
-        assert!(id.result()["isError"].as_bool().is_some(), "{:#}", id.body);
+        assert_eq!(deleted.json()["deleted"], json!(true), "{status}");
         assert_eq!(scene.refreshes(), 2, "{status}");
         scene.assert_card("active").await;
     }
+}
+
+/// Row together: nothing is left to try, and the connection says so at once.
+#[tokio::test]
+async fn a_token_that_is_refused_after_its_renewal_was_lost_ends_the_connection() {
+    let scene = Scene::strict().await;
+    scene.acme.expects_replays(1).loses_the_next_token_answer();
+    scene.clock().advance(HOUR - 4 * MINUTE);
+    scene.do_due_work().await;
+    scene.acme.access_tokens_die();
+    scene.whoami().await.assert_failed("A renewal was cut off");
+    assert_eq!(scene.refreshes(), 2);
+    scene.reconnect().await;
 }
 
 /// Row R-09: a call that must not be repeated unasked is not; the agent is told that nothing happened.

@@ -8,6 +8,9 @@ use futures::future::join_all;
 use serde_json::{Map, json};
 
 use super::{HOUR, Scene};
+use crate::support::bare::{Machine, Someone};
+use crate::support::gateway::clock;
+use crate::support::provider::Provider;
 
 async fn anas_caller(scene: &Scene) -> Arc<Caller> {
     let gateway = scene.gateway.app().gateway();
@@ -106,4 +109,47 @@ async fn listing_and_looking_around_never_wait_for_a_renewal() {
         .await;
     assert!(!connect.text().contains("/connect/"), "{:#}", connect.body);
     assert_eq!(scene.refreshes(), 0);
+}
+
+/// Row R-02: a thousand connections whose tokens end in the same moment.
+#[test]
+fn a_thousand_connections_cost_one_refresh_each() {
+    const CONNECTIONS: usize = 1_000;
+    const AT_ONCE: usize = 32;
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    acme.rotates_refresh_tokens();
+    let machine = Machine::new(&clock, &acme);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let gateway = runtime.block_on(async { machine.start() });
+    let people: Vec<_> = runtime.block_on(async {
+        let mut people = Vec::new();
+        for number in 0..CONNECTIONS {
+            let name = format!("person{number}");
+            let person = Someone::named(&gateway, &name).await;
+            let connected = person.connect(&gateway, &acme, &name).await;
+            connected.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            people.push((name, person));
+        }
+        people
+    });
+    clock.advance(HOUR);
+    let before = acme.token_requests().len();
+    let slow = acme.is_slow_to_answer("/token");
+    runtime.block_on(async {
+        let calls = join_all(people.iter().map(async |(name, person)| {
+            let output = person
+                .call(&gateway, "acme_whoami")
+                .await
+                .expect("an answer");
+            assert!(output.text.contains(&format!("{name}@")), "{}", output.text);
+        }));
+        tokio::join!(calls, async {
+            slow.reached_by(AT_ONCE).await;
+            // The rest wait their turn here, not there.
+            assert_eq!(slow.arrived(), AT_ONCE);
+            slow.release();
+        });
+    });
+    assert_eq!(acme.token_requests().len() - before, CONNECTIONS);
 }

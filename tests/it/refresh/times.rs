@@ -164,3 +164,58 @@ async fn a_renewed_connection_survives_a_restart() {
         .json();
     assert_eq!(scene.refreshes(), 2);
 }
+
+/// Row R-10: some providers issue the same, already dead access token twice within a second.
+#[tokio::test]
+async fn a_token_that_is_issued_twice_is_not_taken_for_a_new_one() {
+    let scene = Scene::with(|acme| {
+        acme.rotates_refresh_tokens().repeats_dead_access_tokens();
+    })
+    .await;
+    scene.acme.access_tokens_die();
+    super::assert_delayed(&scene.whoami().await);
+    scene.clock().advance(Duration::from_secs(2));
+    scene.assert_works().await;
+    assert_eq!(scene.refreshes(), 2);
+    scene.assert_card("active").await;
+}
+
+/// Row R-10: a refresh token that dies together with its access token.
+#[tokio::test]
+async fn a_refresh_token_that_dies_with_its_access_token_is_renewed_before() {
+    let scene = Scene::with(|acme| {
+        acme.rotates_refresh_tokens()
+            .refresh_tokens_die_with_access_tokens();
+    })
+    .await;
+    for round in 1..=3 {
+        scene.clock().advance(HOUR - 4 * MINUTE);
+        scene.do_due_work().await;
+        assert_eq!(scene.refreshes(), round);
+        scene.assert_works().await;
+    }
+    scene.clock().advance(HOUR);
+    scene.whoami().await.assert_failed("has ended");
+    scene.reconnect().await;
+}
+
+#[tokio::test]
+async fn a_connection_of_another_registration_is_used_while_it_lasts_and_never_renewed() {
+    let scene = Scene::strict().await;
+    let Scene { acme, gateway, .. } = scene;
+    let gateway = gateway
+        .restart_configured(&[&acme], |config| {
+            let service = config.services.get_mut("acme").expect("it is set up");
+            service.client_id = Some("another".to_owned());
+        })
+        .await;
+    let ana = gateway.person("ana").await;
+    let scene = Scene { acme, gateway, ana };
+    scene.assert_works().await;
+    scene.clock().advance(HOUR);
+    scene
+        .whoami()
+        .await
+        .assert_failed("was made with another setup");
+    assert_eq!(scene.refreshes(), 0);
+}

@@ -60,9 +60,18 @@ impl TestGateway {
 
     /// Ends it in order and starts it again on the same folder.
     pub(crate) async fn restart(self, providers: &[&Provider]) -> Self {
+        self.restart_configured(providers, |_| {}).await
+    }
+
+    /// The same, with a configuration that the test changes first.
+    pub(crate) async fn restart_configured(
+        self,
+        providers: &[&Provider],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let Self { app, clock, folder } = self;
         app.stop().await;
-        let app = start_app(folder.path(), &clock, providers, |_| {}).await;
+        let app = start_app(folder.path(), &clock, providers, change).await;
         Self { app, clock, folder }
     }
 

@@ -137,6 +137,11 @@ impl Provider {
         self.with(|ledger| ledger.revoke_grants_of(person))
     }
 
+    /// Whether a token of either kind still works here.
+    pub(crate) fn takes(&self, token: &str) -> bool {
+        self.ledger().is_live(token)
+    }
+
     /// How many grants of this person still work.
     pub(crate) fn live_grants_of(&self, person: &str) -> usize {
         self.ledger().live_grants_of(person)

@@ -55,7 +55,7 @@ pub(super) struct RefreshHabits {
     pub(super) dies_with_access: bool,
     /// How long a grant lives, however often it is renewed.
     pub(super) grant_lifetime: Option<Duration>,
-    /// What the replies to refreshes name as granted.
+    /// What a refresh leaves of the grant.
     pub(super) narrowed_scopes: Option<ScopeSet>,
     /// Refusals with status 200.
     pub(super) refuses_with_200: bool,

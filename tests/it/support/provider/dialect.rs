@@ -46,6 +46,7 @@ impl ClientProof {
 /// How token requests are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Requests {
+    /// JSON is understood as well.
     #[default]
     Form,
     Json,
@@ -57,13 +58,20 @@ pub(super) struct RefreshDialect {
     pub(super) unsupported: bool,
     pub(super) elsewhere: bool,
     pub(super) params: Vec<(String, String)>,
-    pub(super) wants_scope: bool,
-    pub(super) wants_redirect_uri: bool,
+    /// What a refresh must repeat of the grant.
+    pub(super) repeats: Vec<Repeated>,
     pub(super) rotates: Option<&'static str>,
     pub(super) reuse_grace: Option<Duration>,
     pub(super) ends_access_token: bool,
     pub(super) idle_ttl: Option<Duration>,
     pub(super) absolute_ttl: Option<Duration>,
+}
+
+/// What a refresh can be made to repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeated {
+    Scope,
+    RedirectUri,
 }
 
 /// How token replies are written.
@@ -137,10 +145,12 @@ impl RefreshDialect {
             let params: Vec<_> = params.collect();
             lines.push(format!("params = {{ {} }}", params.join(", ")));
         }
-        let mut sent = Vec::new();
-        sent.extend(self.wants_scope.then_some("\"scope\""));
-        sent.extend(self.wants_redirect_uri.then_some("\"redirect_uri\""));
-        if !sent.is_empty() {
+        if !self.repeats.is_empty() {
+            let sent = self.repeats.iter().map(|repeated| match repeated {
+                Repeated::Scope => "\"scope\"",
+                Repeated::RedirectUri => "\"redirect_uri\"",
+            });
+            let sent: Vec<_> = sent.collect();
             lines.push(format!("send = [{}]", sent.join(", ")));
         }
         lines.extend(self.rotates.map(|word| format!("rotates = \"{word}\"")));

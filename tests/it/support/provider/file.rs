@@ -54,6 +54,10 @@ when = { status = 403, body = { path = "error", equals = "invalid_token" } }
 is = "token_invalid"
 
 [[error]]
+when = { status = 200, body = { path = "error", equals = "invalid_token" } }
+is = "token_invalid"
+
+[[error]]
 when = { status = 404 }
 is = "not_found"
 

@@ -59,6 +59,11 @@ impl Hold {
         );
     }
 
+    /// How many requests have come so far.
+    pub(crate) fn arrived(&self) -> usize {
+        *self.0.waiting.borrow()
+    }
+
     /// Lets every request go, now and later.
     pub(crate) fn release(&self) {
         self.0.open.send_replace(true);

@@ -173,6 +173,13 @@ impl Ledger {
             .filter(|grant| grant.dead_since.is_none() && !self.is_over(grant.ends_at))
     }
 
+    /// The grant covers these scopes alone from now on.
+    pub(super) fn narrow(&mut self, id: GrantId, scopes: ScopeSet) {
+        if let Some(grant) = self.grants.get_mut(id.0) {
+            grant.scopes = scopes;
+        }
+    }
+
     pub(super) fn count_refresh(&mut self, id: GrantId) -> usize {
         let Some(grant) = self.grants.get_mut(id.0) else {
             return 0;

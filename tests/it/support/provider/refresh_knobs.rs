@@ -9,7 +9,7 @@ use attache::catalogue::ScopeSet;
 
 use super::Provider;
 use super::behaviour::RefreshTokens;
-use super::dialect::{ClientProof, DeadGrant, Requests};
+use super::dialect::{ClientProof, DeadGrant, Repeated, Requests};
 use super::http::Answer;
 use super::ledger::Ledger;
 
@@ -61,6 +61,11 @@ impl Provider {
         })
     }
 
+    /// There are refresh tokens, and the file says that there are none.
+    pub(crate) fn documents_no_refresh(&self) -> &Self {
+        self.with(|ledger| ledger.dialect.refresh.unsupported = true)
+    }
+
     /// A refresh ends the access tokens before it at once.
     pub(crate) fn ends_access_tokens_at_refresh(&self) -> &Self {
         self.with(|ledger| {
@@ -105,12 +110,12 @@ impl Provider {
 
     /// A refresh that does not name the granted scopes is refused.
     pub(crate) fn wants_the_scope_at_refresh(&self) -> &Self {
-        self.with(|ledger| ledger.dialect.refresh.wants_scope = true)
+        self.with(|ledger| ledger.dialect.refresh.repeats.push(Repeated::Scope))
     }
 
     /// A refresh that does not repeat the redirect URI is refused.
     pub(crate) fn wants_the_redirect_uri_at_refresh(&self) -> &Self {
-        self.with(|ledger| ledger.dialect.refresh.wants_redirect_uri = true)
+        self.with(|ledger| ledger.dialect.refresh.repeats.push(Repeated::RedirectUri))
     }
 
     /// Clients prove themselves in this way and no other.
@@ -152,7 +157,7 @@ impl Provider {
         self.with(|ledger| ledger.dialect.rewrites_scopes = true)
     }
 
-    /// Replies to refreshes name these scopes alone.
+    /// A refresh leaves these scopes alone, and says so.
     pub(crate) fn narrows_scopes_at_refresh(&self, scopes: &str) -> &Self {
         let scopes = ScopeSet::parse(scopes, "");
         self.with(|ledger| ledger.behaviour.refresh.narrowed_scopes = Some(scopes))

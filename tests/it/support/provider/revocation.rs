@@ -88,6 +88,7 @@ impl RevocationStyle {
         let post = request.method == "POST" && request.path == REVOCATION_PATH;
         let delete = request.method == "DELETE" && request.path == REVOCATION_PATH;
         let below = request.path.strip_prefix("/revoke/").unwrap_or_default();
+        let below = percent_decode(below);
         let bearer = request.bearer().map(str::to_owned);
         let is_json = request
             .header("content-type")
@@ -120,9 +121,7 @@ impl RevocationStyle {
                 field("access_token")
             }
             Self::DeleteBearer if delete && request.body.is_empty() => bearer.ok_or_else(wrong),
-            Self::DeletePath if request.method == "DELETE" && request.body.is_empty() => {
-                Ok(percent_decode(below))
-            }
+            Self::DeletePath if request.method == "DELETE" && request.body.is_empty() => Ok(below),
             Self::Json if post && is_json && basic_is_known => field("token"),
             Self::JsonOwnNames
                 if post

@@ -10,6 +10,8 @@ use url::Url;
 
 use super::{CANARY, Hold, INBOUND_TOKEN, Provider, SCOPES, Violation};
 
+mod knobs;
+
 const CALLBACK: &str = "http://127.0.0.1:1/oauth/callback/acme";
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 

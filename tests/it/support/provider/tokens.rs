@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::behaviour::RefreshTokens;
-use super::dialect::{ClientProof, Requests};
+use super::dialect::{ClientProof, Repeated, Requests};
 use super::http::{Answer, Request};
 use super::ledger::{Code, GrantId, Ledger};
 use super::{REFRESH_PATH, Violation};
@@ -27,19 +27,20 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
     if let Some(scripted) = ledger.behaviour.token_answer.clone() {
         return scripted;
     }
-    let outcome = match params.get("grant_type").map(String::as_str) {
-        _ if !is_written_as_wanted(ledger, request) => {
+    let authenticated = authenticate(ledger, request, &params);
+    let grant_type = params.get("grant_type").map(String::as_str);
+    let outcome = match (authenticated, grant_type) {
+        (Err(refusal), _) => Err(refuse(ledger, &refusal)),
+        (Ok(()), _) if !is_written_as_wanted(ledger, request) => {
             Err(refuse(ledger, &Refusal("invalid_request")))
         }
-        Some("authorization_code") => authenticate(ledger, request, &params)
-            .and_then(|()| redeem(ledger, &params))
-            .map_err(|refusal| refuse(ledger, &refusal)),
-        Some("refresh_token") if has_refresh(ledger, request) => {
-            authenticate(ledger, request, &params)
-                .and_then(|()| refresh(ledger, &params))
-                .map_err(|refusal| refuse_refresh(ledger, &refusal))
+        (Ok(()), Some("authorization_code")) => {
+            redeem(ledger, &params).map_err(|refusal| refuse(ledger, &refusal))
         }
-        _ => Err(refuse(ledger, &Refusal("unsupported_grant_type"))),
+        (Ok(()), Some("refresh_token")) if has_refresh(ledger, request) => {
+            refresh(ledger, &params).map_err(|refusal| refuse_refresh(ledger, &refusal))
+        }
+        (Ok(()), _) => Err(refuse(ledger, &Refusal("unsupported_grant_type"))),
     };
     let answer = outcome.unwrap_or_else(|refusal| refusal);
     if ledger.behaviour.token_answers_to_lose > 0 {
@@ -53,7 +54,7 @@ fn is_written_as_wanted(ledger: &Ledger, request: &Request) -> bool {
     let is_json = request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"));
-    (ledger.dialect.requests == Requests::Json) == is_json
+    ledger.dialect.requests == Requests::Form || is_json
 }
 
 /// Whether refreshes are answered where this one arrived.
@@ -219,10 +220,10 @@ fn refresh(ledger: &mut Ledger, params: &BTreeMap<String, String>) -> Result<Ans
         return Err(refused());
     }
     let next = next_refresh_token(ledger, token.grant, text);
-    let mut reply = renewed_tokens(ledger, token.grant, next);
-    if let Some(scopes) = &ledger.behaviour.refresh.narrowed_scopes {
-        reply["scope"] = json!(scopes.to_string());
+    if let Some(scopes) = ledger.behaviour.refresh.narrowed_scopes.clone() {
+        ledger.narrow(token.grant, scopes);
     }
+    let reply = renewed_tokens(ledger, token.grant, next);
     Ok(written(ledger, &reply))
 }
 
@@ -233,13 +234,14 @@ fn has_what_it_needs(
     params: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
     let dialect = &ledger.dialect.refresh;
+    let wants = |repeated| dialect.repeats.contains(&repeated);
     let grant = ledger.grant_ever(grant);
     let is_there = |(name, value): &(String, String)| params.get(name) == Some(value);
     let scope = params.get("scope").map(|scope| ScopeSet::parse(scope, ""));
     let redirect_uri = params.get("redirect_uri");
-    let scope_fits = !dialect.wants_scope || scope == grant.map(|grant| grant.scopes.clone());
+    let scope_fits = !wants(Repeated::Scope) || scope == grant.map(|grant| grant.scopes.clone());
     let redirect_uri_fits =
-        !dialect.wants_redirect_uri || redirect_uri == grant.map(|grant| &grant.redirect_uri);
+        !wants(Repeated::RedirectUri) || redirect_uri == grant.map(|grant| &grant.redirect_uri);
     if dialect.params.iter().all(is_there) && scope_fits && redirect_uri_fits {
         Ok(())
     } else {
