@@ -21,6 +21,10 @@ pub(super) const TOOL: &str = "sandbox_whoami";
 /// How long a call that is put off may be put off altogether.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long a disconnect that was cut off may take to be gone on with: a minute until its note is due, another one in
+/// which what it left behind is let alone, and both in whole minutes.
+const GOES_ON_WITHIN: Duration = Duration::from_mins(5);
+
 /// Everything.
 pub(super) struct House {
     pub(super) owner: Person,
@@ -86,7 +90,7 @@ impl House {
                 counters.changed().await.expect("the Sandbox runs");
             }
         };
-        tokio::time::timeout(PATIENCE, gone).await.is_ok()
+        tokio::time::timeout(GOES_ON_WITHIN, gone).await.is_ok()
     }
 
     /// How many grants the Sandbox holds for the gateway.

@@ -15,8 +15,8 @@ use stops::Stops;
 /// More kills than this are the full form, which takes its time.
 const IN_CI: usize = 12;
 
-/// How many disconnects the gateway finishes by itself in the full form, a minute or two each.
-const WAITS: usize = 3;
+/// How many disconnects the gateway finishes by itself in the full form, some minutes each.
+const WAITS: usize = 2;
 
 /// The choices of a run that names no seed.
 const USUAL_SEED: u64 = 0x5eed;

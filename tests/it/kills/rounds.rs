@@ -299,7 +299,7 @@ impl Rounds {
     }
 
     /// A disconnect that was cut in the middle: the Sandbox had heard of it; or the gateway goes on with it by itself,
-    /// within two minutes, for which there is time a few times only; or the person presses the button once more.
+    /// within a few minutes, for which there is time a few times only; or the person presses the button once more.
     async fn see_the_disconnect_through(&mut self) {
         if self.house.grants().await == 0 {
             self.figures
