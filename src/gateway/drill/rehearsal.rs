@@ -226,9 +226,10 @@ impl Scene<'_> {
                 let next = announced.renewed(renewal, self.now);
                 report.step(
                     Actor::Gateway,
-                    match replaced {
-                        true => "keeps both new tokens before it uses them",
-                        false => "keeps the new access token, and the refresh token that it has",
+                    if replaced {
+                        "keeps both new tokens before it uses them"
+                    } else {
+                        "keeps the new access token, and the refresh token that it has"
                     },
                 );
                 report.step(

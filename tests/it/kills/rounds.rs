@@ -2,11 +2,12 @@
 //! same folder, and the next look at the connection must be in order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use attache::base::Random;
 use attache::sandbox::{self, Counters, Endpoint, Fault, Order, Whose};
 use futures::future::join_all;
+use tokio::time::Instant;
 
 use super::figures::Figures;
 use super::house::{House, Standing};
@@ -112,8 +113,9 @@ impl Rounds {
         for (at, doing) in Doing::ALL.into_iter().enumerate() {
             rounds.prepare(doing).await;
             let began = Instant::now();
-            let seen = doing.perform(&rounds.house).await;
-            assert!(matches!(seen, Seen::Whole), "{doing:?} without a kill");
+            let outcome = doing.perform(&rounds.house).await;
+            let is_whole = matches!(outcome, Seen::Whole);
+            assert!(is_whole, "{doing:?} without a kill");
             rounds.usual[at] = began.elapsed();
         }
         println!("without a kill: {:?} take {:?}", Doing::ALL, rounds.usual);

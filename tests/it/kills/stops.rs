@@ -1,10 +1,11 @@
 //! One stop after the other while calls wait for a refresh: the gateway ends in order, and no refresh is left half done.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use attache::base::Random;
 use futures::future::join_all;
+use tokio::time::Instant;
 
 use super::figures::Figures;
 use super::house::{House, Standing};
@@ -19,7 +20,7 @@ pub(super) struct Stops {
     figures: Figures,
     /// How long the calls take when nothing happens.
     usual: Duration,
-    stops: usize,
+    made: usize,
 }
 
 impl Stops {
@@ -35,13 +36,13 @@ impl Stops {
             random: Random::seeded(seed),
             figures: Figures::default(),
             usual: began.elapsed(),
-            stops: 0,
+            made: 0,
         }
     }
 
     /// One stop.
     pub(super) async fn one(&mut self) {
-        self.stops += 1;
+        self.made += 1;
         self.house.end_access_token().await;
         let house = Arc::clone(&self.house);
         let calls = tokio::spawn(async move { join_all((0..CALLERS).map(|_| house.call())).await });
@@ -71,7 +72,7 @@ impl Stops {
     }
 
     pub(super) fn finish(self) {
-        let title = format!("{} stops under load", self.stops);
+        let title = format!("{} stops under load", self.made);
         self.figures.print(&title, &self.house.counters());
     }
 }
