@@ -20,7 +20,7 @@ use crate::base::{Clock, Random};
 use crate::catalogue::Problem;
 use crate::config::{Config, ConfigProblem};
 use crate::egress::{Egress, EgressSetupError};
-use crate::gateway::{Fault, Gateway, Links, ServicesProblem};
+use crate::gateway::{Fault, Gateway, Links, ServicesProblem, Settings, Webhook};
 use crate::identity::Caller;
 use crate::mcp;
 use crate::store::{MasterKey, MasterKeyError, OpenError, Store};
@@ -117,11 +117,14 @@ impl App {
         let activity = Activity::default();
         let router = router(&gateway, &mcp, sign_in, address)
             .layer(from_fn_with_state(activity.clone(), activity::count));
-        let tasks = vec![
+        gateway.forget_old_webhooks().await?;
+        let mut tasks = vec![
             listen::serve(listener, router, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
             upkeep(gateway.clone(), stop.clone()),
         ];
+        let webhooks = gateway.webhooks().iter().cloned();
+        tasks.extend(webhooks.map(|webhook| deliver(gateway.clone(), webhook, stop.clone())));
         Ok(Self {
             gateway,
             mcp,
@@ -207,6 +210,9 @@ impl App {
             }
         }
         self.gateway.drain().await;
+        if let Err(fault) = self.gateway.write_all_uses().await {
+            tracing::error!(%fault, "what connections were last used for could not be written");
+        }
         self.store.close().await;
         // Only now are those told who wait for the end.
         drop(self.until_the_end);
@@ -237,7 +243,10 @@ impl Parts {
             links,
             clock,
             random,
-            config.limits,
+            Settings {
+                limits: config.limits,
+                webhooks: config.webhooks,
+            },
         );
         Ok(Self { gateway, store })
     }
@@ -300,6 +309,31 @@ fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
             if let Err(fault) = gateway.do_due_work().await {
                 tracing::error!(%fault, "it could not be seen what is due");
             }
+            if let Err(fault) = gateway.write_uses().await {
+                tracing::error!(%fault, "what connections are used for could not be written");
+            }
+        }
+    })
+}
+
+/// A slow receiver holds up its own events alone, and an end of the gateway least of all: what is cut off here is sent again.
+fn deliver(gateway: Gateway, webhook: Webhook, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+        let deliveries = async {
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = webhook.nudged() => {}
+                }
+                if let Err(fault) = gateway.deliver(&webhook).await {
+                    tracing::error!(%fault, webhook = webhook.name(), "it could not be seen what is to be delivered");
+                }
+            }
+        };
+        tokio::select! {
+            () = deliveries => {}
+            () = stop.cancelled() => {}
         }
     })
 }

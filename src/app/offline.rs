@@ -36,6 +36,9 @@ impl Offline {
 
     /// Closes the store.
     pub async fn close(self) {
+        if let Err(fault) = self.gateway.write_all_uses().await {
+            tracing::error!(%fault, "what connections were last used for could not be written");
+        }
         self.store.close().await;
     }
 }

@@ -102,6 +102,11 @@ id!(
     AgentId,
     "agt_"
 );
+id!(
+    /// Something that was announced to the outside.
+    EventId,
+    "evt_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,6 @@ pub mod secret;
 
 pub use clock::{Clock, Timestamp};
 pub use held::Held;
-pub use id::{AgentId, ConnectionId, PersonId};
+pub use id::{AgentId, ConnectionId, EventId, PersonId};
 pub use random::Random;
 pub use secret::Secret;

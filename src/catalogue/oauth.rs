@@ -24,7 +24,8 @@ pub struct OAuthProfile {
     pub scope_param: String,
     /// What stands between two scopes in a request.
     pub scope_separator: String,
-    /// What the provider can be asked for: the scopes that its tools need.
+    /// Everything that the provider can be asked for: the scopes that its tools need. How much of it a person is asked
+    /// for is the [`ScopePlan`](super::ScopePlan)'s matter.
     pub scopes: ScopeSet,
     /// Whether proof keys are sent (RFC 7636, S256 only).
     pub pkce: Pkce,

@@ -20,8 +20,8 @@ use super::url_template::Values;
 use super::variables::fill_in;
 use super::{
     ClientAuth, Confidence, OAuthProfile, RefreshEndpoint, Refusal, RefusalKind, RenderError,
-    Revocation, RevocationRequest, ScopeImplications, ScopeRequirement, Setup, TokenEndpoint, Tool,
-    Variable, VariableProblem, Variables,
+    Revocation, RevocationRequest, ScopeImplications, ScopePlan, ScopeRequirement, Setup,
+    TokenEndpoint, Tool, Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -152,6 +152,16 @@ impl Provider {
     #[must_use]
     pub fn account_scopes(&self) -> &ScopeRequirement {
         &self.file.account.scopes
+    }
+
+    /// What it can be asked for, and what for which purpose.
+    #[must_use]
+    pub fn scope_plan(&self) -> ScopePlan<'_> {
+        ScopePlan {
+            oauth: &self.file.oauth,
+            account: &self.file.account.scopes,
+            tools: &self.tools,
+        }
     }
 
     /// Fills the variables in, and proves every address of the provider with them.

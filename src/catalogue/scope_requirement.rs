@@ -106,6 +106,31 @@ impl ScopeImplications {
         false
     }
 
+    /// The set without the scopes that others in it cover.
+    #[must_use]
+    pub fn reduce(&self, scopes: &ScopeSet) -> ScopeSet {
+        scopes.iter().fold(scopes.clone(), |kept, scope| {
+            let others = kept.difference(&ScopeSet::from_iter([scope]));
+            if self.covers(&others, scope) {
+                others
+            } else {
+                kept
+            }
+        })
+    }
+
+    /// Which of the granted scopes covers `scope` and as little as possible besides; itself, where it was granted.
+    #[must_use]
+    pub fn narrowest<'a>(&self, granted: &'a ScopeSet, scope: &str) -> Option<&'a str> {
+        let covers = |held: &str, scope: &str| self.covers(&ScopeSet::from_iter([held]), scope);
+        if let Some(itself) = granted.iter().find(|held| *held == scope) {
+            return Some(itself);
+        }
+        let wider: Vec<_> = granted.iter().filter(|held| covers(held, scope)).collect();
+        let breadth = |held: &&str| wider.iter().filter(|other| covers(held, other)).count();
+        wider.iter().copied().min_by_key(breadth)
+    }
+
     /// Every scope that is named, wider or narrower.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0
@@ -161,6 +186,23 @@ mod tests {
         assert_eq!(any.missing(&scopes("gist"), &none), scopes("repo"));
         assert_eq!(any.missing(&scopes("public"), &none), scopes(""));
         assert_eq!(any.iter().collect::<Vec<_>>(), ["repo", "public"]);
+    }
+
+    #[test]
+    fn what_others_cover_is_left_out_and_a_circle_keeps_one() {
+        let chain: ScopeImplications =
+            serde_json::from_value(json!({"admin": ["write"], "write": ["read"]})).unwrap();
+        assert_eq!(
+            chain.reduce(&scopes("admin mail read write")),
+            scopes("admin mail")
+        );
+        assert_eq!(implications().reduce(&scopes("admin read")).len(), 1);
+        assert_eq!(
+            chain.narrowest(&scopes("admin write"), "read"),
+            Some("write")
+        );
+        assert_eq!(chain.narrowest(&scopes("admin read"), "read"), Some("read"));
+        assert_eq!(chain.narrowest(&scopes("mail"), "read"), None);
     }
 
     #[test]

@@ -194,11 +194,16 @@ fn connection(line: &ConnectionLine) -> String {
         .as_ref()
         .map(|account| format!(" as {account}"))
         .unwrap_or_default();
-    let missing = match line.missing_scopes.as_slice() {
+    let missing = match line.refused_scopes.as_slice() {
         [] => String::new(),
-        missing => format!(" (not granted: {})", missing.join(", ")),
+        refused => format!(" (not allowed: {})", refused.join(", ")),
     };
-    format!("{:<16} {status}{account}{missing}", line.service)
+    let ends = match (line.renews_itself, &line.ends) {
+        (_, Some(at)) => format!(", ends at {at}: `attache connect {}` before", line.service),
+        (Some(true), None) => ", renews itself".to_owned(),
+        _ => String::new(),
+    };
+    format!("{:<16} {status}{account}{missing}{ends}", line.service)
 }
 
 /// `attache connect`.

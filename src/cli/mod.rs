@@ -15,6 +15,7 @@ mod manifest;
 mod run;
 mod signals;
 mod steps;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Call(ask::CallOptions),
     /// List, add and revoke the agents that act for you.
     Agents(ask::AgentsOptions),
+    /// Show where events go and what was sent; send a test, or one event again.
+    Webhooks(webhooks::WebhooksOptions),
     /// Run the built-in service of the demo alone.
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Tools(options) => ask::tools(options, &environment),
         Command::Call(options) => ask::call(options, &environment),
         Command::Agents(options) => ask::agents(options, &environment),
+        Command::Webhooks(options) => webhooks::webhooks(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
         Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::webhooks::WebhookSection;
 use crate::base::Secret;
 use crate::gateway::Limits;
 use crate::mcp;
@@ -36,6 +37,8 @@ pub(super) struct File {
     pub(super) store: StoreSection,
     #[serde(default)]
     pub(super) services: BTreeMap<String, ServiceSection>,
+    #[serde(default)]
+    pub(super) webhooks: BTreeMap<String, WebhookSection>,
 }
 
 /// `[egress]`.

@@ -8,6 +8,7 @@ mod file;
 mod remote;
 mod resolve;
 mod source;
+mod webhooks;
 
 pub use remote::Remote;
 pub use resolve::{Config, ConfigProblem, Options};

@@ -12,9 +12,10 @@ use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use super::control_socket;
 use super::file::{File, ServiceSection};
 use super::source::Environment;
+use super::webhooks;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
-use crate::gateway::{Limits, Links, ServiceSettings};
+use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
 use crate::mcp;
 use crate::store::{self, KeySource};
 
@@ -68,6 +69,8 @@ pub struct Config {
     pub store: store::Settings,
     /// What is said about each service.
     pub services: BTreeMap<String, ServiceSettings>,
+    /// Where events are sent.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// One thing that is wrong with the configuration.
@@ -131,6 +134,11 @@ impl Config {
         problems.services_from_environment(environment, &mut services);
         let allowed = file.egress.dangerously_allow_loopback.iter();
         let allowed = allowed.filter_map(|text| problems.loopback(text)).collect();
+        let egress = egress::Settings {
+            dangerously_allow_loopback: allowed,
+            ..egress::Settings::default()
+        };
+        let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
         let master_key = problems.master_key(environment, &file, &data_dir);
         let idle_exit = problems.keep(idle_exit(environment, &file)).flatten();
         let Problems(problems) = problems;
@@ -148,14 +156,12 @@ impl Config {
                 runtime_dir: environment.find("XDG_RUNTIME_DIR").map(PathBuf::from),
                 idle_exit,
                 master_key,
-                egress: egress::Settings {
-                    dangerously_allow_loopback: allowed,
-                    ..egress::Settings::default()
-                },
+                egress,
                 limits: file.limits,
                 mcp: file.mcp,
                 store: store_settings(&data_dir, file.store.cache_bytes),
                 services,
+                webhooks,
                 data_dir,
             }),
             _ => Err(problems),
@@ -352,11 +358,12 @@ fn service<'a>(
     services.entry(id.to_ascii_lowercase()).or_default()
 }
 
+/// What is wrong so far.
 #[derive(Default)]
-struct Problems(Vec<ConfigProblem>);
+pub(super) struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
-    fn add(&mut self, place: &str, message: String) {
+    pub(super) fn add(&mut self, place: &str, message: String) {
         self.0.push(ConfigProblem {
             place: place.to_owned(),
             message,
@@ -374,7 +381,7 @@ impl Problems {
             .ok()
     }
 
-    fn secret_file(&mut self, place: &str, path: &Path) -> Option<Secret> {
+    pub(super) fn secret_file(&mut self, place: &str, path: &Path) -> Option<Secret> {
         match std::fs::read_to_string(path) {
             Ok(text) => Some(Secret::new(text.trim_end())),
             Err(error) => {

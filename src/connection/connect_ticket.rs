@@ -18,6 +18,9 @@ pub struct ConnectTicket {
     pub agent_name: String,
     /// The tool it wanted to run; empty when it asked without one.
     pub tool: String,
+    /// Others that it wanted to run since, and that the same link is for.
+    #[serde(default)]
+    pub more_tools: Vec<String>,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops working.
@@ -73,6 +76,30 @@ impl ConnectTicket {
             .map(String::as_str)
     }
 
+    /// The tools that it is for.
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.tool)
+            .chain(&self.more_tools)
+            .map(String::as_str)
+            .filter(|tool| !tool.is_empty())
+    }
+
+    /// The ticket once it is for `tool` too. One that is for very many tools stays as it is.
+    #[must_use]
+    pub fn with_tool(&self, tool: &str) -> Self {
+        const AT_MOST: usize = 64;
+        let mut ticket = self.clone();
+        if tool.is_empty() || self.tools().any(|known| known == tool) {
+            return ticket;
+        }
+        if ticket.tool.is_empty() {
+            tool.clone_into(&mut ticket.tool);
+        } else if ticket.more_tools.len() < AT_MOST {
+            ticket.more_tools.push(tool.to_owned());
+        }
+        ticket
+    }
+
     /// The ticket once `service` has been connected through it.
     #[must_use]
     pub fn with_connected(&self, service: &str) -> Self {
@@ -96,6 +123,7 @@ mod tests {
             services: services.iter().map(|&service| service.into()).collect(),
             agent_name: "Codex".into(),
             tool: "acme_list".into(),
+            more_tools: Vec::new(),
             created: made,
             expires: made + ConnectTicket::LIFETIME,
             connected: Vec::new(),
@@ -118,6 +146,20 @@ mod tests {
         );
         let spent = ticket.with_connected("acme");
         assert_eq!(spent.check(&ana, spent.created), Err(TicketRefusal::Spent));
+    }
+
+    #[test]
+    fn a_ticket_is_for_every_tool_that_asked() {
+        let ana = PersonId::new(&Random::seeded(5));
+        let ticket = ticket(&ana, &["acme"]).with_tool("").with_tool("acme_list");
+        assert_eq!(ticket.tools().collect::<Vec<_>>(), ["acme_list"]);
+        let ticket = ticket.with_tool("acme_write").with_tool("acme_write");
+        assert_eq!(
+            ticket.tools().collect::<Vec<_>>(),
+            ["acme_list", "acme_write"]
+        );
+        let many = (0..100).fold(ticket, |all, n| all.with_tool(&n.to_string()));
+        assert_eq!(many.tools().count(), 65);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::LoopbackAuthority;
+use http::Uri;
+
+use super::address::AddressGuard;
+use super::{EgressError, LoopbackAuthority};
 
 /// Settings of the way out.
 #[derive(Clone, Debug)]
@@ -16,6 +19,18 @@ pub struct Settings {
     /// Dangerous: each entry opens one port of this machine to whatever can cause a request, in clear text too. Meant
     /// for a provider that runs beside the gateway in development and tests; empty in production.
     pub dangerously_allow_loopback: Vec<LoopbackAuthority>,
+}
+
+impl Settings {
+    /// Whether an address may be reached as far as can be told from its text: before anything is sent, a name is judged once
+    /// more by what it resolves to.
+    ///
+    /// # Errors
+    /// [`EgressError::AddressRefused`].
+    pub fn admit(&self, address: &Uri) -> Result<(), EgressError> {
+        let guard = AddressGuard::new(self.dangerously_allow_loopback.clone());
+        guard.admit(address).map(drop)
+    }
 }
 
 impl Default for Settings {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{CallError, ConnectLink, Fault, Gateway};
+use super::{CallError, ConnectLink, Fault, Gateway, MissingReason};
 use crate::base::PersonId;
 use crate::identity::Caller;
 
@@ -59,13 +59,21 @@ impl Arriving {
 }
 
 impl Gateway {
-    /// Waits until nothing is missing any more for `caller` to run `tool`. Costs no thread; ends when it is dropped.
+    /// Waits until nothing is missing any more for `caller` to run `tool`, or the person has used the link and not allowed
+    /// what the tool needs: then nothing is left to wait for. Costs no thread; ends when it is dropped.
     ///
     /// # Errors
     /// [`CallError`] when the tool is unknown, its service not set up, or the store fails.
     pub async fn until_runnable(&self, caller: &Caller, tool: &str) -> Result<(), CallError> {
-        let mut arriving = self.parts.arrivals.of(&caller.principal.id);
-        while self.missing_for(caller, tool).await?.is_some() {
+        let (service, _) = self.find_tool(tool)?;
+        let person = &caller.principal.id;
+        let mut arriving = self.parts.arrivals.of(person);
+        while let Some(missing) = self.missing_for(caller, tool).await? {
+            let now = self.parts.clock.now();
+            let asked = self.parts.open_tickets.waiting(person, service.id(), now);
+            if asked.is_none() && matches!(missing, MissingReason::MissingScopes(_)) {
+                break;
+            }
             arriving.next().await;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Tombstones: tokens that nothing here uses any more, and that their provider must still take back.
 //!
-//! Owns the way of a token from the credential into its tombstone, and from there to its proven death. Refuses to know
-//! who wanted it revoked, and which page tells of it.
+//! Owns the way of a token from the credential into its tombstone; from there on it is `gateway/last_rites.rs`. Refuses to
+//! know who wanted it revoked, and which page tells of it.
 //!
 //! What holds at every moment, also when the process is cut off between any two steps:
 //!
@@ -16,78 +16,25 @@
 //!    revocation takes the whole grant along, nothing is revoked while the same account is connected anew.
 //! 5. A tombstone is kept for 30 days at most.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
 use super::credentials::record_key;
 use super::fault::ATTEMPTS;
+use super::last_rites::Asking;
 use super::upkeep::Task;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::Timestamp;
-use crate::catalogue::{RefusalKind, Revocation, RevocationReach};
-use crate::connection::{AtProvider, Connection, Credential, Status, Tombstone, TombstoneReason};
-use crate::oauth::{self, RevocationOutcome, RevokeError};
+use crate::catalogue::{Revocation, RevocationReach};
+use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
 use crate::store::{Record, WriteError};
-use crate::upstream;
 
-/// How long one step at the provider may take: a person may be waiting for the receipt.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a credential without a working connection is left alone: its connection may be written in this moment.
 const GRACE: Duration = Duration::from_mins(1);
 /// How long a sign-in has from the token reply until its connection is stored: the account call is in between.
 const SIGN_IN: Duration = Duration::from_mins(5);
-/// How often it is looked whether a registration that was taken away is back.
-const UNTIL_IT_IS_BACK: Duration = Duration::from_hours(1);
-
-/// Who wants it, and so how much is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asking {
-    /// A person waits for the outcome: the provider is asked whatever happened before.
-    Now,
-    /// Somebody waits for the outcome of very many: a provider that just failed is not asked again for each.
-    WithOthers,
-    /// Nobody waits: it is asked when it is this tombstone's turn.
-    InTurn,
-}
-
-/// What became of one tombstone.
-enum Fate {
-    /// Its tokens are dead.
-    Dead,
-    /// The provider has no way to revoke them.
-    Unsupported,
-    /// They were kept for as long as they may be.
-    GaveUp,
-    /// They must live: a working connection holds them, or would die with them.
-    InUse,
-    /// It is looked at again.
-    Waits(Timestamp),
-}
-
-/// Providers that did not answer a revocation just now. With many tombstones of one provider that is down, one of them
-/// asks, and the others wait with it.
-#[derive(Default)]
-pub(super) struct RestingProviders {
-    until: Mutex<HashMap<String, Timestamp>>,
-}
-
-impl RestingProviders {
-    const REST: Duration = Duration::from_mins(1);
-
-    fn rest(&self, token_endpoint: &str, now: Timestamp) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.retain(|_, end| *end > now);
-        until.insert(token_endpoint.to_owned(), now + Self::REST);
-    }
-
-    fn resting_until(&self, token_endpoint: &str, now: Timestamp) -> Option<Timestamp> {
-        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.get(token_endpoint).copied().filter(|end| *end > now)
-    }
-}
 
 impl Gateway {
     /// Takes tokens that could not be kept, to have them revoked: those of a renewal whose connection was disconnected or
@@ -102,7 +49,8 @@ impl Gateway {
         if is_disconnected {
             tombstone.reason = TombstoneReason::Disconnected;
         }
-        self.note_revocation(&key, self.parts.clock.now()).await?;
+        self.note_revocation(&key, self.parts.clock.now() + GRACE)
+            .await?;
         self.create_tombstone(&key, &tombstone).await?;
         self.change_connection(&key, Connection::doubt).await
     }
@@ -202,7 +150,7 @@ impl Gateway {
         Err(Fault::Contention)
     }
 
-    /// The tombstones of one connection, or of one person.
+    /// The tombstones of one connection.
     pub(super) async fn tombstones_at(&self, key: &str) -> Result<Vec<Record<Tombstone>>, Fault> {
         let tombstones = self.parts.store.tombstones();
         let listed = tombstones.list(&format!("{key}/"), usize::MAX).await?;
@@ -227,7 +175,7 @@ impl Gateway {
         let may_be_new = ended.is_none_or(|ended| credential.value.obtained >= ended);
         let grace = credential.value.obtained + GRACE;
         match connection {
-            Some(connection) if !matches!(connection.status, Status::Revoked { .. }) => Ok(()),
+            Some(connection) if connection.status.is_connected() => Ok(()),
             _ if may_be_new && grace > self.parts.clock.now() => {
                 self.note_revocation(key, grace).await
             }
@@ -253,198 +201,6 @@ impl Gateway {
         }
     }
 
-    /// Has the tombstones at `key` revoked, as far as it is their turn, and settles their connection once all are.
-    pub(super) async fn lay_to_rest(&self, key: &str, asking: Asking) -> Result<(), Fault> {
-        let mut done = Vec::new();
-        let mut next: Option<Timestamp> = None;
-        for tombstone in self.tombstones_at(key).await? {
-            match self.decide(&tombstone, asking).await? {
-                Fate::Waits(until) => next = Some(next.map_or(until, |known| known.min(until))),
-                fate => done.push((tombstone, fate)),
-            }
-        }
-        if let Some(next) = next {
-            self.note_revocation(key, next).await?;
-        } else if self.parts.store.credentials().get(key).await?.is_none() {
-            let at_provider = outcome(done.iter().map(|(_, fate)| fate));
-            self.settle(key, at_provider).await?;
-        }
-        for (tombstone, _) in done {
-            match self.parts.store.tombstones().delete(&tombstone).await {
-                // Another turn at the same tombstone has changed or removed it.
-                Ok(()) | Err(WriteError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if next.is_none() && !self.tombstones_at(key).await?.is_empty() {
-            // One came while the others were seen off.
-            self.note_revocation(key, self.parts.clock.now()).await?;
-            self.change_connection(key, Connection::doubt).await?;
-        }
-        Ok(())
-    }
-
-    /// One turn at one tombstone.
-    async fn decide(&self, record: &Record<Tombstone>, asking: Asking) -> Result<Fate, Fault> {
-        let now = self.parts.clock.now();
-        let Some(tombstone) = self.not_in_use(&record.value).await? else {
-            return Ok(Fate::InUse);
-        };
-        let ready = self.ready_for(&tombstone);
-        if ready
-            .as_ref()
-            .is_ok_and(|(_, ready)| cannot_be_asked(ready))
-        {
-            return Ok(Fate::Unsupported);
-        }
-        let needs_asking = !tombstone.confirmed && tombstone.refresh_token.is_some();
-        if tombstone.access_is_over(now) && !needs_asking {
-            return Ok(Fate::Dead);
-        }
-        if tombstone.is_over(now) {
-            return Ok(Fate::GaveUp);
-        }
-        if asking == Asking::InTurn
-            && let Some(next) = tombstone.next.filter(|next| *next > now)
-        {
-            return Ok(Fate::Waits(next));
-        }
-        let Ok((service, ready)) = ready else {
-            let later = tombstone.rest_until(now + UNTIL_IT_IS_BACK, now);
-            return self.wait(record, later).await;
-        };
-        if reach(&ready) == RevocationReach::Grant && self.is_connected_anew(&tombstone).await? {
-            return Ok(Fate::InUse);
-        }
-        self.ask_provider(record, tombstone, &service, &ready, asking)
-            .await
-    }
-
-    /// Asks the provider to take the tokens back, and then makes sure that it did.
-    async fn ask_provider(
-        &self,
-        record: &Record<Tombstone>,
-        mut tombstone: Tombstone,
-        service: &Service,
-        ready: &Ready,
-        asking: Asking,
-    ) -> Result<Fate, Fault> {
-        let now = self.parts.clock.now();
-        let provider = ready.oauth.token.url.as_str();
-        if asking != Asking::Now
-            && let Some(until) = self.parts.resting_providers.resting_until(provider, now)
-        {
-            return Ok(Fate::Waits(until));
-        }
-        if !tombstone.confirmed {
-            match self.request_revocation(ready, &tombstone).await {
-                Ok(RevocationOutcome::Confirmed) => tombstone.confirmed = true,
-                Ok(RevocationOutcome::Unsupported { .. }) => return Ok(Fate::Unsupported),
-                // It cannot be asked about these tokens; what has an end is watched until then.
-                Err(Unanswered::Not(RevokeError::NoTokenToRevoke))
-                    if tombstone.access_expires.is_none() =>
-                {
-                    return Ok(Fate::Unsupported);
-                }
-                Err(unanswered) => {
-                    if unanswered.is_of_the_provider() {
-                        self.parts.resting_providers.rest(provider, now);
-                    }
-                    tracing::warn!(connection = %tombstone.connection, %unanswered, "the provider did not confirm a revocation");
-                    return self.wait(record, tombstone.asked(now)).await;
-                }
-            }
-        }
-        if self.is_dead(service, ready, &tombstone).await? {
-            return Ok(Fate::Dead);
-        }
-        self.wait(record, tombstone.asked(now)).await
-    }
-
-    async fn request_revocation(
-        &self,
-        ready: &Ready,
-        tombstone: &Tombstone,
-    ) -> Result<RevocationOutcome, Unanswered> {
-        let request = oauth::revoke(
-            &self.parts.egress,
-            &ready.oauth,
-            &ready.registration,
-            tombstone.access_token.as_ref(),
-            tombstone.refresh_token.as_ref(),
-        );
-        match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answered) => answered.map_err(Unanswered::Not),
-            Err(_) => Err(Unanswered::TooSlow),
-        }
-    }
-
-    /// Whether the access token is refused as one that is worth nothing, where it might still be worth something. Anything
-    /// else is no proof: a service that is down does not answer a good token either.
-    async fn is_dead(
-        &self,
-        service: &Service,
-        ready: &Ready,
-        tombstone: &Tombstone,
-    ) -> Result<bool, Fault> {
-        let access_token = match &tombstone.access_token {
-            Some(token) if !tombstone.access_is_over(self.parts.clock.now()) => token,
-            _ => return Ok(true),
-        };
-        let request = service
-            .provider
-            .account_request(&ready.variables)
-            .map_err(|error| Fault::Catalogue(error.to_string()))?;
-        let call = upstream::send(&self.parts.egress, request, access_token);
-        let Ok(Ok(response)) = tokio::time::timeout(PATIENCE, call).await else {
-            return Ok(false);
-        };
-        let refusal = service.provider.read_account(&response).err();
-        Ok(refusal.is_some_and(|refusal| refusal.kind == RefusalKind::TokenInvalid))
-    }
-
-    /// Writes what a turn has brought. If another turn wrote meanwhile, theirs stands.
-    async fn wait(&self, record: &Record<Tombstone>, after: Tombstone) -> Result<Fate, Fault> {
-        let now = self.parts.clock.now();
-        let next = after.next.unwrap_or(now);
-        match self.parts.store.tombstones().replace(record, &after).await {
-            Ok(_) | Err(WriteError::Conflict) => Ok(Fate::Waits(next)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The tokens of a tombstone that no connection of its person holds; none when all are in use.
-    async fn not_in_use(&self, tombstone: &Tombstone) -> Result<Option<Tombstone>, Fault> {
-        let mut left = tombstone.clone();
-        for connection in self
-            .connections_to(&tombstone.person, &tombstone.service)
-            .await?
-        {
-            if matches!(connection.value.status, Status::Revoked { .. }) {
-                continue;
-            }
-            if let Some(held) = self.credential(&connection.value).await? {
-                left = left.without_those_of(&held.value);
-            }
-        }
-        Ok((!left.is_empty()).then_some(left))
-    }
-
-    /// Whether the account that the tokens are of may be connected again: surely the same one for a connection that was
-    /// disconnected; for others any account of this person at the service.
-    async fn is_connected_anew(&self, tombstone: &Tombstone) -> Result<bool, Fault> {
-        let connections = self
-            .connections_to(&tombstone.person, &tombstone.service)
-            .await?;
-        Ok(connections
-            .iter()
-            .filter(|record| record.value.is_active())
-            .any(|record| match tombstone.reason {
-                TombstoneReason::Disconnected => record.value.id == tombstone.connection,
-                TombstoneReason::Superseded => true,
-            }))
-    }
-
     /// How to reach the provider that must take these tokens back, if it is still set up as it was.
     pub(super) fn ready_for(
         &self,
@@ -462,14 +218,8 @@ impl Gateway {
         }
     }
 
-    /// Says of a connection that is being revoked how it ended. One that is not is left as it is.
-    async fn settle(&self, key: &str, at_provider: AtProvider) -> Result<(), Fault> {
-        self.change_connection(key, |connection| connection.settle(at_provider))
-            .await
-    }
-
     /// Changes the status of the connection at `key`, if there is one and the change is legal.
-    async fn change_connection<E>(
+    pub(super) async fn change_connection<E>(
         &self,
         key: &str,
         change: impl Fn(Connection) -> Result<Connection, E>,
@@ -510,47 +260,9 @@ pub(super) enum NotReady {
     SetUpAnew,
 }
 
-/// Why a provider has not confirmed.
-#[derive(Debug, thiserror::Error)]
-enum Unanswered {
-    #[error(transparent)]
-    Not(RevokeError),
-    #[error("no answer came within {} seconds", PATIENCE.as_secs())]
-    TooSlow,
-}
-
-impl Unanswered {
-    /// Whether others would fare the same now.
-    fn is_of_the_provider(&self) -> bool {
-        match self {
-            Self::Not(error) => error.is_temporary(),
-            Self::TooSlow => true,
-        }
-    }
-}
-
-fn cannot_be_asked(ready: &Ready) -> bool {
-    matches!(ready.oauth.revocation, Revocation::Unsupported { .. })
-}
-
-fn reach(ready: &Ready) -> RevocationReach {
+pub(super) fn reach(ready: &Ready) -> RevocationReach {
     match &ready.oauth.revocation {
         Revocation::Request(request) => request.reach,
         Revocation::Unsupported { .. } => RevocationReach::default(),
-    }
-}
-
-/// How a connection stands whose tombstones have all come to an end: as the one that ended worst. Without any there was no
-/// token left with which the provider could have been told.
-fn outcome<'a>(mut fates: impl Iterator<Item = &'a Fate> + Clone) -> AtProvider {
-    let mut all = fates.clone();
-    if all.clone().any(|fate| matches!(fate, Fate::GaveUp)) {
-        AtProvider::GaveUp
-    } else if all.any(|fate| matches!(fate, Fate::Unsupported)) {
-        AtProvider::Unsupported
-    } else if fates.any(|fate| matches!(fate, Fate::Dead)) {
-        AtProvider::Confirmed
-    } else {
-        AtProvider::GaveUp
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::credentials::Unusable;
+use super::credentials::{Unusable, Usable};
 use super::{ConnectLink, Fault, Gateway, MissingReason, Ready, Service};
 use crate::base::Secret;
 use crate::catalogue::{Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest};
@@ -126,6 +126,7 @@ impl Gateway {
             Ok(usable) => usable,
             Err(unusable) => return Err(self.unusable(caller, service, tool, unusable).await?),
         };
+        self.note_use(&usable.connection, tool);
         let first = self
             .send(service, ready, tool, arguments, &usable.access_token)
             .await?;
@@ -134,7 +135,9 @@ impl Gateway {
             Reply::Refused(refusal) => refusal,
         };
         if refusal.kind != RefusalKind::TokenInvalid {
-            return Err(refused(service, refusal));
+            return Err(self
+                .refused(caller, service, tool, &usable, refusal)
+                .await?);
         }
         // The token, not the call, was refused: nothing has happened yet.
         let renewed = match self.renew_refused(&usable).await {
@@ -154,7 +157,9 @@ impl Gateway {
                 let reason = self.end_refused(&renewed).await?;
                 Err(self.connect_first(caller, service, tool, reason).await?)
             }
-            Reply::Refused(refusal) => Err(refused(service, refusal)),
+            Reply::Refused(refusal) => Err(self
+                .refused(caller, service, tool, &renewed, refusal)
+                .await?),
         }
     }
 
@@ -174,6 +179,25 @@ impl Gateway {
             .await
             .map_err(|error| unreachable(service, tool, &error))?;
         Ok(tool.read(&response))
+    }
+
+    /// What a refusal means for the caller, and for what the connection may do.
+    async fn refused(
+        &self,
+        caller: &Caller,
+        service: &Service,
+        tool: &Tool,
+        used: &Usable,
+        refusal: Refusal,
+    ) -> Result<CallError, Fault> {
+        if refusal.kind == RefusalKind::ScopeMissing && tool.scopes().iter().next().is_some() {
+            let reason = self.withdraw(used, service, tool, &refusal).await?;
+            return self.connect_first(caller, service, tool, reason).await;
+        }
+        Ok(CallError::Refused {
+            service: service.provider.name().to_owned(),
+            refusal,
+        })
     }
 
     /// Why there is no credential, for the caller.
@@ -235,7 +259,7 @@ impl Gateway {
         Ok(self.missing_before(person, service, ready, tool).await?)
     }
 
-    fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
+    pub(super) fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
         let services = self.services();
         if let Some((service, tool)) = services.tool(name) {
             return Ok((service.clone(), Arc::clone(tool)));
@@ -267,13 +291,6 @@ impl Gateway {
     ) -> Result<CallError, Fault> {
         let link = self.connect_link(caller, service, tool, reason).await?;
         Ok(CallError::ConnectFirst(Box::new(link)))
-    }
-}
-
-fn refused(service: &Service, refusal: Refusal) -> CallError {
-    CallError::Refused {
-        service: service.provider.name().to_owned(),
-        refusal,
     }
 }
 

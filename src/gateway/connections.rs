@@ -1,9 +1,10 @@
 //! What a person sees of their connections.
 
-use super::{Fault, Gateway, Service};
+use super::credentials::record_key;
+use super::{Fault, Gateway, Scopes, Service};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{Connection, Status};
+use crate::connection::{Connection, Forecast, Status, Usage};
 use crate::identity::Principal;
 
 /// One service, and how a person stands with it.
@@ -26,6 +27,12 @@ pub struct ConnectionView {
     pub connection: Connection,
     /// Scopes that tools need and that were not granted.
     pub missing: ScopeSet,
+    /// How its scopes stand.
+    pub scopes: Scopes,
+    /// When a call last used it, as far as it is known.
+    pub last_used: Option<Timestamp>,
+    /// When it will end, as far as anybody can know.
+    pub forecast: Forecast,
 }
 
 /// An agent waits for a connection.
@@ -63,13 +70,18 @@ impl Gateway {
     pub async fn connections(&self, principal: &Principal) -> Result<Vec<ServiceView>, Fault> {
         let person = &principal.id;
         let mine = self.connections_of(person).await?;
+        let usages = self.usages_of(person).await?;
+        let now = self.parts.clock.now();
         let mut views = Vec::new();
         for service in self.services().iter() {
-            let mut connections: Vec<_> = mine
-                .iter()
-                .filter(|record| record.value.service == service.id())
-                .map(|record| view(service, &record.value))
-                .collect();
+            let mut connections = Vec::new();
+            for record in &mine {
+                if record.value.service == service.id() {
+                    let usage = usages.get(&record_key(&record.value));
+                    let forecast = self.forecast_for_show(&record.value).await;
+                    connections.push(view(service, &record.value, usage, forecast, now));
+                }
+            }
             connections.sort_by_key(|view| {
                 std::cmp::Reverse((view.connection.is_active(), view.connection.since))
             });
@@ -110,16 +122,18 @@ impl Gateway {
     }
 }
 
-fn view(service: &Service, connection: &Connection) -> ConnectionView {
-    let implied = service.provider.implications();
-    let needed = service
-        .provider
-        .tools()
-        .iter()
-        .map(|tool| tool.scopes().missing(&connection.granted, implied));
-    let missing = needed.fold(ScopeSet::default(), |all, some| all.union(&some));
+fn view(
+    service: &Service,
+    connection: &Connection,
+    usage: Option<&Usage>,
+    forecast: Forecast,
+    now: Timestamp,
+) -> ConnectionView {
     ConnectionView {
+        missing: service.provider.scope_plan().missing(&connection.granted),
+        scopes: Scopes::of(service, connection, usage, now),
+        last_used: usage.and_then(|usage| usage.last_used),
         connection: connection.clone(),
-        missing,
+        forecast,
     }
 }

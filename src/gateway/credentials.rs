@@ -42,6 +42,13 @@ pub enum MissingReason {
     AuthorityChanged,
     /// The tool needs permissions that were not granted.
     MissingScopes(ScopeSet),
+    /// The tool needs permissions that were granted once, and the provider does not allow it any more.
+    ScopesWithdrawn {
+        /// What the tool needs.
+        scopes: ScopeSet,
+        /// What the provider said.
+        said: String,
+    },
 }
 
 impl MissingReason {
@@ -60,6 +67,12 @@ impl MissingReason {
             Self::AuthorityChanged => {
                 format!(
                     "The {service} connection of {person} was made with another setup of {service}."
+                )
+            }
+            Self::ScopesWithdrawn { scopes, said } => {
+                format!(
+                    "{service} does not allow it any more for the connection of {person}: this needs a permission ({scopes}) \
+                     that {service} no longer accepts. It said: {said}."
                 )
             }
             Self::MissingScopes(scopes) => {
@@ -315,8 +328,10 @@ impl Gateway {
             let Ok(expired) = record.value.clone().expire(reason, now) else {
                 return Ok(());
             };
+            self.foretell(&expired).await?;
             match connections.replace(&record, &expired).await {
                 Ok(_) => {
+                    self.make_known(&expired).await;
                     tracing::info!(connection = %expired.id, ?reason, "expired");
                     return Ok(());
                 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::upkeep::Task;
-use super::{EndedAll, Fault, Gateway};
+use super::{DisconnectError, EndedAll, Fault, Gateway};
 use crate::base::{PersonId, Timestamp};
-use crate::connection::TombstoneReason;
+use crate::connection::RevokedReason;
 use crate::identity::Principal;
 use crate::store::{Table, WriteError};
 
@@ -150,6 +150,7 @@ impl Gateway {
         count += delete_those(&store.tickets(), |ticket| ticket.person == *person).await?;
         let requests = store.authorization_requests();
         count += delete_those(&requests, |request| request.person == *person).await?;
+        self.forget_uses_of(person).await?;
         self.parts.open_tickets.forget(person);
         Ok(count)
     }
@@ -159,12 +160,15 @@ impl Gateway {
         let all = connections.list(&format!("{person}/"), usize::MAX).await?;
         let mut count = 0;
         for record in all.whole()? {
-            self.note_revocation(record.key(), self.parts.clock.now())
-                .await?;
-            self.bury_credential(&record.value, TombstoneReason::Disconnected)
-                .await?;
-            is_gone(connections.delete(&record).await)?;
-            count += 1;
+            let reason = RevokedReason::DisconnectedByAdmin;
+            match self.end_use(person, &record.value.id, reason).await {
+                Ok(()) | Err(DisconnectError::UnknownConnection) => {}
+                Err(DisconnectError::Fault(fault)) => return Err(fault),
+            }
+            if let Some(ended) = connections.get(record.key()).await? {
+                is_gone(connections.delete(&ended).await)?;
+                count += 1;
+            }
         }
         Ok(count)
     }

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::burial::{Asking, NotReady};
+use super::burial::NotReady;
 use super::fault::ATTEMPTS;
+use super::last_rites::Asking;
 use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, PersonId, Timestamp};
 use crate::connection::{
@@ -154,6 +155,7 @@ impl Gateway {
             Some(revoked) => {
                 let reason = TombstoneReason::Disconnected;
                 self.bury_credential(&revoked, reason).await?;
+                self.forget_use(&revoked).await?;
             }
             None => self.bury_left_over(&key).await?,
         }
@@ -248,8 +250,12 @@ impl Gateway {
             let Ok(revoked) = record.value.clone().disconnect(reason, now) else {
                 return Ok(None);
             };
+            self.foretell(&revoked).await?;
             match connections.replace(&record, &revoked).await {
-                Ok(_) => return Ok(Some(revoked)),
+                Ok(_) => {
+                    self.make_known(&revoked).await;
+                    return Ok(Some(revoked));
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

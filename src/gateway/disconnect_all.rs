@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
-use super::burial::Asking;
 use super::credentials::record_key;
+use super::last_rites::Asking;
 use super::{DisconnectError, Fault, Gateway, Receipt};
 use crate::base::PersonId;
 use crate::connection::{Connection, RevokedReason, Status};

@@ -12,37 +12,48 @@ mod call;
 mod connect;
 mod connections;
 mod credentials;
+mod deliver;
 mod departure;
 mod disconnect;
 mod disconnect_all;
 mod drill;
 mod fault;
+mod health;
+mod last_rites;
 mod links;
+mod notify;
 mod people;
 mod renewal;
 mod request_state;
+mod scopes;
 mod services;
 mod sign_in;
 mod tickets;
 mod upkeep;
+mod usage;
+mod webhook;
 
 use std::sync::Arc;
 
 pub use admission::{Busy, Limits, Permit};
 pub use call::CallError;
-pub use connect::{Begun, CallbackParameters, Completed, ConnectError, RemainingSteps};
+pub use connect::{Begun, CallbackParameters, Completed, ConnectError, Extent, RemainingSteps};
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use deliver::WebhookError;
 pub use departure::{Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
 pub use drill::{Actor, Drill, DrillReport, DrillStep, RehearsalError};
 pub use fault::Fault;
+pub use health::Foreseen;
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
+pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
 pub use sign_in::SignedIn;
 pub use tickets::{ConnectLink, StepView, TicketView};
+pub use webhook::{Webhook, WebhookProblem, WebhookSettings};
 
 use data_encoding::HEXLOWER;
 use tokio::sync::{broadcast, watch};
@@ -51,6 +62,15 @@ use crate::base::{Clock, Random};
 use crate::egress::Egress;
 use crate::identity::Principal;
 use crate::store::{Seal, Store};
+
+/// What an operator says about the use cases, besides their services.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What each agent may ask for at once.
+    pub limits: Limits,
+    /// Where events are sent.
+    pub webhooks: Vec<Webhook>,
+}
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
 #[derive(Clone)]
@@ -67,11 +87,13 @@ struct Parts {
     random: Random,
     open_tickets: tickets::OpenTickets,
     arrivals: arrivals::Arrivals,
-    resting_providers: burial::RestingProviders,
+    resting_providers: last_rites::RestingProviders,
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
+    uses: usage::Uses,
 }
 
 impl Gateway {
@@ -84,9 +106,9 @@ impl Gateway {
         links: Links,
         clock: Clock,
         random: Random,
-        limits: Limits,
+        settings: Settings,
     ) -> Self {
-        let admission = admission::Admission::new(limits, clock.clone());
+        let admission = admission::Admission::new(settings.limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
@@ -98,11 +120,13 @@ impl Gateway {
             random,
             open_tickets: tickets::OpenTickets::default(),
             arrivals: arrivals::Arrivals::default(),
-            resting_providers: burial::RestingProviders::default(),
+            resting_providers: last_rites::RestingProviders::default(),
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            webhooks: settings.webhooks,
             renewals,
+            uses: usage::Uses::default(),
         };
         Self {
             parts: Arc::new(parts),

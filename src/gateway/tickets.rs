@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::fault::ATTEMPTS;
 use super::{ConnectError, Fault, Gateway, MissingReason, Service, SignedIn};
 use url::Url;
 
@@ -11,6 +12,7 @@ use crate::base::{AgentId, PersonId, Secret, Timestamp};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::ConnectTicket;
 use crate::identity::Caller;
+use crate::store::WriteError;
 
 /// A link that an agent hands to its person, and why.
 #[derive(Clone, Debug)]
@@ -86,6 +88,16 @@ impl OpenTickets {
         let open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
         let found = open.get(asker)?;
         (now + Self::WORTH_REUSING < found.ticket.expires).then(|| found.clone())
+    }
+
+    /// The ticket that this asker was handed is for further tools now.
+    fn learn(&self, asker: &Asker, ticket: &ConnectTicket) {
+        let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get_mut(asker) {
+            known.ticket = ticket
+                .tools()
+                .fold(known.ticket.clone(), |known, tool| known.with_tool(tool));
+        }
     }
 
     fn remember(&self, asker: Asker, open_ticket: OpenTicket, now: Timestamp) {
@@ -289,7 +301,10 @@ impl Gateway {
             agent: caller.agent.clone(),
             services: services.clone(),
         };
-        if let Some(open) = self.parts.open_tickets.find(&asker, now) {
+        if let Some(open) = self.parts.open_tickets.find(&asker, now)
+            && let Some(open) = self.for_tool_too(open, tool).await?
+        {
+            self.parts.open_tickets.learn(&asker, &open.ticket);
             return Ok(open);
         }
         let ticket = ConnectTicket {
@@ -297,6 +312,7 @@ impl Gateway {
             services,
             agent_name: caller.agent_name.clone(),
             tool: tool.to_owned(),
+            more_tools: Vec::new(),
             created: now,
             expires: now + ConnectTicket::LIFETIME,
             connected: Vec::new(),
@@ -315,6 +331,30 @@ impl Gateway {
         };
         self.parts.open_tickets.remember(asker, open.clone(), now);
         Ok(open)
+    }
+
+    /// The same link, which from now on asks for what `tool` needs too; none when it is gone.
+    async fn for_tool_too(
+        &self,
+        open: OpenTicket,
+        tool: &str,
+    ) -> Result<Option<OpenTicket>, Fault> {
+        if open.ticket.with_tool(tool) == open.ticket {
+            return Ok(Some(open));
+        }
+        let tickets = self.parts.store.tickets();
+        for _ in 0..ATTEMPTS {
+            let Some(record) = tickets.get(&open.token.digest()).await? else {
+                return Ok(None);
+            };
+            let ticket = record.value.with_tool(tool);
+            match tickets.replace(&record, &ticket).await {
+                Ok(_) => return Ok(Some(OpenTicket { ticket, ..open })),
+                Err(WriteError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Fault::Contention)
     }
 
     /// What the page of a connect link shows to a signed-in person. Changes nothing that lasts.
@@ -347,7 +387,7 @@ impl Gateway {
             });
         Ok(StepView {
             done,
-            scopes: ready.oauth.scopes.clone(),
+            scopes: self.scopes_for_ticket(ticket, &service).await?,
             authorization_endpoint: ready.oauth.authorization_endpoint.clone(),
             previous_account: previous.map(|record| record.value.account.label),
             service,

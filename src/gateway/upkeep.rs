@@ -7,7 +7,7 @@ use std::fmt;
 
 use futures::{StreamExt, stream};
 
-use super::burial::Asking;
+use super::last_rites::Asking;
 use super::{Fault, Gateway};
 use crate::store::DueNote;
 
@@ -16,6 +16,10 @@ use crate::store::DueNote;
 pub(super) enum Task {
     /// The credential at this key may have to be renewed.
     Renew(String),
+    /// How the connection at this key stands may not have been told.
+    Tell(String),
+    /// The end of the connection at this key may be near.
+    Warn(String),
     /// The connection at this key may be revoked, and not proven dead.
     Revoke(String),
     /// The person may have been removed, and have left something behind.
@@ -26,6 +30,8 @@ impl Task {
     fn parse(text: &str) -> Option<Self> {
         match text.split_once('/')? {
             ("renew", key) => Some(Self::Renew(key.to_owned())),
+            ("tell", key) => Some(Self::Tell(key.to_owned())),
+            ("warn", key) => Some(Self::Warn(key.to_owned())),
             ("revoke", key) => Some(Self::Revoke(key.to_owned())),
             ("forget", person) => Some(Self::Forget(person.to_owned())),
             _ => None,
@@ -37,6 +43,8 @@ impl fmt::Display for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Renew(key) => write!(formatter, "renew/{key}"),
+            Self::Tell(key) => write!(formatter, "tell/{key}"),
+            Self::Warn(key) => write!(formatter, "warn/{key}"),
             Self::Revoke(key) => write!(formatter, "revoke/{key}"),
             Self::Forget(person) => write!(formatter, "forget/{person}"),
         }
@@ -61,17 +69,25 @@ impl Gateway {
     }
 
     async fn follow(&self, note: DueNote) {
+        // What is done, and when to look again.
         let done = match Task::parse(&note.task) {
-            Some(Task::Renew(key)) => self.renew_if_due(&key).await,
-            Some(Task::Revoke(key)) => self.go_on_revoking(&key, Asking::InTurn).await,
-            Some(Task::Forget(person)) => self.forget_if_removed(&person).await,
+            Some(Task::Renew(key)) => self.renew_if_due(&key).await.map(|()| None),
+            Some(Task::Tell(key)) => self.tell_if_due(&key).await.map(|()| None),
+            Some(Task::Warn(key)) => self.warn_if_due(&key).await,
+            Some(Task::Revoke(key)) => self
+                .go_on_revoking(&key, Asking::InTurn)
+                .await
+                .map(|()| None),
+            Some(Task::Forget(person)) => self.forget_if_removed(&person).await.map(|()| None),
             None => {
                 tracing::warn!(task = note.task, "nobody knows this task any more");
-                Ok(())
+                Ok(None)
             }
         };
+        let store = &self.parts.store;
         let dropped = match done {
-            Ok(()) => self.parts.store.drop_due(&note).await.map_err(Fault::from),
+            Ok(None) => store.drop_due(&note).await.map_err(Fault::from),
+            Ok(Some(at)) => store.put_off(&note, at).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         };
         if let Err(fault) = dropped {

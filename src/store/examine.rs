@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::backend::{KeyRange, Order};
 use super::envelope::Envelope;
 use super::{
-    INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, folder, key_check, sweep,
+    INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep,
 };
 use crate::base::Random;
 
@@ -163,10 +163,10 @@ fn about(error: OpenError, store: &Path) -> Unanswered {
     })
 }
 
-/// Opens every record, except those that the store keeps for itself: the index key is proven by the opening, and hints
-/// are not sealed.
+/// Opens every record, except those that the store keeps for itself: the index key is proven by the opening, and hints and
+/// notes are not sealed.
 async fn count(store: &Store) -> Result<Condition, StoreError> {
-    let hints = format!("{}/", sweep::HINTS);
+    let unsealed = [sweep::HINTS, due::NOTES, due::LANES].map(|prefix| format!("{prefix}/"));
     let (mut records, mut damaged) = (0, 0);
     let mut range = KeyRange::prefix("");
     loop {
@@ -177,7 +177,7 @@ async fn count(store: &Store) -> Result<Condition, StoreError> {
         range = range.past(last, Order::Ascending);
         for (key, sealed) in &rows {
             let key = String::from_utf8_lossy(key);
-            if key == INDEX_KEY || key.starts_with(&hints) {
+            if key == INDEX_KEY || unsealed.iter().any(|prefix| key.starts_with(prefix)) {
                 continue;
             }
             records += 1;

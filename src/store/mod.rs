@@ -44,7 +44,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-pub use due::DueNote;
+pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
@@ -162,11 +162,12 @@ impl Store {
         }))
     }
 
-    /// The table whose keys begin with `prefix/`. The prefixes `store`, `exp` and `due` are the store's own.
+    /// The table whose keys begin with `prefix/`. The prefixes `store`, `exp`, `due` and `out` are the store's
+    /// own.
     #[must_use]
     pub fn table<V>(&self, prefix: &'static str) -> Table<V> {
         debug_assert!(
-            !matches!(prefix, "store" | sweep::HINTS | due::NOTES),
+            !matches!(prefix, "store" | sweep::HINTS | due::NOTES | due::LANES),
             "the prefix `{prefix}` is the store's own"
         );
         Table::new(self.clone(), prefix)

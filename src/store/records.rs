@@ -4,8 +4,10 @@
 //! texts, or keyed hashes.
 
 use super::{Store, Table};
-use crate::base::PersonId;
-use crate::connection::{AuthorizationRequest, ConnectTicket, Connection, Credential, Tombstone};
+use crate::base::{PersonId, Timestamp};
+use crate::connection::{
+    AuthorizationRequest, ConnectTicket, Connection, Credential, Delivery, Tombstone, Usage,
+};
 use crate::identity::{Agent, Principal, Session, SignInLink};
 
 impl Store {
@@ -51,6 +53,12 @@ impl Store {
         self.table("cre")
     }
 
+    /// What connections were used for, under their keys.
+    #[must_use]
+    pub fn uses(&self) -> Table<Usage> {
+        self.table("use")
+    }
+
     /// Credentials that must still be revoked, by person id, connection id and a random part.
     #[must_use]
     pub fn tombstones(&self) -> Table<Tombstone> {
@@ -67,5 +75,18 @@ impl Store {
     #[must_use]
     pub fn authorization_requests(&self) -> Table<AuthorizationRequest> {
         self.table("aut")
+    }
+
+    /// Events on their way to webhooks, by the second in which they were put down, event id, and a digest of the webhook's
+    /// name.
+    #[must_use]
+    pub fn deliveries(&self) -> Table<Delivery> {
+        self.table("evt")
+    }
+
+    /// Webhooks that said that they want no events any more, by a digest of their name and their address: since when.
+    #[must_use]
+    pub fn gone_webhooks(&self) -> Table<Timestamp> {
+        self.table("hok")
     }
 }

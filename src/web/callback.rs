@@ -4,10 +4,12 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::{ConnectedPage, NextStep};
+use super::pages::{ConnectedPage, NextStep, ToolLine};
 use super::visitor::{Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
-use crate::gateway::{CallbackParameters, Completed, SignedIn};
+use crate::catalogue::{ScopeSet, Tool};
+use crate::connection::Connection;
+use crate::gateway::{CallbackParameters, Completed, Service, SignedIn};
 
 /// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
 pub(super) async fn complete(
@@ -59,9 +61,13 @@ fn parameters(query: &str) -> CallbackParameters {
 
 fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> ConnectedPage {
     let connection = completed.connection;
-    let missing = connection.requested.difference(&connection.granted);
     let services = web.gateway.services();
     let service = services.find(&connection.service);
+    let Outcome {
+        missing,
+        beyond,
+        blocked,
+    } = service.map_or_else(Outcome::default, |service| outcome(service, &connection));
     let words = |scopes| {
         service
             .map(|service| connections::permissions(service, scopes))
@@ -86,8 +92,29 @@ fn connected_page(web: &Web, signed_in: &SignedIn, completed: Completed) -> Conn
             .map(|label| label.as_str().into()),
         granted: words(&connection.granted),
         allow_more: (!missing.is_empty())
-            .then(|| format!("/services/{}/connect", connection.service)),
+            .then(|| format!("/connections/{}/reconnect?allow=refused", connection.id)),
         missing: words(&missing),
+        blocked,
+        beyond: words(&beyond),
+    }
+}
+
+/// What came back, held against what was asked for.
+#[derive(Default)]
+struct Outcome {
+    missing: ScopeSet,
+    beyond: ScopeSet,
+    blocked: Vec<ToolLine>,
+}
+
+fn outcome(service: &Service, connection: &Connection) -> Outcome {
+    let plan = service.provider.scope_plan();
+    let (asked, granted) = (&connection.requested, &connection.granted);
+    let line = |tool: &Tool| ToolLine::new(tool.name(), tool.title(), tool.hints().read_only);
+    Outcome {
+        missing: plan.refused(asked, granted),
+        beyond: plan.beyond(asked, granted),
+        blocked: plan.blocked(asked, granted).map(line).collect(),
     }
 }
 

@@ -10,9 +10,9 @@ use super::pages::{
 };
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
-use crate::base::Secret;
+use crate::base::{ConnectionId, Secret};
 use crate::connection::{AuthorizationRequest, ConnectTicket};
-use crate::gateway::{Begun, SignedIn, StepView};
+use crate::gateway::{Begun, ConnectError, Extent, SignedIn, StepView};
 
 /// `GET /connect/{ticket}`: who asks for what. Shows, and changes nothing: chat programs open links to preview them.
 pub(super) async fn page(
@@ -76,6 +76,48 @@ pub(super) async fn begin_with_service(
     }
 }
 
+/// How much is asked for.
+#[derive(Deserialize)]
+pub(super) struct Allow {
+    allow: Allowance,
+}
+
+/// The value of `?allow=`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Allowance {
+    Same,
+    Refused,
+    Everything,
+    Less,
+}
+
+/// `POST /connections/{connection}/reconnect`: begins to connect an account anew, with `?allow=` as much.
+pub(super) async fn begin_with_connection(
+    State(web): State<Web>,
+    Path(connection): Path<String>,
+    Query(Allow { allow }): Query<Allow>,
+    Submitter(signed_in): Submitter,
+) -> Response {
+    let extent = match allow {
+        Allowance::Same => Extent::Same,
+        Allowance::Refused => Extent::Refused,
+        Allowance::Everything => Extent::Everything,
+        Allowance::Less => Extent::Less,
+    };
+    let begun = match ConnectionId::parse(&connection) {
+        Ok(id) => {
+            let gateway = &web.gateway;
+            gateway.begin_with_connection(&id, extent, &signed_in).await
+        }
+        Err(_) => Err(ConnectError::UnknownConnection),
+    };
+    match begun {
+        Ok(begun) => go_on(&web, &signed_in, begun),
+        Err(error) => problem::connect(&web, &signed_in, "", error),
+    }
+}
+
 /// Sends the browser on with a page, not with a redirect: Chromium applies `form-action` to redirects after a POST.
 fn go_on(web: &Web, signed_in: &SignedIn, begun: Begun) -> Response {
     let Ok(destination) = WebAddress::parse(begun.authorization_url.as_str()) else {
@@ -114,7 +156,7 @@ fn connect_page(
 ) -> ConnectPage {
     let now = web.gateway.clock().now();
     let provider = &step.service.provider;
-    let tools = connections::tools(&step.service);
+    let (tools, other_tools) = connections::tools_with(&step.service, &step.scopes);
     let tool = tools
         .iter()
         .find(|line| line.name.as_str() == ticket.tool)
@@ -131,6 +173,7 @@ fn connect_page(
         host: host(&step.authorization_endpoint).into(),
         permissions: connections::permissions(&step.service, &step.scopes),
         tools,
+        other_tools,
         previous_account: step.previous_account.as_deref().map(Into::into),
         valid_until: When::new(ticket.expires, now),
         action,
@@ -149,7 +192,7 @@ fn steps_page(
         service: step.service.provider.name().into(),
         host: host(&step.authorization_endpoint).into(),
         permissions: connections::permissions(&step.service, &step.scopes),
-        tools: connections::tools(&step.service),
+        tools: connections::tools_with(&step.service, &step.scopes).0,
         account: step.previous_account.as_deref().map(Into::into),
         done: step.done,
         action: format!("{path}?service={}", step.service.id()),

@@ -6,15 +6,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::pages::{
-    Action, ConnectionsPage, HOME_PATH, Label, Permission, ServiceCard, SetUpHelp,
-    Status as CardStatus, ToolLine, WebAddress, When,
+    Action, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Outlook, Permission, ServiceCard,
+    SetUpHelp, Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::Timestamp;
 use crate::catalogue::ScopeSet;
-use crate::connection::{AtProvider, Connection, ExpiredReason, RevokedReason, Status};
-use crate::gateway::{ConnectionView, Service, ServiceView};
+use crate::connection::{AtProvider, Connection, ExpiredReason, Forecast, RevokedReason, Status};
+use crate::gateway::{ConnectionView, GrantedScope, Need, Service, ServiceView};
 
 /// `?q=`.
 #[derive(Default, Deserialize)]
@@ -90,17 +90,30 @@ pub(super) fn tools(service: &Service) -> Vec<ToolLine> {
     service.provider.tools().iter().map(line).collect()
 }
 
+/// The tools of a service that work with `scopes`, and how many there are besides.
+pub(super) fn tools_with(service: &Service, scopes: &ScopeSet) -> (Vec<ToolLine>, usize) {
+    let all = service.provider.tools();
+    let implied = service.provider.implications();
+    let work: Vec<_> = all
+        .iter()
+        .filter(|tool| tool.scopes().missing(scopes, implied).is_empty())
+        .map(|tool| ToolLine::new(tool.name(), tool.title(), tool.hints().read_only))
+        .collect();
+    let others = all.len() - work.len();
+    (work, others)
+}
+
 /// Scopes in words.
 pub(super) fn permissions(service: &Service, scopes: &ScopeSet) -> Vec<Permission> {
     scopes
         .iter()
-        .map(|scope| {
-            Permission::new(
-                scope,
-                service.provider.scope_words(scope).unwrap_or_default(),
-            )
-        })
+        .map(|scope| permission(service, scope))
         .collect()
+}
+
+fn permission(service: &Service, scope: &str) -> Permission {
+    let words = service.provider.scope_words(scope).unwrap_or_default();
+    Permission::new(scope, words)
 }
 
 /// One card for each connection of a service; one for the service when there is none.
@@ -132,7 +145,10 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
         card.since = Some(When::new(waiting.since, now));
     }
     match service.ready() {
-        Some(ready) => card.permissions = permissions(service, &ready.oauth.scopes),
+        Some(_) => {
+            let asked = service.provider.scope_plan().by_default();
+            card.permissions = permissions(service, &asked);
+        }
         None => card.set_up = Some(set_up_help(view)),
     }
     card.tools = tools(service);
@@ -193,12 +209,54 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
     card.connection = Some(connection.id.as_str().into());
     card.account = Some(connection.account.label.as_str().into());
     card.since = Some(When::new(connection.since, now));
+    card.outlook = outlook(shown, service, now);
     card.tools = tools(service);
-    card.permissions = permissions(service, &connection.granted);
-    card.missing = permissions(service, &shown.missing);
-    card.allow_more = (connection.is_active() && !shown.missing.is_empty()).then_some(connect);
+    card.last_used = shown.last_used.map(|used| When::new(used, now));
+    show_scopes(&mut card, service, shown, now);
     card.disconnect = has_disconnect.then_some(disconnect);
     card
+}
+
+/// What was granted and what of it is used, what is missing, and what can be done about both.
+fn show_scopes(card: &mut ServiceCard, service: &Service, shown: &ConnectionView, now: Timestamp) {
+    let (connection, scopes) = (&shown.connection, &shown.scopes);
+    let reconnect = |allow| format!("/connections/{}/reconnect?allow={allow}", connection.id);
+    let line = |granted: &GrantedScope| GrantedPermission {
+        permission: permission(service, &granted.scope),
+        mark: match granted.need {
+            Need::Always => "always needed",
+            Need::Used => "",
+            Need::Waiting => "not used yet",
+            Need::Idle if granted.last_needed.is_some() => "not used for a month",
+            Need::Idle => "never used",
+            Need::Never => "no tool needs it",
+        }
+        .into(),
+        spare: matches!(granted.need, Need::Idle | Need::Never),
+        last_needed: granted.last_needed.map(|day| When::new(day, now)),
+    };
+    card.granted = scopes.granted.iter().map(line).collect();
+    card.missing = permissions(service, &scopes.refused);
+    card.unasked = permissions(service, &scopes.unasked);
+    if connection.is_active() && service.ready().is_some() {
+        let is_missing = !(card.missing.is_empty() && card.unasked.is_empty());
+        card.allow_more = is_missing.then(|| reconnect("everything"));
+        card.allow_less = scopes.less.as_ref().map(|_| reconnect("less"));
+    }
+}
+
+fn outlook(shown: &ConnectionView, service: &Service, now: Timestamp) -> Outlook {
+    match shown.forecast {
+        _ if !shown.connection.is_active() => Outlook::Unknown,
+        Forecast::Lasts => Outlook::Unknown,
+        Forecast::RenewsItself => Outlook::RenewsItself,
+        Forecast::Ends(ending) if ending.is_near(now) => Outlook::EndsSoon {
+            at: When::new(ending.at, now),
+            why: ending.why.sentence().into(),
+            reconnect: service.ready().map(|_| connect_path(service)),
+        },
+        Forecast::Ends(ending) => Outlook::Ends(When::new(ending.at, now)),
+    }
 }
 
 fn connect_path(service: &Service) -> String {

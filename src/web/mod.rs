@@ -45,6 +45,10 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
             get(disconnect::page).post(disconnect::disconnect),
         )
         .route(
+            "/connections/{connection}/reconnect",
+            post(connect::begin_with_connection),
+        )
+        .route(
             "/services/{service}/connect",
             post(connect::begin_with_service),
         )

@@ -94,9 +94,9 @@ pub(super) fn connect(
         | ConnectError::Callback(CallbackRefusal::WrongPerson) => {
             (StatusCode::FORBIDDEN, Problem::WrongPerson, None)
         }
-        ConnectError::UnknownService | ConnectError::NotConfigured => {
-            (StatusCode::NOT_FOUND, Problem::NotFound, None)
-        }
+        ConnectError::UnknownService
+        | ConnectError::UnknownConnection
+        | ConnectError::NotConfigured => (StatusCode::NOT_FOUND, Problem::NotFound, None),
         ConnectError::UnknownState
         | ConnectError::Callback(
             CallbackRefusal::Expired

@@ -194,7 +194,11 @@ fn gateway() -> Gateway {
         calls_per_second: 0,
         requests_at_once: 0,
     };
-    Gateway::new(store, egress, services, links, clock, random, unlimited)
+    let settings = attache::gateway::Settings {
+        limits: unlimited,
+        ..attache::gateway::Settings::default()
+    };
+    Gateway::new(store, egress, services, links, clock, random, settings)
 }
 
 async fn judge(answer: Response<Body>) {

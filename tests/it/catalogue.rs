@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attache::catalogue::{
-    CHECKS, Catalogue, Provider, RefusalKind, Reply, ScopeRequirement, Source, Tool, Variables,
-    check,
+    CHECKS, Catalogue, Provider, RefusalKind, Reply, ScopeRequirement, ScopeSet, Source, Tool,
+    Variables, check,
 };
 use http::{Request, Response};
 use proptest::prelude::*;
@@ -175,6 +175,24 @@ fn every_tool_advertises_what_its_snapshot_says() {
             "inputSchema": tool.input_schema().as_ref(),
         });
         snapshot("advertises", tool.name(), &format!("{advertised:#}"));
+    }
+}
+
+#[test]
+fn every_provider_asks_a_person_for_what_its_snapshot_says() {
+    for provider in catalogue().providers() {
+        let plan = provider.scope_plan();
+        let none = ScopeSet::default();
+        let tool = |tool: &std::sync::Arc<Tool>| {
+            let asked = plan.with_tools(&none, [tool.as_ref()]);
+            (tool.name().to_owned(), json!(asked))
+        };
+        let asked = json!({
+            "default": plan.by_default(),
+            "everything": plan.with_all_tools(&none),
+            "tools": provider.tools().iter().map(tool).collect::<serde_json::Map<_, _>>(),
+        });
+        snapshot("asks", provider.id(), &format!("{asked:#}"));
     }
 }
 

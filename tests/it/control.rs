@@ -150,6 +150,16 @@ async fn a_person_connects_calls_and_disconnects_from_the_terminal() {
     browser.click("#allow").await;
     browser.wait_for("#connected").await;
 
+    // Nobody had asked to write.
+    let refused = attache(&["call", "sandbox_create_note", "text=5"]);
+    assert_eq!(refused.status, Some(4), "{}", refused.stderr);
+    let link = refused.stderr.split_whitespace();
+    let link = link.into_iter().find(|word| word.contains("/connect/"));
+    browser.goto(link.expect("a link")).await;
+    browser.click("#continue").await;
+    browser.click("#allow").await;
+    browser.wait_for("#connected").await;
+
     let note = attache(&["call", "sandbox_create_note", "text=5", "--json"]);
     assert_eq!(note.status, Some(0), "{}", note.stderr);
     let note: serde_json::Value = serde_json::from_str(&note.stdout).unwrap();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
 use crate::gateway::DrillReport;
@@ -47,6 +48,14 @@ pub enum Answer {
     Context(ContextBill),
     /// To [`Command::Drill`](super::Command::Drill).
     Drilled(DrillReport),
+    /// To [`Command::Webhooks`](super::Command::Webhooks).
+    Webhooks(WebhookReport),
+    /// To [`Command::TestWebhooks`](super::Command::TestWebhooks).
+    WebhookTests(Vec<TestLine>),
+    /// To [`Command::ResendEvent`](super::Command::ResendEvent).
+    Resent(Vec<DeliveryLine>),
+    /// To [`Command::EndingSoon`](super::Command::EndingSoon).
+    EndingSoon(Vec<EndingLine>),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -65,8 +74,37 @@ pub struct ConnectionLine {
     pub account: Option<String>,
     /// Since when it stands so, as RFC 3339.
     pub since: Option<String>,
+    /// When a call last used it, as RFC 3339.
+    #[serde(default)]
+    pub last_used: Option<String>,
+    /// What was granted, and what of it is used.
+    #[serde(default)]
+    pub scopes: Vec<ScopeLine>,
     /// Scopes that tools need and that were not granted.
     pub missing_scopes: Vec<String>,
+    /// Those of them that were asked for, or granted once.
+    #[serde(default)]
+    pub refused_scopes: Vec<String>,
+    /// Whether it renews itself; none: it does not work, or nothing is known about its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub renews_itself: Option<bool>,
+    /// When it ends, unless it is connected again before, as RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends: Option<String>,
+    /// Why it ends, in a word.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_because: Option<String>,
+}
+
+/// One granted scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeLine {
+    /// The scope, as the provider spells it.
+    pub scope: String,
+    /// `always`, `used` (in the last 30 days), `not_used_yet`, `idle` (not for 30 days) or `not_needed` (by any tool).
+    pub need: String,
+    /// The day on which a call last needed it, as in `2026-11-23`.
+    pub last_needed: Option<String>,
 }
 
 /// What became of one connection that was to be ended.

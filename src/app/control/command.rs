@@ -74,6 +74,20 @@ pub enum Command {
         /// The fault.
         drill: Drill,
     },
+    /// Where events go, and what was sent.
+    Webhooks,
+    /// A test is sent.
+    TestWebhooks {
+        /// To this webhook alone.
+        name: Option<String>,
+    },
+    /// An event is sent again.
+    ResendEvent {
+        /// The event.
+        id: String,
+    },
+    /// Whose connections end soon, of everybody.
+    EndingSoon,
 }
 
 impl Command {
@@ -92,7 +106,11 @@ impl Command {
             | Self::AddAgent { .. }
             | Self::RevokeAgent { .. }
             | Self::Drill { .. }
-            | Self::Reload => false,
+            | Self::Reload
+            | Self::Webhooks
+            | Self::TestWebhooks { .. }
+            | Self::ResendEvent { .. }
+            | Self::EndingSoon => false,
         }
     }
 }

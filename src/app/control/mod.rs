@@ -12,6 +12,7 @@
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
+//! | `webhooks` | the same for events |
 
 mod answer;
 mod command;
@@ -23,10 +24,11 @@ mod locks;
 mod reach;
 mod run;
 mod start;
+mod webhooks;
 
 pub use answer::{
     AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent, PersonRow,
-    ReceiptLine, Refusal, RefusalKind, ToolLine,
+    ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
 pub(super) use endings::sentence;
@@ -35,5 +37,7 @@ pub use listen::ControlError;
 pub(super) use listen::{ControlSocket, Offered};
 pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};
 pub use reach::ReachError;
+pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
+pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};

@@ -90,7 +90,7 @@ pub(super) fn reach(
 }
 
 /// Has the running gateway carry out `command`. None when none runs.
-pub(super) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, ReachError> {
+pub(in crate::app) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, ReachError> {
     let hello = Hello {
         attache: super::Version::of_this_program(),
         wants: Wanted::Command,

@@ -3,14 +3,15 @@
 use serde_json::{Map, Value};
 
 use super::{
-    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ToolLine, Word,
-    endings,
+    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
+    ToolLine, Word, endings, webhooks,
 };
-use crate::base::AgentId;
-use crate::catalogue::Tool;
-use crate::connection::{Connection, Status};
+use crate::base::{AgentId, Timestamp};
+use crate::catalogue::{ScopeSet, Tool};
+use crate::connection::{Connection, Forecast, Status};
 use crate::gateway::{
-    CallError, ConnectError, Drill, Fault, Gateway, RehearsalError, Service, ServiceView,
+    CallError, ConnectError, Drill, Fault, Gateway, GrantedScope, RehearsalError, Service,
+    ServiceView,
 };
 use crate::identity::{Agent, Caller};
 
@@ -38,6 +39,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::Agents => agents(gateway, owner).await,
         Command::AddAgent { name } => add_agent(gateway, owner, &name).await,
         Command::RevokeAgent { id } => revoke_agent(gateway, owner, &id).await,
+        Command::Webhooks => webhooks::report(gateway).await,
+        Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
+        Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
+        Command::EndingSoon => webhooks::ending_soon(gateway).await,
         Command::Open => gateway
             .create_sign_in_link(&owner.principal)
             .await
@@ -113,15 +118,21 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
         name: connection.service.clone(),
         status: match connection.status {
             Status::Active | Status::Expired { .. } => "not_offered".to_owned(),
-            revoked @ Status::Revoked { .. } => status_word(&revoked).to_owned(),
+            revoked @ Status::Revoked { .. } => status_word(revoked).to_owned(),
         },
         account: Some(connection.account.label.clone()),
         since: Some(connection.since.to_string()),
+        last_used: None,
+        scopes: Vec::new(),
         missing_scopes: Vec::new(),
+        refused_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
     }
 }
 
-fn status_word(status: &Status) -> &'static str {
+fn status_word(status: Status) -> &'static str {
     if status.is_being_revoked() {
         "revoking"
     } else {
@@ -136,7 +147,13 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         status: status.to_owned(),
         account: None,
         since: None,
+        last_used: None,
+        scopes: Vec::new(),
         missing_scopes: Vec::new(),
+        refused_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
     };
     if view.connections.is_empty() {
         let set_up = view.service.ready().is_some();
@@ -146,13 +163,43 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
             "not_set_up"
         })];
     }
-    let connected = view.connections.iter().map(|found| ConnectionLine {
-        account: Some(found.connection.account.label.clone()),
-        since: Some(found.connection.since.to_string()),
-        missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
-        ..line(status_word(&found.connection.status))
+    let connected = view.connections.iter().map(|found| {
+        let ending = found.forecast.ending();
+        ConnectionLine {
+            account: Some(found.connection.account.label.clone()),
+            since: Some(found.connection.since.to_string()),
+            last_used: found.last_used.map(|used| used.to_string()),
+            scopes: found.scopes.granted.iter().map(scope_line).collect(),
+            missing_scopes: texts(&found.missing),
+            refused_scopes: texts(&found.scopes.refused),
+            renews_itself: match found.forecast {
+                Forecast::Lasts => None,
+                Forecast::RenewsItself => Some(true),
+                Forecast::Ends(_) => Some(false),
+            },
+            ends: ending.map(|ending| ending.at.to_string()),
+            ends_because: ending.map(|ending| ending.why.word().to_owned()),
+            ..line(status_word(found.connection.status))
+        }
     });
     connected.collect()
+}
+
+fn scope_line(granted: &GrantedScope) -> ScopeLine {
+    // The day is kept as the moment of its beginning, which prints as `2026-11-23T00:00:00Z`.
+    let day = |moment: Timestamp| {
+        let text = moment.to_string();
+        text.split('T').next().unwrap_or(&text).to_owned()
+    };
+    ScopeLine {
+        scope: granted.scope.clone(),
+        need: granted.need.word().to_owned(),
+        last_needed: granted.last_needed.map(day),
+    }
+}
+
+fn texts(scopes: &ScopeSet) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }
 
 async fn connect(gateway: &Gateway, owner: &Caller, service: &str) -> Answer {

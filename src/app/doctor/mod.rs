@@ -6,6 +6,7 @@
 mod address;
 mod clock;
 mod data_folder;
+mod endings;
 mod key;
 mod port;
 mod services;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 pub use address::AddressFinding;
 pub use clock::ClockFinding;
 pub use data_folder::DataFolderFinding;
+pub use endings::EndingFinding;
 pub use key::KeyFinding;
 pub use port::PortFinding;
 pub use services::{ServiceFinding, Standing};
@@ -54,6 +56,8 @@ pub enum Finding {
     Store(StoreFinding),
     /// One service, or the provider files as a whole.
     Services(ServiceFinding),
+    /// What can be foreseen about connections.
+    Endings(EndingFinding),
 }
 
 /// How the settings stand.
@@ -102,6 +106,7 @@ impl Finding {
             Self::DataFolder(finding) => finding.gravity(),
             Self::Store(finding) => finding.gravity(),
             Self::Services(finding) => finding.gravity(),
+            Self::Endings(finding) => finding.gravity(),
         }
     }
 }
@@ -173,7 +178,8 @@ async fn examine_all(
 ) -> Vec<Finding> {
     let (key, key_finding) = key::examine(config);
     let store = examine_store(config, key, &key_finding, random).await;
-    let port = port::examine(config.bind, links, store.is_in_use()).await;
+    let is_in_use = store.is_in_use();
+    let port = port::examine(config.bind, links, is_in_use).await;
     let file = config.file.clone();
     let mut findings = vec![
         Finding::Configuration(ConfigurationFinding::Right { file }),
@@ -186,6 +192,11 @@ async fn examine_all(
     findings.extend(address.into_iter().map(Finding::PublicUrl));
     let services = services::examine(config, links);
     findings.extend(services.into_iter().map(Finding::Services));
+    // Without a gateway there is nobody who may read the store: that it is looked at must change nothing in it.
+    if is_in_use && let Ok(socket) = config.control_socket() {
+        let endings = endings::examine(&socket);
+        findings.extend(endings.into_iter().map(Finding::Endings));
+    }
     findings
 }
 

@@ -11,7 +11,7 @@ use crate::catalogue::url_template::{HostTemplate, Scheme, UrlTemplate};
 
 /// The only host that may be reached without TLS: a service on this machine.
 const LOOPBACK: &str = "localhost";
-/// Filled in by the `oauth` floor when it revokes, never declared.
+/// Filled in by the `oauth` floor where access is taken back, never declared.
 const FILLED_IN: [&str; 2] = ["client_id", "token"];
 
 /// Every address that requests are sent to.

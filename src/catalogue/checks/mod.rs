@@ -87,6 +87,14 @@ pub static CHECKS: &[Check] = &[
         run: scopes::listed_scopes_are_needed,
     },
     Check {
+        name: "default_scopes_only_read",
+        run: scopes::default_scopes_only_read,
+    },
+    Check {
+        name: "base_scopes_are_not_for_tools",
+        run: scopes::base_scopes_are_not_for_tools,
+    },
+    Check {
         name: "read_only_tools_need_no_write_scope",
         run: scopes::read_only_tools_need_no_write_scope,
     },

@@ -63,11 +63,11 @@ pub(super) fn scopes_are_listed(files: &[ParsedFile], report: &mut Report) {
 pub(super) fn scopes_have_words(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let oauth = &file.provider.oauth;
+        let asked_for = oauth.scopes.union(&oauth.base_scopes);
         let known = |scope: &str| {
-            oauth.scopes.contains(scope) || oauth.implies.iter().any(|implied| implied == scope)
+            asked_for.contains(scope) || oauth.implies.iter().any(|implied| implied == scope)
         };
-        for scope in oauth
-            .scopes
+        for scope in asked_for
             .iter()
             .filter(|scope| !oauth.scope_words.contains_key(*scope))
         {
@@ -110,6 +110,56 @@ pub(super) fn listed_scopes_are_needed(files: &[ParsedFile], report: &mut Report
                     "remove it: people are asked for what is used and no more",
                 );
             }
+        }
+    }
+}
+
+/// Who names no tool is asked for what the file lists, and for nothing that allows writing.
+pub(super) fn default_scopes_only_read(files: &[ParsedFile], report: &mut Report) {
+    const PLACE: &str = "oauth.default_scopes";
+    for file in files {
+        let oauth = &file.provider.oauth;
+        let Some(default) = &oauth.default_scopes else {
+            continue;
+        };
+        let known: BTreeSet<&str> = oauth.scopes.iter().chain(oauth.implies.iter()).collect();
+        for scope in default.iter().filter(|scope| !known.contains(scope)) {
+            report.add(
+                file,
+                PLACE,
+                format!("the scope `{scope}` is neither in `oauth.scopes` nor in `oauth.implies`"),
+                "list the scope, or correct its spelling",
+            );
+        }
+        for scope in default
+            .iter()
+            .filter(|scope| oauth.write_scopes.contains(scope))
+        {
+            report.add(
+                file,
+                PLACE,
+                format!("the scope `{scope}` allows writing, and nobody has asked to write yet"),
+                "take it out: it is asked for when a tool needs it",
+            );
+        }
+    }
+}
+
+/// What the protocol needs and what tools need are two lists: a person may refuse the one and not the other.
+pub(super) fn base_scopes_are_not_for_tools(files: &[ParsedFile], report: &mut Report) {
+    for file in files {
+        let oauth = &file.provider.oauth;
+        let needed = |scope: &str| {
+            let named = |(_, need): &(String, &ScopeRequirement)| need.iter().any(|s| s == scope);
+            oauth.scopes.contains(scope) || requirements(file).iter().any(named)
+        };
+        for scope in oauth.base_scopes.iter().filter(|scope| needed(scope)) {
+            report.add(
+                file,
+                "oauth.base_scopes",
+                format!("the scope `{scope}` is also one that tools or the account call need"),
+                "keep it in `oauth.scopes` alone: what is needed is asked for anyway",
+            );
         }
     }
 }

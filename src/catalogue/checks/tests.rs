@@ -28,6 +28,8 @@ iss_required = true
 pkce = "required"
 client_auth = "post"
 scopes = ["read", "write"]
+default_scopes = ["read"]
+base_scopes = ["offline"]
 write_scopes = ["write"]
 authorize = { url = "https://login.notes.example/authorize" }
 token = { url = "https://login.notes.example/token" }
@@ -39,6 +41,7 @@ write = ["read"]
 [oauth.scope_words]
 read = "See your notes"
 write = "Write notes as you"
+offline = "Stay connected"
 
 [account]
 get = "/me"
@@ -259,8 +262,8 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ),
     (
         "scopes_are_listed",
-        "scopes = [\"read\", \"write\"]",
-        "scopes = [\"read\"]",
+        "\nscopes = [\"read\", \"write\"]",
+        "\nscopes = [\"read\"]",
     ),
     (
         "scopes_are_listed",
@@ -272,6 +275,22 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "scopes_have_words",
         "write = \"Write notes as you\"",
         "write = \"Write notes as you\"\nadmin = \"Everything\"",
+    ),
+    ("scopes_have_words", "offline = \"Stay connected\"\n", ""),
+    (
+        "default_scopes_only_read",
+        "default_scopes = [\"read\"]",
+        "default_scopes = [\"raed\"]",
+    ),
+    (
+        "default_scopes_only_read",
+        "default_scopes = [\"read\"]",
+        "default_scopes = [\"write\"]",
+    ),
+    (
+        "base_scopes_are_not_for_tools",
+        "base_scopes = [\"offline\"]",
+        "base_scopes = [\"offline\", \"read\"]",
     ),
     (
         "listed_scopes_are_needed",

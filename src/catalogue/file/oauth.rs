@@ -27,6 +27,11 @@ pub(crate) struct OAuthFile {
     #[serde(with = "ClientAuthFile")]
     pub(crate) client_auth: ClientAuth,
     pub(crate) scopes: ScopeSet,
+    /// What is asked for when nobody has named a tool.
+    pub(crate) default_scopes: Option<ScopeSet>,
+    /// What the protocol itself needs with every request, such as a scope that brings a refresh token.
+    #[serde(default)]
+    pub(crate) base_scopes: ScopeSet,
     #[serde(default)]
     pub(crate) implies: ScopeImplications,
     #[serde(default)]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Line;
 use crate::app::doctor::{
-    AddressFinding, ClockFinding, ConfigurationFinding, DataFolderFinding, Finding, Gravity,
-    KeyFinding, PortFinding, ServiceFinding, Standing, StoreFinding,
+    AddressFinding, ClockFinding, ConfigurationFinding, DataFolderFinding, EndingFinding, Finding,
+    Gravity, KeyFinding, PortFinding, ServiceFinding, Standing, StoreFinding,
 };
 use crate::gateway::ServicesProblem;
 use crate::store::{Condition, MasterKeyError, OpenError};
@@ -55,6 +55,7 @@ pub(super) fn tell(finding: &Finding) -> Line {
         Finding::DataFolder(finding) => ("data_folder", data_folder(finding)),
         Finding::Store(finding) => ("store", store(finding)),
         Finding::Services(finding) => services(finding),
+        Finding::Endings(finding) => ("ending", ending(finding)),
     };
     Line {
         check,
@@ -78,7 +79,27 @@ fn about(finding: &Finding) -> Option<&str> {
             | ServiceFinding::RedirectUrl { id, .. }
             | ServiceFinding::Wrong(ServicesProblem { service: id, .. }),
         ) => Some(id),
+        Finding::Endings(EndingFinding::Soon(line)) => Some(&line.service),
         _ => None,
+    }
+}
+
+fn ending(finding: &EndingFinding) -> Words {
+    match finding {
+        EndingFinding::None => {
+            Words::new("no connection ends within 14 days, as far as can be foreseen")
+        }
+        EndingFinding::Soon(line) => Words::new(format!(
+            "the {} connection of {} ends at {}",
+            line.name, line.account, line.ends
+        ))
+        .since(line.why.clone())
+        .so("the person connects it again before then, on the Connections page"),
+        EndingFinding::NotAsked(why) => Words::new(format!(
+            "whether connections end soon was not looked at: {why}"
+        ))
+        .since("only the running gateway may read its store")
+        .so("run the doctor as the user who runs the gateway"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Beginning: the browser leaves for the provider, with a `state`, a proof key and a cookie of its own.
 
-use super::{ConnectError, flow_cookie_name};
-use crate::base::Secret;
+use super::{ConnectError, Extent, flow_cookie_name};
+use crate::base::{ConnectionId, Secret};
+use crate::catalogue::ScopeSet;
 use crate::connection::{AuthorizationRequest, TicketRefusal};
 use crate::gateway::{Fault, Gateway, Service, SignedIn};
 use crate::oauth::{self, AuthorizationUrlRequest, CodeVerifier};
@@ -37,7 +38,9 @@ impl Gateway {
         };
         let service = service.ok_or(ConnectError::Link(TicketRefusal::Spent))?;
         let service = self.known_service(service)?;
-        self.begin(&service, signed_in, Some(token.clone())).await
+        let scopes = self.scopes_for_ticket(&ticket, &service).await?;
+        self.begin(&service, signed_in, Some(token.clone()), scopes)
+            .await
     }
 
     /// Begins to connect a service from the Connections page.
@@ -50,7 +53,30 @@ impl Gateway {
         signed_in: &SignedIn,
     ) -> Result<Begun, ConnectError> {
         let service = self.known_service(service)?;
-        self.begin(&service, signed_in, None).await
+        let scopes = self
+            .scopes_for_service(&signed_in.principal.id, &service)
+            .await?;
+        self.begin(&service, signed_in, None, scopes).await
+    }
+
+    /// Begins to connect an account anew, to be allowed more, less or the same there.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: no such connection of this person, or its service is not set up.
+    pub async fn begin_with_connection(
+        &self,
+        id: &ConnectionId,
+        extent: Extent,
+        signed_in: &SignedIn,
+    ) -> Result<Begun, ConnectError> {
+        let key = format!("{}/{id}", signed_in.principal.id);
+        let record = self.parts.store.connections().get(&key).await?;
+        let connection = record.ok_or(ConnectError::UnknownConnection)?.value;
+        let service = self.known_service(&connection.service)?;
+        let scopes = self
+            .scopes_for_connection(&service, &connection, extent)
+            .await?;
+        self.begin(&service, signed_in, None, scopes).await
     }
 
     async fn begin(
@@ -58,6 +84,7 @@ impl Gateway {
         service: &Service,
         signed_in: &SignedIn,
         ticket: Option<Secret>,
+        scopes: ScopeSet,
     ) -> Result<Begun, ConnectError> {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let random = &self.parts.random;
@@ -73,7 +100,7 @@ impl Gateway {
             code_verifier: verifier.clone(),
             redirect_uri: redirect_uri.to_string(),
             sent_to: ready.authority(),
-            requested: ready.oauth.scopes.clone(),
+            requested: scopes,
             expires: self.parts.clock.now() + AuthorizationRequest::LIFETIME,
         };
         self.parts

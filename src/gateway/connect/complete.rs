@@ -9,9 +9,9 @@ use crate::catalogue::{Account, ScopeSet};
 use crate::connection::{
     AuthorizationRequest, ConnectTicket, Connection, Credential, Status, Tombstone, TombstoneReason,
 };
-use crate::gateway::burial::Asking;
 use crate::gateway::credentials::record_key;
 use crate::gateway::fault::ATTEMPTS;
+use crate::gateway::last_rites::Asking;
 use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::oauth::{self, TokenReply};
 use crate::store::WriteError;
@@ -185,6 +185,7 @@ impl Gateway {
         let connection = self
             .store_connection(service, request, account, granted, &credential)
             .await?;
+        self.begin_ledger_of_use(&connection);
         // From here on the connection stands: what fails now must not take its token back.
         let ticket = self.advance_ticket(request).await.unwrap_or_else(|fault| {
             tracing::error!(%fault, "a connect link could not be marked as used");
@@ -276,6 +277,7 @@ impl Gateway {
                 new.id = same.value.id.clone();
                 new.connects = same.value.connects.saturating_add(1);
             }
+            self.foretell(&new).await?;
             self.note_unfinished(&new).await?;
             self.put_credential(&new, credential).await?;
             let written = match &same {
@@ -283,7 +285,10 @@ impl Gateway {
                 None => connections.create(&record_key(&new), &new).await,
             };
             match written {
-                Ok(_) => return Ok(new),
+                Ok(_) => {
+                    self.make_known(&new).await;
+                    return Ok(new);
+                }
                 Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -3,10 +3,12 @@
 //! Whoever begins must finish: the same person, in the same browser, at the same provider, within ten minutes
 //! (draft-ietf-oauth-security-topics-update). All of it is checked before the token request.
 
+mod ask;
 mod begin;
 mod callback;
 mod complete;
 
+pub use ask::Extent;
 pub use begin::Begun;
 pub use callback::CallbackParameters;
 pub use complete::{Completed, RemainingSteps};
@@ -24,6 +26,8 @@ pub enum ConnectError {
     Link(TicketRefusal),
     /// There is no such service.
     UnknownService,
+    /// The person has no such connection. The same answer whether it is another's or nobody's.
+    UnknownConnection,
     /// The service has no client registration here.
     NotConfigured,
     /// The callback carries no usable `state`, or one that was used already.

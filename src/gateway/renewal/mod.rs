@@ -14,7 +14,6 @@
 mod flights;
 mod pauses;
 mod receipts;
-mod seams;
 mod verdict;
 
 use std::collections::HashMap;

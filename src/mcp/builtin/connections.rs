@@ -1,9 +1,12 @@
 //! `attache_connections`: which services are connected, as which account, and why one is not.
 
+use std::fmt::Write;
+
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
 use serde_json::{Value, json};
 
 use super::{CONNECTIONS, only_looks, schema};
+use crate::base::Timestamp;
 use crate::connection::Status;
 use crate::gateway::{ConnectionView, MissingReason, ServiceView};
 use crate::identity::Caller;
@@ -23,6 +26,7 @@ pub(super) fn definition() -> Tool {
             "account": { "type": "string" },
             "since": { "type": "string" },
             "why": { "type": "string" },
+            "ends": { "type": "string" },
             "missing_scopes": { "type": "array", "items": { "type": "string" } },
         },
     });
@@ -66,6 +70,8 @@ pub(super) struct Line {
     pub(super) account: Option<String>,
     since: Option<String>,
     why: Option<String>,
+    /// Only when the person should be told: an agent has no use for a date in a year.
+    ends: Option<String>,
     missing_scopes: Vec<String>,
 }
 
@@ -73,23 +79,21 @@ pub(super) async fn lines(
     server: &Server,
     caller: &Caller,
 ) -> Result<Vec<Line>, crate::gateway::Fault> {
-    let views = server
-        .surface
-        .gateway()
-        .connections(&caller.principal)
-        .await?;
+    let gateway = server.surface.gateway();
+    let views = gateway.connections(&caller.principal).await?;
+    let now = gateway.clock().now();
     let mut lines: Vec<_> = views
         .iter()
         .filter(|view| view.service.ready().is_some())
-        .flat_map(|view| service_lines(view, &caller.principal.name))
+        .flat_map(|view| service_lines(view, &caller.principal.name, now))
         .collect();
     lines.sort_by(|a, b| a.service.cmp(&b.service));
     Ok(lines)
 }
 
-fn service_lines(view: &ServiceView, person: &str) -> Vec<Line> {
+fn service_lines(view: &ServiceView, person: &str, now: Timestamp) -> Vec<Line> {
     if !view.connections.is_empty() {
-        let line = |found| connection_line(view, found, person);
+        let line = |found| connection_line(view, found, person, now);
         return view.connections.iter().map(line).collect();
     }
     let asked = view.waiting.as_ref();
@@ -117,12 +121,19 @@ fn line(view: &ServiceView) -> Line {
         account: None,
         since: None,
         why: None,
+        ends: None,
         missing_scopes: Vec::new(),
     }
 }
 
-fn connection_line(view: &ServiceView, found: &ConnectionView, person: &str) -> Line {
+fn connection_line(
+    view: &ServiceView,
+    found: &ConnectionView,
+    person: &str,
+    now: Timestamp,
+) -> Line {
     let connection = &found.connection;
+    let ending = found.forecast.ending();
     let reason = match connection.status {
         Status::Active => None,
         Status::Expired { reason } => Some(MissingReason::Expired(reason)),
@@ -133,6 +144,9 @@ fn connection_line(view: &ServiceView, found: &ConnectionView, person: &str) -> 
         account: Some(connection.account.label.clone()),
         since: Some(connection.since.to_string()),
         why: reason.map(|reason| reason.sentence(view.service.provider.name(), person)),
+        ends: ending
+            .filter(|ending| ending.is_near(now))
+            .map(|ending| ending.at.to_string()),
         missing_scopes: found.missing.iter().map(ToString::to_string).collect(),
         ..line(view)
     }
@@ -145,6 +159,7 @@ impl Line {
             ("account", &self.account),
             ("since", &self.since),
             ("why", &self.why),
+            ("ends", &self.ends),
         ];
         for (key, value) in optional {
             if let Some(value) = value {
@@ -170,8 +185,14 @@ impl Line {
             .unwrap_or_default();
         let status = self.status.replace('_', " ");
         let mut sentence = format!("{} ({}): {status}{account}{why}", self.name, self.service);
+        if let Some(ends) = &self.ends {
+            let _ = write!(
+                sentence,
+                "; ends at {ends}: the person should connect it again before"
+            );
+        }
         if !self.missing_scopes.is_empty() {
-            sentence.push_str("; lacks ");
+            sentence.push_str("; not allowed yet, and asked for when a tool needs it: ");
             sentence.push_str(&self.missing_scopes.join(", "));
         }
         sentence

@@ -2,8 +2,8 @@
 
 use crate::base::Timestamp;
 
-use super::details::{sample_permissions, sample_tools};
-use super::{Label, Permission, ToolLine, WebAddress, When};
+use super::details::{sample_granted, sample_permissions, sample_tools};
+use super::{GrantedPermission, Label, Permission, ToolLine, WebAddress, When};
 
 /// How a service stands for the person who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Status {
     /// What stands beside the word when the handler gives no reason of its own.
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Active => "It renews itself. There is nothing to do.",
+            Self::Active => "Your agents can use it.",
             Self::Expired => "The service no longer accepts this sign-in. Reconnect to go on.",
             Self::Revoked => {
                 "You disconnected it. Agents cannot use it until you connect it again."
@@ -99,6 +99,26 @@ pub enum Action {
     Nothing,
 }
 
+/// How long a connection that works will last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Nothing says that it will end.
+    Unknown,
+    /// It renews itself.
+    RenewsItself,
+    /// It ends, and there is time.
+    Ends(When),
+    /// It ends soon: the person should connect it again before.
+    EndsSoon {
+        /// When.
+        at: When,
+        /// Why, in a sentence.
+        why: Label,
+        /// The path that connects it again: a POST; none where nobody can.
+        reconnect: Option<String>,
+    },
+}
+
 /// What the administrator needs to set a service up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUpHelp {
@@ -125,16 +145,24 @@ pub struct ServiceCard {
     pub account: Option<Label>,
     /// Since when it stands so.
     pub since: Option<When>,
+    /// How long it will last, for one that works.
+    pub outlook: Outlook,
     /// When an agent last used it.
     pub last_used: Option<When>,
     /// The tools that agents get through it.
     pub tools: Vec<ToolLine>,
-    /// What was granted; for a service without a connection, what will be asked for.
+    /// For a service without a connection: what will be asked for.
     pub permissions: Vec<Permission>,
-    /// What tools need and was not granted.
+    /// What was granted, and whether it is used.
+    pub granted: Vec<GrantedPermission>,
+    /// What was asked for or granted once, and is not granted now.
     pub missing: Vec<Permission>,
-    /// The path that asks the service for the missing permissions: a POST.
+    /// What other tools need and nobody has asked for yet.
+    pub unasked: Vec<Permission>,
+    /// The path that asks the service for all permissions that tools need: a POST.
     pub allow_more: Option<String>,
+    /// The path that asks the service for what is used alone: a POST.
+    pub allow_less: Option<String>,
     /// The main thing to do.
     pub action: Action,
     /// The path of the page that disconnects, for a connection whose main action is another: someone who lost access
@@ -161,11 +189,15 @@ impl ServiceCard {
             connection: None,
             account: None,
             since: None,
+            outlook: Outlook::Unknown,
             last_used: None,
             tools: Vec::new(),
             permissions: Vec::new(),
+            granted: Vec::new(),
             missing: Vec::new(),
+            unasked: Vec::new(),
             allow_more: None,
+            allow_less: None,
             action,
             disconnect: None,
             set_up: None,
@@ -179,18 +211,43 @@ impl ServiceCard {
         }
     }
 
+    /// Whether there is anything to say about times.
+    pub(super) const fn has_facts(&self) -> bool {
+        let outlook = matches!(self.outlook, Outlook::RenewsItself | Outlook::Ends(_));
+        self.since.is_some() || self.last_used.is_some() || outlook
+    }
+
     /// Whether [`ServiceCard::disconnect`] leads to a receipt.
     pub(super) const fn has_receipt(&self) -> bool {
         matches!(self.status, Status::Revoked | Status::Revoking)
     }
 
-    /// Whether the permissions were granted, rather than will be asked for.
-    pub(super) const fn is_granted(&self) -> bool {
-        matches!(self.status, Status::Active | Status::Expired)
+    /// Whether there is anything to say about permissions.
+    pub(super) const fn has_permissions(&self) -> bool {
+        !(self.permissions.is_empty()
+            && self.granted.is_empty()
+            && self.missing.is_empty()
+            && self.unasked.is_empty())
+    }
+
+    /// How many permissions the list of scopes begins with.
+    pub(super) const fn scope_count(&self) -> usize {
+        self.permissions.len() + self.granted.len()
     }
 }
 
-/// Seven cards, every status among them, and two accounts at one service.
+/// One that was disconnected three minutes ago, and that the service has still to end.
+fn sample_revoking(since: Option<When>) -> ServiceCard {
+    ServiceCard {
+        connection: Some("con_foundry".into()),
+        account: Some("ana@foundry.example".into()),
+        since,
+        disconnect: Some("/connections/con_foundry/disconnect".to_owned()),
+        ..ServiceCard::new("foundry", "Foundry CI", Status::Revoking, Action::Nothing)
+    }
+}
+
+/// Eight cards, every status among them, and two accounts at one service.
 pub(super) fn sample_cards() -> Vec<ServiceCard> {
     let now = Timestamp::from_unix(1_795_415_000);
     let ago = |seconds| {
@@ -222,7 +279,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             since: ago(3 * 3_600),
             last_used: ago(5 * 3_600),
             tools: sample_tools(),
-            permissions: sample_permissions(),
+            granted: sample_granted(now),
             disconnect: Some("/connections/con_ledgerly/disconnect".to_owned()),
             ..ServiceCard::new(
                 "ledgerly",
@@ -237,9 +294,12 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             since: ago(20),
             last_used: ago(5),
             tools: sample_tools(),
-            permissions: sample_permissions(),
+            granted: sample_granted(now),
+            outlook: Outlook::RenewsItself,
             missing: vec![Permission::new("files:write", "Upload files as you")],
-            allow_more: Some("/services/courier/connect".to_owned()),
+            unasked: vec![Permission::new("users:write", "Change your profile")],
+            allow_more: Some("/connections/con_courier/reconnect?allow=everything".to_owned()),
+            allow_less: Some("/connections/con_courier/reconnect?allow=less".to_owned()),
             ..ServiceCard::new(
                 "courier",
                 "Courier",
@@ -247,19 +307,8 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::Disconnect("/connections/con_courier/disconnect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_courier_2".into()),
-            account: Some("ana in Lighthouse Club".into()),
-            since: ago(40 * 86_400),
-            tools: sample_tools(),
-            permissions: sample_permissions(),
-            ..ServiceCard::new(
-                "courier",
-                "Courier",
-                Status::Active,
-                Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-            )
-        },
+        sample_second_account(now),
+        sample_that_ends(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -273,13 +322,7 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 Action::ConnectAgain("/services/atlas/connect".to_owned()),
             )
         },
-        ServiceCard {
-            connection: Some("con_foundry".into()),
-            account: Some("ana@foundry.example".into()),
-            since: ago(180),
-            disconnect: Some("/connections/con_foundry/disconnect".to_owned()),
-            ..ServiceCard::new("foundry", "Foundry CI", Status::Revoking, Action::Nothing)
-        },
+        sample_revoking(ago(180)),
         ServiceCard {
             tools: sample_tools(),
             permissions: sample_permissions(),
@@ -298,4 +341,48 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },
     ]
+}
+
+/// A further account at one of the services of [`sample_cards`], for 40 days.
+fn sample_second_account(now: Timestamp) -> ServiceCard {
+    let since = Timestamp::from_unix(now.as_unix() - 40 * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(since, now)),
+        tools: sample_tools(),
+        granted: sample_granted(now),
+        unasked: vec![Permission::new("users:write", "Change your profile")],
+        allow_more: Some("/connections/con_courier_2/reconnect?allow=everything".to_owned()),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
+}
+
+/// A further account at one service, which ends soon.
+fn sample_that_ends(now: Timestamp) -> ServiceCard {
+    let days = |days: i64| Timestamp::from_unix(now.as_unix() + days * 86_400);
+    ServiceCard {
+        connection: Some("con_courier_2".into()),
+        account: Some("ana in Lighthouse Club".into()),
+        since: Some(When::new(days(-85), now)),
+        outlook: Outlook::EndsSoon {
+            at: When::new(days(5), now),
+            why: "The service ends every connection after a while, however often it is renewed."
+                .into(),
+            reconnect: Some("/services/courier/connect".to_owned()),
+        },
+        tools: sample_tools(),
+        granted: sample_granted(now),
+        ..ServiceCard::new(
+            "courier",
+            "Courier",
+            Status::Active,
+            Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
+        )
+    }
 }

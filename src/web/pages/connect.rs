@@ -28,6 +28,8 @@ pub struct ConnectPage {
     pub permissions: Vec<Permission>,
     /// The tools that agents get.
     pub tools: Vec<ToolLine>,
+    /// How many tools the service has besides, which ask for more first.
+    pub other_tools: usize,
     /// The account that is or was connected before, as its label.
     pub previous_account: Option<Label>,
     /// Until when the link works.
@@ -63,6 +65,7 @@ impl ConnectPage {
             host: "courier.example".into(),
             permissions: sample_permissions(),
             tools: sample_tools(),
+            other_tools: 2,
             previous_account: None,
             valid_until: at(540),
             action: "/connect/sample-ticket".to_owned(),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::details::sample_permissions;
-use super::{Label, Layout, Permission};
+use super::{Label, Layout, Permission, ToolLine};
 
 /// Says which account is connected now, and that one may go back to the agent.
 #[derive(Clone, Template)]
@@ -25,6 +25,10 @@ pub struct ConnectedPage {
     pub granted: Vec<Permission>,
     /// What was asked for and not granted.
     pub missing: Vec<Permission>,
+    /// The tools that do not work without what was not granted.
+    pub blocked: Vec<ToolLine>,
+    /// What was granted beyond what was asked for: what the person had allowed before.
+    pub beyond: Vec<Permission>,
     /// The path that asks for the missing permissions again: a POST.
     pub allow_more: Option<String>,
 }
@@ -51,6 +55,8 @@ impl ConnectedPage {
             previous_account: None,
             granted: sample_permissions(),
             missing: Vec::new(),
+            blocked: Vec::new(),
+            beyond: Vec::new(),
             allow_more: None,
         }
     }
@@ -73,7 +79,18 @@ impl ConnectedPage {
         Self {
             previous_account: Some("office@courier.example".into()),
             missing: vec![Permission::new("files:write", "Upload files as you")],
-            allow_more: Some("/services/courier/connect".to_owned()),
+            blocked: vec![ToolLine::new("courier_upload", "Upload a file", false)],
+            allow_more: Some("/connections/con_courier/reconnect?allow=refused".to_owned()),
+            ..Self::sample()
+        }
+    }
+
+    /// The service keeps what it was allowed before.
+    #[must_use]
+    pub fn sample_with_more_than_asked() -> Self {
+        Self {
+            agent: None,
+            beyond: vec![Permission::new("chat:write", "Post messages as you")],
             ..Self::sample()
         }
     }
@@ -107,6 +124,19 @@ mod tests {
         let html = ConnectedPage::sample_with_less().render().unwrap();
         assert!(html.contains("office@courier.example"));
         assert!(html.contains("Upload files as you") && html.contains("Allow more"));
+        assert!(
+            html.contains("Upload a file"),
+            "the tool that will not work"
+        );
+    }
+
+    #[test]
+    fn it_says_when_a_service_keeps_what_was_allowed_before() {
+        let html = ConnectedPage::sample_with_more_than_asked()
+            .render()
+            .unwrap();
+        assert!(html.contains("id=\"beyond\""), "{html}");
+        assert!(!ConnectedPage::sample().render().unwrap().contains("beyond"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Permissions and tools as a page lists them.
 
-use super::Label;
+use super::{Label, When};
+use crate::base::Timestamp;
 
 /// One permission at a service (an OAuth scope): plain words first, the provider's own spelling for those who look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,19 @@ impl Permission {
             words: words.into(),
         }
     }
+}
+
+/// One permission that was granted, and whether it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedPermission {
+    /// The permission.
+    pub permission: Permission,
+    /// What there is to say about it, such as `never used`; empty when it is used.
+    pub mark: Label,
+    /// Whether it could be given up.
+    pub spare: bool,
+    /// The day on which a call last needed it.
+    pub last_needed: Option<When>,
 }
 
 /// One tool of a service.
@@ -52,6 +66,26 @@ pub(super) fn sample_permissions() -> Vec<Permission> {
         Permission::new("chat:write", "Post messages as you"),
         Permission::new("users:read", "See who is in your team"),
     ]
+}
+
+/// The same permissions, granted: one in use, one idle, one that was never used.
+pub(super) fn sample_granted(now: Timestamp) -> Vec<GrantedPermission> {
+    let day = |days| {
+        let day = Timestamp::from_unix(now.as_unix() - days * 86_400);
+        Some(When::new(day, now))
+    };
+    let uses = [(1, ""), (44, "not used for a month"), (0, "never used")];
+    let line = |(permission, (days, mark)): (Permission, (i64, &str))| GrantedPermission {
+        permission,
+        mark: mark.into(),
+        spare: !mark.is_empty(),
+        last_needed: if days > 0 { day(days) } else { None },
+    };
+    sample_permissions()
+        .into_iter()
+        .zip(uses)
+        .map(line)
+        .collect()
 }
 
 /// Three tools of a made-up chat service.

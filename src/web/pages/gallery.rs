@@ -34,6 +34,10 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         &ConnectedPage::sample_with_more_to_do(),
     )?;
     add("connected-with-less", &ConnectedPage::sample_with_less())?;
+    add(
+        "connected-with-more-than-asked",
+        &ConnectedPage::sample_with_more_than_asked(),
+    )?;
     add("disconnect", &DisconnectPage::sample())?;
     add(
         "disconnect-unsupported",
@@ -71,8 +75,8 @@ mod tests {
 
     use super::*;
     use crate::web::pages::{
-        ASSETS, Action, CSRF_FIELD, ConnectStep, Label, NextStep, Notice, Permission, Problem,
-        STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
+        ASSETS, Action, CSRF_FIELD, ConnectStep, GrantedPermission, Label, NextStep, Notice,
+        Permission, Problem, STYLE_PATH, ServiceCard, Status, Tone, ToolLine, WayOut,
     };
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=x>\u{202E}& {{ 7*7 }}";
@@ -108,6 +112,33 @@ mod tests {
         }
     }
 
+    fn hostile_card() -> ServiceCard {
+        let permission = || Permission::new(HOSTILE, HOSTILE);
+        let permissions = || vec![permission(), Permission::new(HOSTILE, "")];
+        ServiceCard {
+            reason: Some(hostile()),
+            account: Some(hostile()),
+            tools: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            permissions: permissions(),
+            granted: vec![GrantedPermission {
+                permission: permission(),
+                mark: hostile(),
+                spare: true,
+                last_needed: None,
+            }],
+            missing: permissions(),
+            unasked: permissions(),
+            allow_more: Some(HOSTILE.to_owned()),
+            allow_less: Some(HOSTILE.to_owned()),
+            ..ServiceCard::new(
+                HOSTILE,
+                HOSTILE,
+                Status::Expired,
+                Action::Reconnect(HOSTILE.to_owned()),
+            )
+        }
+    }
+
     /// Pages in which every text that comes from outside is hostile.
     fn hostile_pages() -> Vec<String> {
         let tools = vec![ToolLine::new(HOSTILE, HOSTILE, false)];
@@ -123,19 +154,7 @@ mod tests {
             query: hostile(),
             ..ConnectionsPage::sample()
         };
-        connections.cards = vec![ServiceCard {
-            reason: Some(hostile()),
-            account: Some(hostile()),
-            tools: tools.clone(),
-            permissions: permissions.clone(),
-            missing: permissions.clone(),
-            ..ServiceCard::new(
-                HOSTILE,
-                HOSTILE,
-                Status::Expired,
-                Action::Reconnect(HOSTILE.to_owned()),
-            )
-        }];
+        connections.cards = vec![hostile_card()];
         let without_match = ConnectionsPage {
             query: hostile(),
             ..ConnectionsPage::sample_without_match()
@@ -161,7 +180,9 @@ mod tests {
             agent: Some(hostile()),
             previous_account: Some(hostile()),
             granted: permissions.clone(),
-            missing: permissions,
+            missing: permissions.clone(),
+            blocked: vec![ToolLine::new(HOSTILE, HOSTILE, false)],
+            beyond: permissions,
             allow_more: Some(HOSTILE.to_owned()),
             ..ConnectedPage::sample()
         };

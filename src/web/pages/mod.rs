@@ -31,11 +31,11 @@ mod when;
 pub use address::{InvalidAddress, WebAddress};
 pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
-pub use card::{Action, ServiceCard, SetUpHelp, Status};
+pub use card::{Action, Outlook, ServiceCard, SetUpHelp, Status};
 pub use connect::{ConnectPage, ContinuePage};
 pub use connected::{ConnectedPage, NextStep};
 pub use connections::{ConnectionsPage, Notice, Tone};
-pub use details::{Permission, ToolLine};
+pub use details::{GrantedPermission, Permission, ToolLine};
 pub use disconnect::{
     AtProvider, DisconnectPage, DisconnectedPage, Obstacle, Revocation, Revoking,
 };

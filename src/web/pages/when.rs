@@ -37,6 +37,12 @@ impl When {
         self.format("%-d %B %Y, %H:%M UTC")
     }
 
+    /// The day alone, as in `23 November 2026`.
+    #[must_use]
+    pub fn date(&self) -> String {
+        self.format("%-d %B %Y")
+    }
+
     /// The hour alone, as in `06:22 UTC`.
     #[must_use]
     pub fn hour(&self) -> String {
@@ -111,6 +117,7 @@ mod tests {
         assert_eq!(when.machine(), "2026-11-23T06:23:20Z");
         assert_eq!(when.exact(), "23 November 2026, 06:23 UTC");
         assert_eq!(when.hour(), "06:23 UTC");
+        assert_eq!(when.date(), "23 November 2026");
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use attache::base::{Clock, Random, Secret};
 use attache::catalogue::{Catalogue, Source, ToolOutput};
-use attache::egress::{Egress, Settings};
+use attache::egress::{self, Egress};
 use attache::gateway::{
-    CallError, CallbackParameters, Completed, ConnectError, Gateway, Limits, Links,
-    ServiceSettings, Services, SignedIn,
+    CallError, CallbackParameters, Completed, ConnectError, Gateway, Links, ServiceSettings,
+    Services, Settings, SignedIn,
 };
 use attache::identity::Caller;
 use attache::store::{MasterKey, Store};
@@ -57,7 +57,7 @@ impl Machine {
         let id = self.file.file.trim_end_matches(".toml").to_owned();
         let settings = BTreeMap::from([(id, self.settings.clone())]);
         let services = Services::new(catalogue, &settings).expect("right settings");
-        let mut egress = Settings::default();
+        let mut egress = egress::Settings::default();
         egress
             .dangerously_allow_loopback
             .push(self.authority.parse().expect("a loopback authority"));
@@ -68,7 +68,7 @@ impl Machine {
             Links::new("http://127.0.0.1:1").expect("an address"),
             self.clock.clone(),
             self.random.clone(),
-            Limits::default(),
+            Settings::default(),
         )
     }
 }

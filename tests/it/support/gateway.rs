@@ -7,6 +7,7 @@ use attache::app::App;
 use attache::base::{Clock, Random, Timestamp};
 use attache::config::{Config, Environment, Options};
 use attache::gateway::ServiceSettings;
+use attache::store::{MasterKey, Store};
 use tempfile::TempDir;
 
 use super::machine::Bridge;
@@ -72,6 +73,31 @@ impl TestGateway {
         let Self { app, clock, folder } = self;
         app.stop().await;
         let app = start_app(folder.path(), &clock, providers, change).await;
+        Self { app, clock, folder }
+    }
+
+    /// Ends it in order, does `work` with its store while nobody else has it, and starts it again: what a process that was
+    /// killed would have left behind, or a look at what is really stored.
+    pub(crate) async fn at_rest(
+        self,
+        providers: &[&Provider],
+        work: impl AsyncFnOnce(&Store),
+    ) -> Self {
+        let Self { app, clock, folder } = self;
+        app.stop().await;
+        let options = Options {
+            data_dir: Some(folder.path().join("data")),
+            ..Options::default()
+        };
+        let config =
+            Config::resolve(&options, &Environment::default()).expect("a right configuration");
+        let random = Random::System;
+        let key = MasterKey::load(&config.master_key, &config.store, &random).expect("its key");
+        let store = Store::open(&config.store, key, random).await;
+        let store = store.expect("its store");
+        work(&store).await;
+        store.close().await;
+        let app = start_app(folder.path(), &clock, providers, |_| {}).await;
         Self { app, clock, folder }
     }
 

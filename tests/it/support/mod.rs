@@ -15,6 +15,7 @@ pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod provider;
+pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod sandbox_visitor;
 pub(crate) mod wire;

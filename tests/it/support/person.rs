@@ -112,6 +112,12 @@ impl Person {
             .destination()
     }
 
+    /// Opens a link, agrees to what it asks for, and comes back; also one that asks again of somebody who is connected.
+    pub(crate) async fn agree(&self, destination: &Url, provider: &Provider) -> Page {
+        let callback = provider.has_account(&self.name).consent(destination).await;
+        self.open(callback.as_str()).await
+    }
+
     /// The page that leaves for the provider, with further headers on the request, as a hostile proxy might add.
     pub(crate) async fn leave_with_headers(&self, service: &str, headers: &[(&str, &str)]) -> Url {
         let page = self.open("/connections").await;

@@ -116,7 +116,8 @@ impl Provider {
     /// The provider file that makes the gateway know this provider.
     pub(crate) fn provider_file(&self) -> String {
         let ledger = self.ledger();
-        file::provider_file(&ledger.name, &ledger.issuer(), &ledger.dialect)
+        let implies = ledger.behaviour.writing_implies_reading;
+        file::provider_file(&ledger.name, &ledger.issuer(), &ledger.dialect, implies)
     }
 
     // -- who is there ------------------------------------------------------------------------------------------------
@@ -157,6 +158,38 @@ impl Provider {
     /// The person, or the provider, grants these scopes whatever was asked for.
     pub(crate) fn grants_fewer_scopes(&self, scopes: &str) -> &Self {
         self.with(|ledger| ledger.behaviour.granted_scopes = Some(ScopeSet::parse(scopes, "")))
+    }
+
+    /// What a person has granted once stays granted, whatever is asked for later (as with `include_granted_scopes`).
+    pub(crate) fn adds_up_grants(&self) -> &Self {
+        self.with(|ledger| ledger.behaviour.adds_up_grants = true)
+    }
+
+    /// Who may write may read as well, here and by the provider file.
+    pub(crate) fn writing_implies_reading(&self) -> &Self {
+        self.with(|ledger| ledger.behaviour.writing_implies_reading = true)
+    }
+
+    /// Takes a scope out of everything that this person has granted; the tokens stay alive.
+    pub(crate) fn withdraws(&self, person: &str, scope: &str) -> &Self {
+        self.with(|ledger| ledger.withdraw(person, scope))
+    }
+
+    /// Token replies do not name the granted scopes: they are those that were asked for (RFC 6749 section 5.1).
+    pub(crate) fn does_not_say_scopes(&self) -> &Self {
+        self.with(|ledger| ledger.behaviour.says_scopes = false)
+    }
+
+    /// What the latest authorization request asked for.
+    pub(crate) fn asked_for(&self) -> String {
+        let requests = self.requests_to("/authorize");
+        let asked = requests.iter().rfind(|request| request.method == "GET");
+        let asked = asked.expect("an authorization request");
+        let scope = asked
+            .query_pairs()
+            .into_iter()
+            .find(|(name, _)| name == "scope");
+        scope.map(|(_, scopes)| scopes).unwrap_or_default()
     }
 
     /// The callback gets no `iss`, although the provider announces it (RFC 9207).

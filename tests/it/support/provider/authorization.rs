@@ -117,7 +117,10 @@ pub(super) fn decide(ledger: &mut Ledger, request: &Request) -> Answer {
     let mut callback = Url::parse(&authorization.redirect_uri).expect("checked when it came");
     if allowed && !ledger.behaviour.denies_access {
         let asked = authorization.scopes.clone();
-        let scopes = ledger.behaviour.granted_scopes.clone().unwrap_or(asked);
+        let mut scopes = ledger.behaviour.granted_scopes.clone().unwrap_or(asked);
+        if ledger.behaviour.adds_up_grants {
+            scopes = scopes.union(&ledger.granted_by(&person));
+        }
         let grant = ledger.grant(&person, scopes, &authorization.redirect_uri);
         let code = ledger.issue_code(grant, &authorization);
         callback.query_pairs_mut().append_pair("code", &code);

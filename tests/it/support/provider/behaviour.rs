@@ -15,6 +15,9 @@ use super::http::Answer;
 pub(super) struct Behaviour {
     pub(super) denies_access: bool,
     pub(super) granted_scopes: Option<ScopeSet>,
+    pub(super) adds_up_grants: bool,
+    pub(super) writing_implies_reading: bool,
+    pub(super) says_scopes: bool,
     pub(super) iss: Iss,
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) forgives_replays: bool,
@@ -94,6 +97,9 @@ impl Behaviour {
         Self {
             denies_access: false,
             granted_scopes: None,
+            adds_up_grants: false,
+            writing_implies_reading: false,
+            says_scopes: true,
             iss: Iss::Own,
             refresh_tokens: RefreshTokens::Kept,
             forgives_replays: false,

@@ -4,13 +4,24 @@ use super::SCOPES;
 use super::dialect::Dialect;
 
 /// The file's text; it must be called `{name}.toml`. `origin` is the provider's address and its issuer.
-pub(super) fn provider_file(name: &str, origin: &str, dialect: &Dialect) -> String {
+pub(super) fn provider_file(
+    name: &str,
+    origin: &str,
+    dialect: &Dialect,
+    writing_implies_reading: bool,
+) -> String {
+    let implies = if writing_implies_reading {
+        "implies = { \"things:write\" = [\"things:read\"] }\n"
+    } else {
+        ""
+    };
     TEMPLATE
         .replace("@dialect@", &dialect.tables(origin, SCOPES))
         .replace("@client_auth@", dialect.client_auth())
         .replace("@encoding@", dialect.encoding())
         .replace("@name@", name)
         .replace("@origin@", origin)
+        .replace("@implies@\n", implies)
 }
 
 const TEMPLATE: &str = r#"# A provider that exists in tests alone.
@@ -31,6 +42,7 @@ pkce = "required"
 client_auth = "@client_auth@"
 scopes = ["profile", "things:read", "things:write"]
 write_scopes = ["things:write"]
+@implies@
 scope_words = { profile = "See your name", "things:read" = "See your things", "things:write" = "Make and delete things as you" }
 authorize = { url = "@origin@/authorize" }
 token = { url = "@origin@/token", encoding = "@encoding@" }

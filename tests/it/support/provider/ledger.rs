@@ -206,6 +206,23 @@ impl Ledger {
         }
     }
 
+    /// Everything that this person has granted and not taken back.
+    pub(super) fn granted_by(&self, person: &str) -> ScopeSet {
+        let alive = |grant: &&Grant| grant.dead_since.is_none() && grant.person == person;
+        let scopes = self.grants.iter().filter(alive).map(|grant| &grant.scopes);
+        scopes.fold(ScopeSet::default(), |all, some| all.union(some))
+    }
+
+    pub(super) fn withdraw(&mut self, person: &str, scope: &str) {
+        for grant in self
+            .grants
+            .iter_mut()
+            .filter(|grant| grant.person == person)
+        {
+            grant.scopes = grant.scopes.difference(&ScopeSet::parse(scope, ""));
+        }
+    }
+
     pub(super) fn live_grants_of(&self, person: &str) -> usize {
         self.grants
             .iter()

@@ -310,6 +310,9 @@ fn tokens(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) ->
         "token_type": "Bearer",
         "scope": scopes.map(|scopes| ledger.scope_words(&scopes)),
     });
+    if !ledger.behaviour.says_scopes {
+        reply.as_object_mut().expect("an object").remove("scope");
+    }
     if ledger.behaviour.says_lifetime {
         reply["expires_in"] = json!(ledger.behaviour.access_token_lifetime.as_secs());
     }
