@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::EventKind;
-use crate::base::{EventId, Timestamp};
+use crate::base::{EventId, PersonId, Timestamp};
 
 /// An event, for one webhook: what is sent, and what came of it. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Delivery {
     pub event: EventId,
     /// What it is about.
     pub kind: EventKind,
+    /// Whose connection it is about: when they leave, it is destroyed.
+    pub person: PersonId,
     /// The webhook, by the name that the configuration gives it.
     pub webhook: String,
     /// What is sent, to the byte.
@@ -121,6 +123,13 @@ impl Delivery {
     /// How many attempts are remembered.
     const ATTEMPTS_KEPT: usize = 20;
 
+    /// Whether the receiver still has to be told that a connection was disconnected. It goes out even if the person has
+    /// left meanwhile: whoever keeps something of theirs learns from it that it must go.
+    #[must_use]
+    pub fn is_last_word(&self) -> bool {
+        self.kind == EventKind::Revoked && matches!(self.state, DeliveryState::Waiting { .. })
+    }
+
     /// The delivery after one more attempt. `retry_after` is what the receiver asked for; `spread`, from 0 to 255, is by
     /// how much the pause grows, up to a tenth, so that what failed together does not come back together.
     #[must_use]
@@ -180,6 +189,7 @@ mod tests {
         Delivery {
             event: EventId::new(&Random::seeded(1)),
             kind: EventKind::Connected,
+            person: PersonId::new(&Random::seeded(1)),
             webhook: "ops".into(),
             body: "{}".into(),
             made: NOON,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Connection, Ending, ExpiredReason, RevokedReason, Status};
-use crate::base::Timestamp;
+use crate::base::{PersonId, Timestamp};
 
 /// What an event is about: its `type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +91,12 @@ impl Event {
             connection: connection.clone(),
             ending: Some(ending),
         }
+    }
+
+    /// Whose connection it is about.
+    #[must_use]
+    pub fn person(&self) -> &PersonId {
+        &self.connection.person
     }
 
     /// What tells this event from every other one: the same parts, however often it is told.

@@ -13,13 +13,17 @@ use serde::de::DeserializeOwned;
 use super::upkeep::Task;
 use super::{DisconnectError, EndedAll, Fault, Gateway};
 use crate::base::{PersonId, Timestamp};
-use crate::connection::RevokedReason;
+use crate::connection::{Delivery, RevokedReason};
 use crate::identity::Principal;
 use crate::store::{Table, WriteError};
 
-/// When it is looked again: once what was cut off can be gone on with, and once every request that was under way has
-/// ended, sign-ins included.
-const LOOKS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(15)];
+/// When it is looked again: once what was cut off can be gone on with, once every request that was under way has ended,
+/// sign-ins included, and once no webhook is told any more that the person was disconnected.
+const LOOKS: [Duration; 3] = [
+    Duration::from_mins(1),
+    Duration::from_mins(15),
+    Duration::from_hours(10 * 24),
+];
 
 /// One person, for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +163,8 @@ impl Gateway {
         {
             is_gone(store.default_accounts().delete(&record).await)?;
         }
+        let destroyed = |event: &Delivery| event.person == *person && !event.is_last_word();
+        delete_those(&store.deliveries(), destroyed).await?;
         self.parts.open_tickets.forget(person);
         Ok(count)
     }

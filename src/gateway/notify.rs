@@ -105,6 +105,7 @@ impl Gateway {
         let delivery = Delivery {
             event: id.clone(),
             kind: event.kind,
+            person: event.person().clone(),
             webhook: webhook.name().to_owned(),
             body: event.body(webhook.with_account()),
             made: now,

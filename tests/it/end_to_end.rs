@@ -153,7 +153,7 @@ async fn two_people_side_by_side_see_only_their_own_notes() {
     let Some(client) = sdk(&demo, 0) else { return };
     let link = link_in(
         &client
-            .call("sandbox_list_notes", &json!({}))
+            .call("sandbox_create_note", &json!({ "text": "from ana" }))
             .finished()
             .await,
     );
@@ -163,7 +163,7 @@ async fn two_people_side_by_side_see_only_their_own_notes() {
     let Some(client) = sdk(&demo, 1) else { return };
     let bens_link = link_in(
         &client
-            .call("sandbox_list_notes", &json!({}))
+            .call("sandbox_create_note", &json!({ "text": "from ben" }))
             .finished()
             .await,
     );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use attache::app::control::{Answer, Command, run};
-use attache::base::Clock;
+use attache::base::{Clock, PersonId};
 use attache::config::Config;
 use attache::gateway::Gateway;
 use attache::identity::Caller;
@@ -399,6 +399,40 @@ async fn an_address_inside_is_not_reached_whatever_the_webhook_says() {
     let attempt = &log["deliveries"][0]["attempts"][0];
     let failure = attempt["failure"].as_str().unwrap();
     assert!(failure.contains("does not connect to"), "{failure}");
+}
+
+/// Whoever keeps something of theirs must learn that it goes; after that nothing tells of them.
+#[tokio::test]
+async fn what_was_told_of_a_person_who_left_is_destroyed_once_their_end_is_told() {
+    let house = House::new().await;
+    house.connect("ben").await;
+    house.connect("ana").await;
+    let told = house.ops.arrived(2).await;
+    house.later(HOUR).await;
+    house.ops.answers(1, 500);
+    let ana = told[1].body["data"]["person"].as_str().unwrap();
+    let ana = PersonId::parse(ana).expect("an identifier");
+    let owner = house.owner().await;
+    let removed = house.gateway().remove_person(&owner.principal, &ana).await;
+    removed.expect("removed");
+    house.ops.arrived(3).await;
+    let kinds = async || -> Vec<Value> {
+        let log = house.log().await;
+        let lines = log["deliveries"].as_array().unwrap().iter();
+        lines.map(|line| line["type"].clone()).collect()
+    };
+    assert_eq!(
+        kinds().await,
+        ["connection.revoked", "connection.connected"]
+    );
+    house.later(Duration::from_secs(6)).await;
+    let told = house.ops.arrived(4).await;
+    assert_eq!(told[3].kind(), "connection.revoked");
+    assert_eq!(told[3].body["data"]["person"], ana.as_str());
+    house.clock.advance(HOUR);
+    let due = house.gateway().do_due_work().await;
+    due.expect("the store works");
+    assert_eq!(kinds().await, ["connection.connected"], "that of Ben");
 }
 
 #[tokio::test]

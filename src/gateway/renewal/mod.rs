@@ -34,7 +34,7 @@ use super::{Fault, Gateway, Ready, Service};
 use crate::base::{Random, Secret, Timestamp};
 use crate::catalogue::RefusalKind;
 use crate::connection::{
-    Connection, Credential, ExpiredReason, Status, Tombstone, TombstoneReason,
+    Connection, Credential, ExpiredReason, KEEP_ALIVE, Status, Tombstone, TombstoneReason,
 };
 use crate::oauth::{self, RefreshRequest};
 use crate::store::{Record, WriteError};
@@ -42,8 +42,6 @@ use crate::upstream;
 
 /// How many token requests are under way at once, over all connections.
 const REQUESTS_AT_ONCE: usize = 32;
-/// How long a connection that nobody uses goes without a renewal.
-const KEEP_ALIVE: Duration = Duration::from_hours(24);
 /// How long after a refusal of a brand-new token the next renewal may be tried: some providers issue the same token
 /// twice within a second.
 const SAME_SECOND: Duration = Duration::from_secs(1);

@@ -96,7 +96,7 @@ async fn an_agent_with_too_many_calls_under_way_is_told_and_others_are_served() 
     let (acme, gateway) = gateway_with_limits(|config| config.limits.calls_at_once = 2).await;
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     for person in [&ana, &ben] {
-        let link = person.call("acme_whoami", json!({})).await.link();
+        let link = person.call("acme_list_things", json!({})).await.link();
         person.connect(&link, &acme).await.assert_connected();
     }
     let held = acme.is_slow_to_answer("/api/things");
