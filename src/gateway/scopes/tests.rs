@@ -93,7 +93,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     let connection = connected(&gateway, "profile notes:read").await;
     let services = gateway.services();
     let (_, tool) = services.tool("sandbox_list_notes").unwrap();
-    let uses = gateway.parts.store.uses();
+    let ledger = gateway.parts.store.uses();
     let key = record_key(&connection);
 
     gateway.note_use(&connection, tool);
@@ -103,9 +103,9 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
         let used = gateway.was_used_lately(&connection, later).await;
         assert_eq!(used.unwrap(), lately, "{hours}");
     }
-    assert!(uses.get(&key).await.unwrap().is_none(), "only noted");
+    assert!(ledger.get(&key).await.unwrap().is_none(), "only noted");
     gateway.write_uses().await.unwrap();
-    let written = uses.get(&key).await.unwrap().unwrap().value;
+    let written = ledger.get(&key).await.unwrap().unwrap().value;
     assert_eq!(written.scopes.keys().collect::<Vec<_>>(), ["notes:read"]);
 
     gateway.forget_use(&connection).await.unwrap();
