@@ -31,6 +31,14 @@ async fn ana_with_two() -> (Provider, TestGateway, Person) {
     (acme, gateway, ana)
 }
 
+/// Allows everything that the service offers, for the connection `id` to `account`.
+async fn allows_everything(person: &Person, acme: &Provider, id: &str, account: &str) {
+    let page = person.open("/connections").await;
+    let more = format!("/connections/{id}/reconnect?allow=everything");
+    let away = person.press(&page, &more).await.destination();
+    comes_back(person, acme, account, &away).await;
+}
+
 /// Whose account a call without a tool argument of its own reaches.
 async fn whoami(person: &Person, arguments: Value) -> Value {
     person.call("acme_whoami", arguments).await.json()["name"].clone()
@@ -138,6 +146,8 @@ async fn the_argument_picks_and_stays_here() {
     for name in ["office@acme.test", "OFFICE@acme.test", "acme-office", &id] {
         assert_eq!(whoami(&ana, json!({ "account": name })).await, "office");
     }
+    let other = connection_of(&page, "ana@acme.test");
+    allows_everything(&ana, &acme, &other, "ana").await;
     let thing = json!({ "name": "lamp", "account": "ana@acme.test" });
     ana.call("acme_create_thing", thing).await.json();
     let sent = acme.requests_to("/api/things");
@@ -252,6 +262,8 @@ async fn a_rule_of_the_provider_file_picks_by_an_argument() {
     std::fs::write(&file, changed).unwrap();
     gateway.app().reload().unwrap();
 
+    let office = connection_of(&ana.open("/connections").await, "office@acme.test");
+    allows_everything(&ana, &acme, &office, "office").await;
     let create = |name: &'static str| ana.call("acme_create_thing", json!({ "name": name }));
     create("Office@acme.test").await.json();
     let things = ana.call("acme_list_things", json!({ "account": "office@acme.test" }));
@@ -309,7 +321,7 @@ async fn who_reconnects_as_someone_else_is_told_that_nothing_is_mended() {
     ana.call("acme_whoami", json!({})).await.link();
     let page = ana.open("/connections").await;
     let expired = connection_of(&page, "ana@acme.test");
-    let again = format!("/services/acme/connect?again={expired}");
+    let again = format!("/connections/{expired}/reconnect?allow=same");
     assert!(
         page.text.contains(&format!("action=\"{again}\"")),
         "{}",
