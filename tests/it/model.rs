@@ -146,7 +146,7 @@ impl World {
                 self.may_lose_one();
                 let (action, turns) = (*action, *turns);
                 self.run(async |gateway, acme| {
-                    crash_after(turns, act(action)(gateway, acme)).await
+                    crash_after(turns, act(action)(gateway, acme)).await;
                 });
                 self.start();
             }
