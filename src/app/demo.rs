@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::drill::SandboxAtHand;
 use super::gateway::{App, StartError, links};
 use super::listen;
 use super::ready::{Ready, ReadyPerson};
@@ -86,6 +87,10 @@ impl Demo {
         let mut app =
             App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
         let (owner, _) = caller(app.gateway(), PEOPLE[0]).await?;
+        app.practise_on(SandboxAtHand {
+            control: sandbox.control(),
+            service: SANDBOX.to_owned(),
+        });
         app.open_control(owner)?;
         Ok(Self {
             app,

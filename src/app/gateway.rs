@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{self, Activity};
 use super::catalogue_files::CatalogueFiles;
 use super::control::{ControlError, ControlSocket, Offered};
+use super::drill::SandboxAtHand;
 use super::listen::{self, ListenError};
 use crate::base::{Clock, Random};
 use crate::catalogue::Problem;
@@ -84,6 +85,7 @@ pub struct App {
     asked_to_end: CancellationToken,
     until_the_end: Arc<Mutex<Vec<UnixStream>>>,
     control_socket: Result<PathBuf, ConfigProblem>,
+    sandbox: Option<SandboxAtHand>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -133,6 +135,7 @@ impl App {
             asked_to_end: CancellationToken::new(),
             until_the_end: Arc::default(),
             control_socket,
+            sandbox: None,
             tasks,
         })
     }
@@ -158,6 +161,11 @@ impl App {
         self.files.read_again(&self.gateway).map(drop)
     }
 
+    /// Fire drills on this Sandbox are for real from now on. Before the control socket is opened.
+    pub(super) fn practise_on(&mut self, sandbox: SandboxAtHand) {
+        self.sandbox = Some(sandbox);
+    }
+
     /// Listens on the control socket of the data folder for bridges and commands of `owner`, the person of this machine.
     ///
     /// # Errors
@@ -177,6 +185,7 @@ impl App {
             stop: self.stop.clone(),
             asked_to_end: self.asked_to_end.clone(),
             until_the_end: Arc::clone(&self.until_the_end),
+            sandbox: self.sandbox.clone(),
         };
         self.tasks.push(tokio::spawn(socket.serve(offered)));
         Ok(())

@@ -10,6 +10,7 @@ mod connection;
 pub mod control;
 mod demo;
 pub mod doctor;
+mod drill;
 mod gateway;
 mod listen;
 mod logging;

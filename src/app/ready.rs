@@ -41,6 +41,9 @@ pub struct ReadySandbox {
     /// The gateway's client secret there.
     #[serde(with = "shown_once")]
     pub client_secret: Secret,
+    /// Lets scripts give it orders: the value of the header `sandbox-control`.
+    #[serde(with = "shown_once")]
+    pub control_secret: Secret,
 }
 
 /// One of the people of the demo.

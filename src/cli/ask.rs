@@ -426,12 +426,12 @@ pub(super) fn open(options: OpenOptions, environment: &Environment) -> Result<()
 
 /// The answer, when it is not a refusal.
 pub(super) fn ask(
-    places: Places,
+    places: impl Into<Options>,
     environment: &Environment,
     command: &Command,
     form: Form,
 ) -> Result<Answer, Failure> {
-    let options = Options::from(places);
+    let options = places.into();
     match local::ask(&options, environment, command)? {
         Answer::Refused(refusal) => Err(refused(refusal, form)?),
         answer => Ok(answer),

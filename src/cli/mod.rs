@@ -9,6 +9,7 @@ mod arguments;
 mod ask;
 mod check;
 mod doctor;
+mod drill;
 mod failure;
 mod local;
 mod manifest;
@@ -68,6 +69,8 @@ enum Command {
     Check(check::CheckOptions),
     /// Have the running gateway read its provider files again.
     Reload(ask::ReloadOptions),
+    /// Practise a fault: on the Sandbox of `attache demo` for real, on another service without touching it.
+    Drill(drill::DrillOptions),
     /// Look at everything that a start depends on, change nothing, and say what to do.
     Doctor(doctor::DoctorOptions),
     /// Print what this version of Attache is and offers, as JSON.
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Agents(options) => ask::agents(options, &environment),
         Command::Webhooks(options) => webhooks::webhooks(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
+        Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),
     };
     match outcome {

@@ -209,6 +209,7 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
             sandbox_url: sandbox.url().to_owned(),
             client_id: client.client_id,
             client_secret: client.client_secret,
+            control_secret: sandbox.control_secret().clone(),
         };
         println!("{}", serde_json::to_string(&ready)?);
         signals.told_to_end().await;

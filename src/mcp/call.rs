@@ -140,9 +140,10 @@ impl<'a> Call<'a> {
         let gateway = self.server.surface.gateway();
         let arrival = gateway.until_runnable(&self.caller, &self.tool, &self.arguments);
         let what = format!("Waiting for {} to connect.", self.caller.principal.name);
-        parking::wait_for(arrival, limit, &what, self.context)
-            .await
-            .map(drop)
+        let parked = parking::wait_for(arrival, limit, &what, self.context);
+        // Once we end, nobody can come back from the provider: the link is the answer.
+        let stop = &self.server.surface.parts.stop;
+        stop.run_until_cancelled(parked).await.flatten().map(drop)
     }
 
     /// The link, in the form that this client can show.

@@ -13,11 +13,14 @@ use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::bounds::{Excess, NO_MESSAGE};
 use super::intake::{self, Refusal};
 use super::names::{ForeignName, Names};
-use super::server::Server;
+use super::server::{Server, UnderWay};
+use super::stream::after_the_last_call;
 use super::{Selection, Surface, UnknownService, sse};
 use crate::base::{AgentId, Held};
 use crate::gateway::{Busy, Gateway, Permit};
@@ -34,12 +37,14 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
     let (gateway, stop) = (surface.gateway(), &surface.parts.stop);
     let sse = sse::Sessions::new(gateway.random().clone(), stop.clone());
+    let answering = watch::Sender::default();
+    let over = after_the_last_answer(stop.clone(), &answering);
     let names = Names::new(&authorities, gateway.links().origin());
     let config = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_allowed_hosts(authorities)
         .with_allowed_origins([gateway.links().origin().to_owned()])
-        .with_cancellation_token(stop.clone());
+        .with_cancellation_token(over.clone());
     let handlers = surface.clone();
     let service = StreamableHttpService::new(
         move || Ok(Server::for_requests(handlers.clone())),
@@ -52,6 +57,8 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
         sse: sse.clone(),
         names,
         owners: Arc::default(),
+        answering,
+        over,
     };
     let legacy = if surface.settings().legacy_sse {
         sse::router(door.clone(), sse, surface.clone())
@@ -73,6 +80,36 @@ pub(super) struct Door {
     sse: sse::Sessions,
     pub(super) names: Names,
     owners: Arc<Mutex<HashMap<String, Owner>>>,
+    /// How many requests wait for the beginning of their answer, which is all of it where it is JSON.
+    answering: watch::Sender<usize>,
+    /// Nothing is answered any more.
+    over: CancellationToken,
+}
+
+/// For a request that comes when we end: nothing of it was done.
+fn ending() -> Response {
+    let sentence = "This gateway is ending. Nothing was done: send the request again in a moment.";
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        [(header::RETRY_AFTER, "2")],
+        sentence,
+    )
+        .into_response()
+}
+
+/// Cancelled once somebody says stop and every request that was under way then has its answer: rmcp cuts off with it
+/// whatever has not been answered, and open streams.
+fn after_the_last_answer(
+    stop: CancellationToken,
+    answering: &watch::Sender<usize>,
+) -> CancellationToken {
+    let (over, answering) = (CancellationToken::new(), answering.subscribe());
+    let told = over.clone();
+    tokio::spawn(async move {
+        after_the_last_call(stop, answering).await;
+        told.cancel();
+    });
+    over
 }
 
 /// Whose a session is, and what it sees.
@@ -85,6 +122,11 @@ struct Owner {
 /// Lets a request in with its caller, or answers why not. A session belongs to the agent that began it: to everyone
 /// else it does not exist.
 async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let answering = door.answering.clone();
+    let under_way = UnderWay::begin(&answering);
+    if door.over.is_cancelled() {
+        return ending();
+    }
     if let Err(foreign) = door.names.check(request.headers()) {
         return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
@@ -123,6 +165,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     };
     let was_json = is_json(request.headers());
     let response = next.run(request).await;
+    drop(under_way);
     if was_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         return no_message();
     }

@@ -38,11 +38,11 @@ pub struct Server {
     _until_the_session_ends: DropGuard,
 }
 
-/// One call under way. It is over when this is dropped.
-struct UnderWay<'a>(&'a watch::Sender<usize>);
+/// One call, or one request, under way. It is over when this is dropped.
+pub(super) struct UnderWay<'a>(&'a watch::Sender<usize>);
 
 impl<'a> UnderWay<'a> {
-    fn begin(calls: &'a watch::Sender<usize>) -> Self {
+    pub(super) fn begin(calls: &'a watch::Sender<usize>) -> Self {
         calls.send_modify(|calls| *calls += 1);
         Self(calls)
     }

@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::accounts::Account;
 use super::browser::Browser;
+use super::orders::Whose;
 use super::pages::{Application, HomePage, Page, Refused};
 use super::parameters::Parameters;
 use super::scope::{Scope, ScopeSet};
@@ -77,15 +78,7 @@ pub(super) async fn take_back(
         .store
         .change(|state| {
             let account = browser.account(state, now).ok_or(Refused::ForeignForm)?;
-            let theirs: Vec<String> = state
-                .grants
-                .iter()
-                .filter(|(_, grant)| grant.account == account && grant.client_id == client_id)
-                .map(|(id, _)| id.clone())
-                .collect();
-            for id in theirs {
-                state.revoke_grant(&id);
-            }
+            state.take_back(&Whose::of(client_id, account.id()));
             Ok::<_, Refused>(())
         })
         .await??;

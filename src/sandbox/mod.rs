@@ -5,6 +5,9 @@
 //! over HTTP alone. It is a demonstration service: nobody has a password, client secrets are kept in clear in its state
 //! file, and it therefore listens on this machine only.
 //!
+//! It can be told to misbehave ([`Order`]), so that what a gateway makes of it can be seen and tested, and it counts what
+//! it sees ([`Counters`]).
+//!
 //! Followed: OAuth 2.1 (draft-ietf-oauth-v2-1), RFC 6749, 6750, 7009, 7636, 7662, 8414 and 9207.
 
 mod accounts;
@@ -14,9 +17,12 @@ mod bearer;
 mod browser;
 mod clients;
 mod consent;
+mod control;
 mod digest;
 mod home;
+mod journal;
 mod metadata;
+mod orders;
 mod pages;
 mod parameters;
 mod persistence;
@@ -43,12 +49,17 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::clients::{RegisterError, RegisteredClient};
+pub use self::control::{CONTROL_HEADER, Control};
+use self::journal::Journal;
+pub use self::journal::{Counters, Seen};
+use self::orders::Orders;
+pub use self::orders::{Endpoint, Fault, Order, Whose};
 use self::persistence::StateFile;
 pub use self::persistence::{SaveError, StateFileError};
 use self::server::Service;
 use self::state::State;
 use self::store::Store;
-use crate::base::{Clock, Random};
+use crate::base::{Clock, Random, Secret};
 
 /// How long [`Sandbox::stop`] waits for requests that are under way.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -120,9 +131,12 @@ pub async fn start(
     let service = Arc::new(Service {
         store,
         clock,
+        control_secret: random.token(),
         random,
         url: format!("http://localhost:{port}"),
         port,
+        orders: Orders::default(),
+        journal: Journal::new(),
     });
     let end = CancellationToken::new();
     let server = axum::serve(listener, server::routes(Arc::clone(&service)))
@@ -152,6 +166,18 @@ impl Sandbox {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Gives it orders, and reads what it has seen.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control::of(Arc::clone(&self.service))
+    }
+
+    /// What `GET` and `POST /control` want in the header [`CONTROL_HEADER`]. A new one with every start.
+    #[must_use]
+    pub fn control_secret(&self) -> &Secret {
+        &self.service.control_secret
     }
 
     /// Registers a client. There is one for each name: who comes again with a name gets the same id and secret, and the

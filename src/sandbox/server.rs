@@ -10,9 +10,13 @@ use axum::routing::{get, post};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
+use super::journal::{self, Journal};
+use super::orders::Orders;
 use super::store::Store;
-use super::{api, authorize, consent, home, metadata, pages, sign_in, token, token_status};
-use crate::base::{Clock, Random};
+use super::{
+    api, authorize, consent, control, home, metadata, pages, sign_in, token, token_status,
+};
+use crate::base::{Clock, Random, Secret};
 
 /// The largest body that is read, in bytes. The longest note, every character escaped, fits.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -30,6 +34,12 @@ pub(super) struct Service {
     pub(super) url: String,
     /// The port in it.
     pub(super) port: u16,
+    /// What it was told to do wrong.
+    pub(super) orders: Orders,
+    /// What it has seen.
+    pub(super) journal: Journal,
+    /// Lets others give orders.
+    pub(super) control_secret: Secret,
 }
 
 /// Every path.
@@ -50,9 +60,14 @@ pub(super) fn routes(service: Arc<Service>) -> Router {
         .route("/token", post(token::issue))
         .route("/revoke", post(token_status::revoke))
         .route("/introspect", post(token_status::introspect))
+        .route("/control", get(control::report).post(control::order))
         .nest("/api", api::routes())
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&service),
+            journal::keep,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&service),
             for_us_only,

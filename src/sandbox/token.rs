@@ -7,25 +7,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Extract;
 use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
+use super::accounts::Account;
 use super::clients::Credentials;
 use super::digest::Digest;
+use super::journal::{Asked, Journal};
+use super::orders::Endpoint;
 use super::parameters::Parameters;
 use super::protocol::{self, ErrorCode, Refusal};
 use super::scope::ScopeSet;
 use super::server::Service;
 use super::state::{AccessToken, RefreshToken, State};
 use crate::base::{Secret, Timestamp};
-
-/// How long an access token works.
-const ACCESS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// What the client brings.
 enum Exchange<'a> {
@@ -45,6 +46,8 @@ struct Fresh {
     access: Secret,
     refresh: Secret,
     now: Timestamp,
+    lifetime: Duration,
+    rotates: bool,
 }
 
 /// The endpoint.
@@ -52,37 +55,84 @@ pub(super) async fn issue(
     Extract(service): Extract<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Response, Refusal> {
     let form = protocol::form(&headers, body)?;
-    let credentials = Credentials::read(&headers, &form)?;
+    let refresh = form.one("refresh_token").map(Digest::of);
+    let asked = Asked(match &refresh {
+        Some(_) => "refresh token",
+        None => "code",
+    });
+    let owner = service
+        .store
+        .read(|state| owner(state, &form, refresh.as_ref()))
+        .await;
+    service.journal.token_request(refresh);
+    let work = async { exchange(&service, &headers, &form).await.into_response() };
+    let response = service
+        .orders
+        .answer(Endpoint::Token, owner.as_ref(), work)
+        .await;
+    Ok((Extension(asked), response).into_response())
+}
+
+/// The client and the account whose code or refresh token this is.
+fn owner(state: &State, form: &Parameters, refresh: Option<&Digest>) -> Option<(String, Account)> {
+    let grant = match refresh {
+        Some(key) => &state.refresh_tokens.get(key)?.grant,
+        None => &state.codes.get(&Digest::of(form.one("code")?))?.grant,
+    };
+    let grant = state.grants.get(grant)?;
+    Some((grant.client_id.clone(), grant.account))
+}
+
+async fn exchange(
+    service: &Service,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<Json<Value>, Refusal> {
+    let credentials = Credentials::read(headers, form)?;
     let fresh = Fresh {
         access: service.random.token(),
         refresh: service.random.token(),
         now: service.clock.now(),
+        lifetime: service.orders.access_lifetime(),
+        rotates: service.orders.rotates(),
     };
+    let refreshes = form.one("grant_type") == Some("refresh_token");
     let scope = service
         .store
         .change(|state| {
             let client_id = credentials.verify(state)?;
-            match Exchange::read(&form)? {
+            match Exchange::read(form)? {
                 Exchange::Code {
                     code,
                     redirect_uri,
                     verifier,
                 } => redeem(state, &client_id, code, redirect_uri, verifier, &fresh),
                 Exchange::Refresh { token, scope } => {
-                    rotate(state, &client_id, token, scope, &fresh)
+                    let counts = &service.journal;
+                    rotate(state, &client_id, token, scope, &fresh, counts)
                 }
             }
         })
         .await??;
-    Ok(Json(json!({
+    service.journal.count(|counters| {
+        if refreshes {
+            counters.refreshed += 1;
+        } else {
+            counters.redeemed += 1;
+        }
+    });
+    let mut answer = json!({
         "access_token": fresh.access.expose(),
         "token_type": "Bearer",
-        "expires_in": ACCESS_LIFETIME.as_secs(),
-        "refresh_token": fresh.refresh.expose(),
+        "expires_in": fresh.lifetime.as_secs(),
         "scope": scope.to_string(),
-    })))
+    });
+    if fresh.rotates || !refreshes {
+        answer["refresh_token"] = fresh.refresh.expose().into();
+    }
+    Ok(Json(answer))
 }
 
 impl<'a> Exchange<'a> {
@@ -151,7 +201,8 @@ fn redeem(
     if let Some(code) = state.codes.get_mut(&key) {
         code.used = true;
     }
-    hand_out(state, &found.grant, &grant.scope, fresh);
+    hand_out_access(state, &found.grant, &grant.scope, fresh);
+    hand_out_refresh(state, &found.grant, fresh);
     Ok(grant.scope)
 }
 
@@ -161,6 +212,7 @@ fn rotate(
     token: &str,
     wanted: Option<ScopeSet>,
     fresh: &Fresh,
+    journal: &Journal,
 ) -> Result<ScopeSet, Refusal> {
     let unusable =
         invalid_grant("the refresh token is unknown, used, revoked or not this client's");
@@ -171,6 +223,7 @@ fn rotate(
         return Err(unusable);
     }
     if found.used_at.is_some() {
+        journal.count(|counters| counters.reuses += 1);
         state.revoke_grant(&found.grant);
         return Err(unusable);
     }
@@ -181,23 +234,29 @@ fn rotate(
             "more was asked for than the person allowed",
         ));
     }
-    if let Some(token) = state.refresh_tokens.get_mut(&key) {
-        token.used_at = Some(fresh.now);
+    if fresh.rotates {
+        if let Some(token) = state.refresh_tokens.get_mut(&key) {
+            token.used_at = Some(fresh.now);
+        }
+        hand_out_refresh(state, &found.grant, fresh);
     }
-    hand_out(state, &found.grant, &scope, fresh);
+    hand_out_access(state, &found.grant, &scope, fresh);
     Ok(scope)
 }
 
-fn hand_out(state: &mut State, grant: &str, scope: &ScopeSet, fresh: &Fresh) {
+fn hand_out_access(state: &mut State, grant: &str, scope: &ScopeSet, fresh: &Fresh) {
     state.access_tokens.insert(
         Digest::of(fresh.access.expose()),
         AccessToken {
             grant: grant.to_owned(),
             scope: scope.clone(),
             issued_at: fresh.now,
-            expires_at: fresh.now + ACCESS_LIFETIME,
+            expires_at: fresh.now + fresh.lifetime,
         },
     );
+}
+
+fn hand_out_refresh(state: &mut State, grant: &str, fresh: &Fresh) {
     state.refresh_tokens.insert(
         Digest::of(fresh.refresh.expose()),
         RefreshToken {

@@ -9,11 +9,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Extract;
 use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::accounts::Account;
 use super::clients::Credentials;
 use super::digest::Digest;
+use super::orders::Endpoint;
 use super::parameters::Parameters;
 use super::protocol::{self, ErrorCode, Refusal};
 use super::server::Service;
@@ -26,14 +29,39 @@ pub(super) async fn revoke(
     Extract(service): Extract<Arc<Service>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     let form = protocol::form(&headers, body)?;
-    let credentials = Credentials::read(&headers, &form)?;
+    let owner = service.store.read(|state| owner(state, &form)).await;
     service
+        .journal
+        .count(|counters| counters.revocation_requests += 1);
+    let work = async { end(&service, &headers, &form).await.into_response() };
+    Ok(service
+        .orders
+        .answer(Endpoint::Revocation, owner.as_ref(), work)
+        .await)
+}
+
+/// The client and the account whose token this is.
+fn owner(state: &State, form: &Parameters) -> Option<(String, Account)> {
+    let key = Digest::of(form.one("token")?);
+    let refresh = state.refresh_tokens.get(&key).map(|token| &token.grant);
+    let access = state.access_tokens.get(&key).map(|token| &token.grant);
+    let grant = state.grants.get(refresh.or(access)?)?;
+    Some((grant.client_id.clone(), grant.account))
+}
+
+async fn end(
+    service: &Service,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<StatusCode, Refusal> {
+    let credentials = Credentials::read(headers, form)?;
+    let ended_a_grant = service
         .store
         .change(|state| {
             let client_id = credentials.verify(state)?;
-            let key = Digest::of(token(&form)?);
+            let key = Digest::of(token(form)?);
             let refresh = state.refresh_tokens.get(&key);
             let access = state.access_tokens.get(&key);
             let Some(grant) = refresh
@@ -41,7 +69,7 @@ pub(super) async fn revoke(
                 .or(access.map(|token| &token.grant))
                 .cloned()
             else {
-                return Ok(());
+                return Ok(false);
             };
             let whose = state.grants.get(&grant);
             if whose.is_some_and(|grant| grant.client_id != client_id) {
@@ -52,12 +80,15 @@ pub(super) async fn revoke(
             }
             if refresh.is_some() {
                 state.revoke_grant(&grant);
-            } else {
-                state.access_tokens.remove(&key);
+                return Ok(true);
             }
-            Ok(())
+            state.access_tokens.remove(&key);
+            Ok(false)
         })
         .await??;
+    service
+        .journal
+        .count(|counters| counters.revoked += u64::from(ended_a_grant));
     Ok(StatusCode::OK)
 }
 

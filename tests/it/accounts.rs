@@ -6,7 +6,7 @@ use crate::support::gateway::{TestGateway, gateway_with_acme};
 use crate::support::legacy::LegacySession;
 use crate::support::person::{Answer, Page, Person};
 use crate::support::program::run;
-use crate::support::provider::Provider;
+use crate::support::provider::{Provider, SCOPES};
 
 /// Connects an account from the Connections page.
 async fn connects(person: &Person, acme: &Provider, account: &str) -> Page {
@@ -26,6 +26,8 @@ async fn comes_back(person: &Person, acme: &Provider, account: &str, away: &url:
 async fn ana_with_two() -> (Provider, TestGateway, Person) {
     let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
+    // Everything at once: these tests are not about scopes.
+    acme.grants_fewer_scopes(SCOPES);
     connects(&ana, &acme, "ana").await;
     connects(&ana, &acme, "office").await;
     (acme, gateway, ana)

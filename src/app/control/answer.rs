@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
+use crate::gateway::DrillReport;
 
 /// The outcome of one command.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub enum Answer {
     },
     /// To [`Command::Context`](super::Command::Context).
     Context(ContextBill),
+    /// To [`Command::Drill`](super::Command::Drill).
+    Drilled(DrillReport),
     /// To [`Command::Webhooks`](super::Command::Webhooks).
     Webhooks(WebhookReport),
     /// To [`Command::TestWebhooks`](super::Command::TestWebhooks).

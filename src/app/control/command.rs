@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::gateway::Drill;
+
 /// One command of the person of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -74,6 +76,13 @@ pub enum Command {
     Reload,
     /// What the tool list costs an agent.
     Context,
+    /// A fault is practised: on the Sandbox for real, on any other service as a rehearsal.
+    Drill {
+        /// The service's identifier.
+        service: String,
+        /// The fault.
+        drill: Drill,
+    },
     /// Where events go, and what was sent.
     Webhooks,
     /// A test is sent.
@@ -107,6 +116,7 @@ impl Command {
             | Self::Agents
             | Self::AddAgent { .. }
             | Self::RevokeAgent { .. }
+            | Self::Drill { .. }
             | Self::Reload
             | Self::Webhooks
             | Self::TestWebhooks { .. }

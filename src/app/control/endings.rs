@@ -222,7 +222,8 @@ fn line(receipt: &Receipt) -> ReceiptLine {
     }
 }
 
-fn sentence(receipt: &Receipt) -> String {
+/// What a disconnect did, for the person at the terminal.
+pub(in crate::app) fn sentence(receipt: &Receipt) -> String {
     let (name, account) = (&receipt.service_name, &receipt.account);
     let there = match &receipt.manual_url {
         Some(url) => format!("at {url}"),

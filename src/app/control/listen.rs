@@ -15,11 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use super::context_bill::context_bill;
 use super::hello::LONGEST_LINE;
-use super::{Answer, Command, Greeting, Hello, RefusalKind, Version, Wanted, run};
+use super::{Answer, Command, Greeting, Hello, Refusal, RefusalKind, Version, Wanted, run};
 use crate::app::activity::Activity;
 use crate::app::catalogue_files::CatalogueFiles;
+use crate::app::drill::{DrillError, SandboxAtHand, drill};
 use crate::app::listen::DRAIN;
-use crate::gateway::Gateway;
+use crate::gateway::{Drill, Gateway};
 use crate::identity::Caller;
 use crate::mcp;
 
@@ -57,6 +58,8 @@ pub(crate) struct Offered {
     pub(crate) stop: CancellationToken,
     /// Cancelled when somebody asks the gateway to end.
     pub(crate) asked_to_end: CancellationToken,
+    /// The Sandbox, where fire drills are for real.
+    pub(crate) sandbox: Option<SandboxAtHand>,
     /// Connections that are closed when it has.
     pub(crate) until_the_end: Arc<Mutex<Vec<UnixStream>>>,
 }
@@ -184,7 +187,7 @@ async fn serve_command(
     let answer = match serde_json::from_str::<Command>(&line) {
         Ok(Command::Reload) => reload(offered),
         Ok(Command::Context) => Answer::Context(context_bill(&offered.mcp.advertised())),
-        Ok(command) => run(&offered.gateway, &offered.owner, command).await,
+        Ok(command) => carry_out(offered, command).await,
         Err(_) => Answer::refused(
             RefusalKind::Failed,
             format!(
@@ -195,6 +198,36 @@ async fn serve_command(
         ),
     };
     write_line(&mut writer, &serde_json::to_string(&answer)?).await
+}
+
+async fn carry_out(offered: &Offered, command: Command) -> Answer {
+    match (&command, &offered.sandbox) {
+        (Command::Drill { service, drill }, Some(sandbox)) if *service == sandbox.service => {
+            for_real(offered, sandbox, *drill).await
+        }
+        _ => run(&offered.gateway, &offered.owner, command).await,
+    }
+}
+
+/// A fire drill on the Sandbox.
+async fn for_real(offered: &Offered, sandbox: &SandboxAtHand, kind: Drill) -> Answer {
+    let (sentence, kind, connect_url) =
+        match drill(&offered.gateway, &offered.owner, sandbox, kind).await {
+            Ok(report) => return Answer::Drilled(report),
+            Err(DrillError::ConnectFirst(link)) => (
+                link.sentence,
+                RefusalKind::ConnectionRequired,
+                Some(link.url),
+            ),
+            Err(DrillError::Call(error)) => (error.sentence(), RefusalKind::Failed, None),
+            Err(DrillError::Sandbox(error)) => (error.to_string(), RefusalKind::Failed, None),
+        };
+    Answer::Refused(Refusal {
+        kind,
+        sentence,
+        connect_url,
+        accounts: Vec::new(),
+    })
 }
 
 fn reload(offered: &Offered) -> Answer {

@@ -32,6 +32,7 @@ pub use answer::{
     PersonRow, ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use command::{Command, Word};
+pub(super) use endings::sentence;
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
 pub use listen::ControlError;
 pub(super) use listen::{ControlSocket, Offered};

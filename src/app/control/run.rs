@@ -11,7 +11,8 @@ use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
 use crate::connection::{Connection, Forecast, Status};
 use crate::gateway::{
-    CallError, ConnectError, Fault, Gateway, GrantedScope, Service, ServiceView, WhichAccount,
+    CallError, ConnectError, Drill, Fault, Gateway, GrantedScope, RehearsalError, Service,
+    ServiceView, WhichAccount,
 };
 use crate::identity::{Agent, Caller};
 
@@ -55,12 +56,46 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             RefusalKind::Failed,
             "no gateway is running here that could say what it shows to clients",
         )),
+        Command::Drill { service, drill } => rehearse(gateway, owner, &service, drill).await,
         Command::Reload => Ok(Answer::refused(
             RefusalKind::Failed,
             "no gateway is running here; the next one reads the provider files when it starts",
         )),
     };
     done.unwrap_or_else(|fault| failed(&fault))
+}
+
+/// A fire drill on a real connection: nothing is sent.
+async fn rehearse(
+    gateway: &Gateway,
+    owner: &Caller,
+    service: &str,
+    drill: Drill,
+) -> Result<Answer, Fault> {
+    let name = || {
+        let found = gateway.services().find(service).cloned();
+        found.map_or_else(|| service.to_owned(), |one| one.provider.name().to_owned())
+    };
+    match gateway.rehearse(&owner.principal, service, drill).await {
+        Ok(report) => Ok(Answer::Drilled(report)),
+        Err(RehearsalError::UnknownService) => Ok(unknown_service(gateway, service)),
+        Err(RehearsalError::NotSetUp) => Ok(Answer::refused(
+            RefusalKind::Failed,
+            format!(
+                "{} is not set up on this gateway, so there is nothing to practise on. The built-in service of \
+                 `attache demo` is there while that runs",
+                name()
+            ),
+        )),
+        Err(RehearsalError::NotConnected) => Ok(Answer::refused(
+            RefusalKind::ConnectionRequired,
+            format!(
+                "{} is not connected; connect it first: `attache connect {service}`",
+                name()
+            ),
+        )),
+        Err(RehearsalError::Fault(fault)) => Err(fault),
+    }
 }
 
 fn failed(fault: &Fault) -> Answer {

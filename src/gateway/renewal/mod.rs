@@ -27,7 +27,7 @@ use url::Url;
 use self::flights::Flights;
 use self::pauses::Pauses;
 use self::receipts::Receipts;
-use self::verdict::Verdict;
+pub(in crate::gateway) use self::verdict::Verdict;
 use super::fault::ATTEMPTS;
 use super::upkeep::Task;
 use super::{Fault, Gateway, Ready, Service};

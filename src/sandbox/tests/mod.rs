@@ -2,6 +2,7 @@
 
 mod api;
 mod authorization;
+mod orders;
 mod person;
 mod restarts;
 mod tokens;

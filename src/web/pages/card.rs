@@ -306,7 +306,6 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
         },
         sample_default(now),
         sample_second(now),
-        sample_that_ends(now),
         ServiceCard {
             connection: Some("con_atlas".into()),
             account: Some("ana@atlas.example".into()),
@@ -377,6 +376,12 @@ fn sample_second(now: Timestamp) -> ServiceCard {
         choice: Choice::Possible("/connections/con_courier_2/default".to_owned()),
         reason: Some("Your agents use it when they name it.".into()),
         since: Some(before(now, 40 * 86_400)),
+        outlook: Outlook::EndsSoon {
+            at: When::new(Timestamp::from_unix(now.as_unix() + 5 * 86_400), now),
+            why: "The service ends every connection after a while, however often it is renewed."
+                .into(),
+            reconnect: Some("/connections/con_courier_2/reconnect?allow=same".to_owned()),
+        },
         tools: sample_tools(),
         granted: sample_granted(now),
         unasked: vec![Permission::new("users:write", "Change your profile")],
@@ -386,30 +391,6 @@ fn sample_second(now: Timestamp) -> ServiceCard {
             "Courier",
             Status::Active,
             Action::Disconnect("/connections/con_courier_2/disconnect".to_owned()),
-        )
-    }
-}
-
-/// A further account at one service, which ends soon.
-fn sample_that_ends(now: Timestamp) -> ServiceCard {
-    let days = |days: i64| Timestamp::from_unix(now.as_unix() + days * 86_400);
-    ServiceCard {
-        connection: Some("con_courier_3".into()),
-        account: Some("ana in Lighthouse Club".into()),
-        since: Some(When::new(days(-85), now)),
-        outlook: Outlook::EndsSoon {
-            at: When::new(days(5), now),
-            why: "The service ends every connection after a while, however often it is renewed."
-                .into(),
-            reconnect: Some("/services/courier/connect".to_owned()),
-        },
-        tools: sample_tools(),
-        granted: sample_granted(now),
-        ..ServiceCard::new(
-            "courier",
-            "Courier",
-            Status::Active,
-            Action::Disconnect("/connections/con_courier_3/disconnect".to_owned()),
         )
     }
 }

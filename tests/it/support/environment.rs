@@ -30,6 +30,22 @@ pub(crate) fn binary() -> PathBuf {
     )
 }
 
+/// How many kills and stops the loops make: `ATTACHE_TEST_KILLS` and `ATTACHE_TEST_STOPS`, which `scripts/kills` sets.
+///
+/// Without them, few enough for every run of the tests.
+pub(crate) fn kills_and_stops() -> (usize, usize) {
+    let number = |name: &str| read(name).map(|text| text.parse().expect("a number"));
+    (
+        number("ATTACHE_TEST_KILLS").unwrap_or(12),
+        number("ATTACHE_TEST_STOPS").unwrap_or(5),
+    )
+}
+
+/// The seed of random tests: `ATTACHE_TEST_SEED`.
+pub(crate) fn seed() -> Option<u64> {
+    read("ATTACHE_TEST_SEED").map(|text| text.parse().expect("a number"))
+}
+
 /// Whether files that tests generate are to be written anew: `INSTA_UPDATE=always`, as for snapshots.
 pub(crate) fn updates_snapshots() -> bool {
     read("INSTA_UPDATE").as_deref() == Some("always")

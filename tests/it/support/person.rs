@@ -10,6 +10,7 @@ use url::Url;
 
 use super::events::Events;
 use super::provider::Provider;
+use super::sandbox_visitor::SandboxVisitor;
 
 /// A person: a browser with cookies and no JavaScript, and an agent with a token.
 pub(crate) struct Person {
@@ -84,6 +85,17 @@ impl Person {
         self.open(callback.as_str()).await
     }
 
+    /// Opens a connect link, agrees on the gateway's page and at the Sandbox, and comes back.
+    pub(crate) async fn connect_at_the_sandbox(
+        &self,
+        link: &str,
+        visitor: &SandboxVisitor,
+    ) -> Page {
+        let destination = self.leave_for_provider(link).await;
+        let callback = visitor.agree(&destination).await;
+        self.open(callback.as_str()).await
+    }
+
     /// Opens a connect link and presses Continue: where the browser goes next.
     pub(crate) async fn leave_for_provider(&self, link: &str) -> Url {
         let page = self.open(link).await;
@@ -141,6 +153,29 @@ impl Person {
         form: Option<String>,
         headers: &[(&str, &str)],
     ) -> Page {
+        self.try_browse(method, address, form, headers)
+            .await
+            .expect("the gateway answers")
+    }
+
+    /// Opens an address of a gateway that may be gone before it has answered.
+    pub(crate) async fn try_open(&self, address: &str) -> reqwest::Result<Page> {
+        self.try_browse(Method::GET, address, None, &[]).await
+    }
+
+    /// Presses a button of a gateway that may be gone before it has answered.
+    pub(crate) async fn try_press(&self, page: &Page, path: &str) -> reqwest::Result<Page> {
+        let form = format!("csrf={}", page.form_token());
+        self.try_browse(Method::POST, path, Some(form), &[]).await
+    }
+
+    async fn try_browse(
+        &self,
+        method: Method,
+        address: &str,
+        form: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Page> {
         let url = self.origin.join(address).expect("an address");
         assert_eq!(
             url.origin(),
@@ -160,14 +195,14 @@ impl Person {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.expect("the gateway answers");
+        let response = request.send().await?;
         self.keep_cookies(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        Page {
+        Ok(Page {
             status,
             headers,
-            text: response.text().await.expect("a page"),
-        }
+            text: response.text().await?,
+        })
     }
 
     fn cookie_line(&self) -> HeaderValue {
@@ -281,9 +316,33 @@ impl Person {
         endpoint: &str,
         method: &str,
         name: Option<&str>,
-        mut parameters: Value,
+        parameters: Value,
         capabilities: Value,
     ) -> reqwest::Response {
+        self.try_send(endpoint, method, name, parameters, capabilities)
+            .await
+            .expect("the gateway answers")
+    }
+
+    /// Calls a tool of a gateway that may be gone before it has answered.
+    pub(crate) async fn try_call(&self, tool: &str) -> reqwest::Result<Answer> {
+        let parameters = json!({ "name": tool, "arguments": {} });
+        let response = self
+            .try_send("/mcp", "tools/call", Some(tool), parameters, json!({}))
+            .await?;
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { body })
+    }
+
+    async fn try_send(
+        &self,
+        endpoint: &str,
+        method: &str,
+        name: Option<&str>,
+        mut parameters: Value,
+        capabilities: Value,
+    ) -> reqwest::Result<reqwest::Response> {
         let token = parameters["_meta"]["progressToken"].take();
         parameters["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -306,11 +365,7 @@ impl Person {
         if let Some(name) = name {
             request = request.header("mcp-name", name);
         }
-        request
-            .body(body.to_string())
-            .send()
-            .await
-            .expect("the gateway answers")
+        request.body(body.to_string()).send().await
     }
 }
 
