@@ -33,6 +33,14 @@ async fn ana_with_two() -> (Provider, TestGateway, Person) {
     (acme, gateway, ana)
 }
 
+/// Allows everything that the service offers, for the connection `id` to `account`.
+async fn allows_everything(person: &Person, acme: &Provider, id: &str, account: &str) {
+    let page = person.open("/connections").await;
+    let more = format!("/connections/{id}/reconnect?allow=everything");
+    let away = person.press(&page, &more).await.destination();
+    comes_back(person, acme, account, &away).await;
+}
+
 /// Whose account a call without a tool argument of its own reaches.
 async fn whoami(person: &Person, arguments: Value) -> Value {
     person.call("acme_whoami", arguments).await.json()["name"].clone()
@@ -140,6 +148,8 @@ async fn the_argument_picks_and_stays_here() {
     for name in ["office@acme.test", "OFFICE@acme.test", "acme-office", &id] {
         assert_eq!(whoami(&ana, json!({ "account": name })).await, "office");
     }
+    let other = connection_of(&page, "ana@acme.test");
+    allows_everything(&ana, &acme, &other, "ana").await;
     let thing = json!({ "name": "lamp", "account": "ana@acme.test" });
     ana.call("acme_create_thing", thing).await.json();
     let sent = acme.requests_to("/api/things");
@@ -254,6 +264,8 @@ async fn a_rule_of_the_provider_file_picks_by_an_argument() {
     std::fs::write(&file, changed).unwrap();
     gateway.app().reload().unwrap();
 
+    let office = connection_of(&ana.open("/connections").await, "office@acme.test");
+    allows_everything(&ana, &acme, &office, "office").await;
     let create = |name: &'static str| ana.call("acme_create_thing", json!({ "name": name }));
     create("Office@acme.test").await.json();
     let things = ana.call("acme_list_things", json!({ "account": "office@acme.test" }));

@@ -181,6 +181,15 @@ async fn two_people_side_by_side_see_only_their_own_notes() {
                 .await,
         );
     }
+    // What writes was allowed, and no more: to read takes another link.
+    for (person, browser, account) in [(0, &anas, "ana"), (1, &bens, "ben")] {
+        let Some(client) = sdk(&demo, person) else {
+            return;
+        };
+        let refused = client.call("sandbox_list_notes", &json!({}));
+        let link = link_in(&refused.finished().await);
+        connect(browser, &link, account).await;
+    }
     for (person, own, other) in [(0, "from ana", "from ben"), (1, "from ben", "from ana")] {
         let Some(client) = sdk(&demo, person) else {
             return;

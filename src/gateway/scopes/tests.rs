@@ -100,8 +100,8 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     assert_eq!(gateway.last_used(&connection).await.unwrap(), Some(NOON));
     for (hours, lately) in [(23, true), (25, false)] {
         let later = NOON + std::time::Duration::from_hours(hours);
-        let used = gateway.was_used_lately(&connection, later).await;
-        assert_eq!(used.unwrap(), lately, "{hours}");
+        let found = gateway.was_used_lately(&connection, later).await;
+        assert_eq!(found.unwrap(), lately, "{hours}");
     }
     assert!(ledger.get(&key).await.unwrap().is_none(), "only noted");
     gateway.write_uses().await.unwrap();
@@ -113,7 +113,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     gateway.note_use(&connection, tool);
     gateway.write_all_uses().await.unwrap();
     gateway.forget_uses_of(&connection.person).await.unwrap();
-    assert!(uses.get(&key).await.unwrap().is_none());
+    assert!(ledger.get(&key).await.unwrap().is_none());
     assert_eq!(gateway.last_used(&connection).await.unwrap(), None);
 }
 

@@ -1,8 +1,11 @@
 //! The files that pages refer to, built into the binary.
 
+use std::io::Read;
 use std::sync::LazyLock;
 
 use data_encoding::HEXLOWER;
+use flate2::Compression;
+use flate2::read::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// One file, as it is served.
@@ -16,6 +19,29 @@ pub struct Asset {
     pub cache_control: &'static str,
     /// The content.
     pub bytes: &'static [u8],
+    /// The content as gzip (RFC 1952), for those who take it.
+    pub gzipped: Vec<u8>,
+}
+
+impl Asset {
+    fn new(
+        path: &'static str,
+        content_type: &'static str,
+        cache_control: &'static str,
+        bytes: &'static [u8],
+    ) -> Self {
+        let mut gzipped = Vec::new();
+        GzEncoder::new(bytes, Compression::best())
+            .read_to_end(&mut gzipped)
+            .expect("memory can be read");
+        Self {
+            path,
+            content_type,
+            cache_control,
+            bytes,
+            gzipped,
+        }
+    }
 }
 
 const STYLE: &[u8] = include_bytes!("../assets/attache.css");
@@ -30,18 +56,18 @@ pub static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
 /// Every file there is.
 pub static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
     [
-        Asset {
-            path: STYLE_PATH.as_str(),
-            content_type: "text/css; charset=utf-8",
-            cache_control: "public, max-age=31536000, immutable",
-            bytes: STYLE,
-        },
-        Asset {
-            path: "/assets/attache.svg",
-            content_type: "image/svg+xml",
-            cache_control: "public, max-age=86400",
-            bytes: PICTURE,
-        },
+        Asset::new(
+            STYLE_PATH.as_str(),
+            "text/css; charset=utf-8",
+            "public, max-age=31536000, immutable",
+            STYLE,
+        ),
+        Asset::new(
+            "/assets/attache.svg",
+            "image/svg+xml",
+            "public, max-age=86400",
+            PICTURE,
+        ),
     ]
 });
 
