@@ -159,8 +159,11 @@ impl House {
     /// Disconnects as a browser would: the receipt, if it was seen.
     pub(super) async fn disconnect(&self) -> Option<Page> {
         let page = self.owner.try_open("/connections").await.ok()?;
-        let start = page.text.find("/connections/con_").expect("a connection");
-        let path = page.text[start..].split('"').next().expect("an end");
+        let path = page
+            .text
+            .split('"')
+            .find(|part| part.starts_with("/connections/con_") && part.ends_with("/disconnect"))
+            .expect("a way to disconnect");
         let question = self.owner.try_open(path).await.ok()?;
         self.owner.try_press(&question, path).await.ok()
     }
