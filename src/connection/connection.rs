@@ -61,6 +61,13 @@ impl Connection {
         (u64::from(self.connects) << 32) + 1
     }
 
+    /// Whether a credential of this generation belongs to one of the times that it was connected so far; a later one is of
+    /// a sign-in whose connection is written next.
+    #[must_use]
+    pub fn has_had(&self, generation: u64) -> bool {
+        generation >> 32 <= u64::from(self.connects)
+    }
+
     /// Whether calls may use it.
     #[must_use]
     pub fn is_active(&self) -> bool {

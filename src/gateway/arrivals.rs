@@ -75,7 +75,8 @@ impl Gateway {
         let (service, _) = self.find_tool(tool)?;
         let person = &caller.principal.id;
         let mut arriving = self.parts.arrivals.of(person);
-        while let Some(missing) = self.missing_for(caller, tool, arguments).await? {
+        // Boxed, so that a call that waits does not keep the room for looking.
+        while let Some(missing) = Box::pin(self.missing_for(caller, tool, arguments)).await? {
             let now = self.parts.clock.now();
             let asked = self.parts.open_tickets.waiting(person, service.id(), now);
             if asked.is_none() && matches!(missing, MissingReason::MissingScopes(_)) {
@@ -99,7 +100,10 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn until_connected(&self, caller: &Caller, services: &[String]) -> Result<(), Fault> {
         let mut arriving = self.parts.arrivals.of(&caller.principal.id);
-        while !self.unconnected(caller, services).await?.is_empty() {
+        while !Box::pin(self.unconnected(caller, services))
+            .await?
+            .is_empty()
+        {
             arriving.next().await;
         }
         Ok(())

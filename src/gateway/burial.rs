@@ -171,8 +171,10 @@ impl Gateway {
         };
         let connection = self.parts.store.connections().get(key).await?;
         let connection = connection.map(|record| record.value);
-        let ended = connection.as_ref().map(|connection| connection.since);
-        let may_be_new = ended.is_none_or(|ended| credential.value.obtained >= ended);
+        let generation = credential.value.generation;
+        let may_be_new = connection
+            .as_ref()
+            .is_none_or(|connection| !connection.has_had(generation));
         let grace = credential.value.obtained + GRACE;
         match connection {
             Some(connection) if connection.status.is_connected() => Ok(()),

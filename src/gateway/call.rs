@@ -1,119 +1,35 @@
 //! One tool call, step by step.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::accounts::Wanted;
 use super::credentials::{Unusable, Usable};
-use super::{ConnectLink, Fault, Gateway, MissingReason, Ready, Service, WhichAccount};
-use crate::base::Secret;
+use super::{CallError, ConnectLink, Fault, Gateway, MissingReason, Ready, Service, WhichAccount};
 use crate::catalogue::{
     InvalidArguments, Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest,
 };
 use crate::identity::Caller;
 use crate::upstream::{self, UpstreamError};
 
-/// Why a call gave no result, by what the caller can do next.
-#[derive(Debug)]
-pub enum CallError {
-    /// No such tool. The sentence says what to do.
-    UnknownTool(String),
-    /// The arguments break the tool's schema; names every problem.
-    InvalidArguments(String),
-    /// The service has no client registration here. The sentence names who can change that.
-    NotConfigured(String),
-    /// The person has several accounts there, and it is not clear which one is meant.
-    WhichAccount {
-        /// The service's name.
-        service: String,
-        /// What is unclear, and the choices.
-        which: WhichAccount,
-        /// What is unclear, the choices, and what to do.
-        sentence: String,
-    },
-    /// The person must open a link first.
-    ConnectFirst(Box<ConnectLink>),
-    /// The provider answered, and refused.
-    Refused {
-        /// The service's name.
-        service: String,
-        /// What it said.
-        refusal: Refusal,
-    },
-    /// The provider could not be asked, or its answer not be read.
-    Unreachable {
-        /// The service's name.
-        service: String,
-        /// What happened, without addresses or secrets.
-        message: String,
-        /// The request may have taken effect.
-        may_have_happened: bool,
-    },
-    /// The credential has to be renewed, and the provider does not do it now. Nothing was sent; the connection stays.
-    Delayed {
-        /// The service's name.
-        service: String,
-        /// When it makes sense to call again.
-        wait: Duration,
-    },
-    /// The provider refused the credential before it did anything; it is renewed by now. The call is not one to be
-    /// repeated unasked.
-    RunAgain {
-        /// The service's name.
-        service: String,
-    },
-    /// Something failed on our side.
-    Fault(Fault),
+/// A call as it was asked for: whose it is, of what, and with which account.
+pub(super) struct Asked<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) service: Service,
+    pub(super) tool: Arc<Tool>,
+    pub(super) wanted: Wanted<'a>,
 }
 
-impl CallError {
-    /// What happened and what to do, for whoever reads it. A fault is told without its cause.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::UnknownTool(sentence)
-            | Self::InvalidArguments(sentence)
-            | Self::NotConfigured(sentence)
-            | Self::WhichAccount { sentence, .. } => sentence.clone(),
-            Self::ConnectFirst(link) => link.sentence.clone(),
-            Self::Refused { service, refusal } => {
-                let wait = refusal
-                    .retry_after
-                    .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
-                    .unwrap_or_default();
-                format!("{service} refused: {}{wait}", refusal.message)
-            }
-            Self::Unreachable {
-                service,
-                message,
-                may_have_happened,
-            } => {
-                let advice = if *may_have_happened {
-                    "It is not known whether the request took effect: check before you run it again."
-                } else {
-                    "Nothing was changed; try again in a moment."
-                };
-                format!("{service} could not be reached: {message}. {advice}")
-            }
-            Self::Delayed { service, wait } => format!(
-                "{service} does not renew the connection at the moment, so nothing was sent to it. The connection stays: \
-                 try again in {} seconds.",
-                wait.as_secs().max(1)
-            ),
-            Self::RunAgain { service } => format!(
-                "{service} no longer accepted the connection's access token and has not run this. The token has been \
-                 renewed: run the same call again."
-            ),
-            Self::Fault(fault) => fault.sentence().to_owned(),
-        }
+impl Asked<'_> {
+    fn service_name(&self) -> String {
+        self.service.provider.name().to_owned()
     }
-}
 
-impl From<Fault> for CallError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+    /// Whether sending it twice does no more than sending it once.
+    fn may_be_repeated(&self) -> bool {
+        let hints = self.tool.hints();
+        hints.read_only || hints.idempotent
     }
 }
 
@@ -128,126 +44,95 @@ impl Gateway {
         name: &str,
         arguments: &Map<String, Value>,
     ) -> Result<ToolOutput, CallError> {
-        let (service, tool) = &self.find_tool(name)?;
-        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
-        tool.check(wanted.arguments())
+        let asked = &self.asked(caller, name, arguments)?;
+        asked
+            .tool
+            .check(asked.wanted.arguments())
             .map_err(|error| unfit(&error))?;
-        let ready = service
-            .ready()
-            .ok_or_else(|| self.not_configured(service))?;
-        let person = &caller.principal.id;
-        let usable = match self
-            .usable_credential(person, service, ready, tool, wanted)
-            .await
-        {
+        let ready = self.ready_for_call(asked)?;
+        let usable = match self.usable_credential(asked, ready).await {
             Ok(usable) => usable,
-            Err(unusable) => {
-                return Err(self
-                    .unusable(caller, service, tool, wanted, unusable)
-                    .await?);
+            Err(unusable) => return Err(self.unusable(asked, unusable).await?),
+        };
+        self.note_use(&usable.connection, &asked.tool);
+        match self.send(asked, ready, &usable).await? {
+            Reply::Success(output) => Ok(output),
+            Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
+                self.renew_and_repeat(asked, ready, &usable).await
             }
-        };
-        self.note_use(&usable.connection, tool);
-        let first = self
-            .send(service, ready, tool, wanted, &usable.access_token)
-            .await?;
-        let refusal = match first {
-            Reply::Success(output) => return Ok(output),
-            Reply::Refused(refusal) => refusal,
-        };
-        if refusal.kind != RefusalKind::TokenInvalid {
-            return Err(self
-                .refused(caller, service, tool, wanted, &usable, refusal)
-                .await?);
+            Reply::Refused(refusal) => Err(self.refused(asked, &usable, refusal).await?),
         }
-        // The token, not the call, was refused: nothing has happened yet.
-        let renewed = match self.renew_refused(&usable).await {
+    }
+
+    /// Goes on after the token, not the call, was refused: nothing has happened yet. Renews the token once, and repeats the
+    /// call once where that can do no harm.
+    async fn renew_and_repeat(
+        &self,
+        asked: &Asked<'_>,
+        ready: &Ready,
+        refused: &Usable,
+    ) -> Result<ToolOutput, CallError> {
+        let renewed = match self.renew_refused(refused).await {
             Ok(renewed) => renewed,
-            Err(unusable) => {
-                return Err(self
-                    .unusable(caller, service, tool, wanted, unusable)
-                    .await?);
-            }
+            Err(unusable) => return Err(self.unusable(asked, unusable).await?),
         };
-        if !tool.hints().read_only && !tool.hints().idempotent {
-            let service = service.provider.name().to_owned();
+        if !asked.may_be_repeated() {
+            let service = asked.service_name();
             return Err(CallError::RunAgain { service });
         }
-        let second = self
-            .send(service, ready, tool, wanted, &renewed.access_token)
-            .await?;
-        match second {
+        match self.send(asked, ready, &renewed).await? {
             Reply::Success(output) => Ok(output),
             Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
                 let reason = self.end_refused(&renewed).await?;
-                Err(self
-                    .connect_first(caller, service, tool, wanted, reason)
-                    .await?)
+                Err(self.connect_first(asked, reason).await?)
             }
-            Reply::Refused(refusal) => Err(self
-                .refused(caller, service, tool, wanted, &renewed, refusal)
-                .await?),
+            Reply::Refused(refusal) => Err(self.refused(asked, &renewed, refusal).await?),
         }
     }
 
     /// Sends one request of a tool, and reads what comes back.
     async fn send(
         &self,
-        service: &Service,
+        asked: &Asked<'_>,
         ready: &Ready,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
-        access_token: &Secret,
+        used: &Usable,
     ) -> Result<Reply, CallError> {
-        let request = tool
-            .render(&ready.variables, wanted.arguments())
+        let request = asked
+            .tool
+            .render(&ready.variables, asked.wanted.arguments())
             .map_err(unrenderable)?;
-        let response = upstream::send(&self.parts.egress, request, access_token)
+        let response = upstream::send(&self.parts.egress, request, &used.access_token)
             .await
-            .map_err(|error| unreachable(service, tool, &error))?;
-        Ok(tool.read(&response))
+            .map_err(|error| unreachable(asked, &error))?;
+        Ok(asked.tool.read(&response))
     }
 
     /// What a refusal means for the caller, and for what the connection may do.
     async fn refused(
         &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
+        asked: &Asked<'_>,
         used: &Usable,
         refusal: Refusal,
     ) -> Result<CallError, Fault> {
-        if refusal.kind == RefusalKind::ScopeMissing && tool.scopes().iter().next().is_some() {
-            let reason = self.withdraw(used, service, tool, &refusal).await?;
-            return self
-                .connect_first(caller, service, tool, wanted, reason)
-                .await;
+        let needs_scopes = asked.tool.scopes().iter().next().is_some();
+        if refusal.kind == RefusalKind::ScopeMissing && needs_scopes {
+            let reason = self
+                .withdraw(used, &asked.service, &asked.tool, &refusal)
+                .await?;
+            return self.connect_first(asked, reason).await;
         }
-        Ok(CallError::Refused {
-            service: service.provider.name().to_owned(),
-            refusal,
-        })
+        let service = asked.service_name();
+        Ok(CallError::Refused { service, refusal })
     }
 
     /// Why there is no credential, for the caller.
-    async fn unusable(
-        &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
-        unusable: Unusable,
-    ) -> Result<CallError, Fault> {
+    async fn unusable(&self, asked: &Asked<'_>, unusable: Unusable) -> Result<CallError, Fault> {
         match unusable {
-            Unusable::Missing(reason) => {
-                self.connect_first(caller, service, tool, wanted, reason)
-                    .await
+            Unusable::Missing(reason) => self.connect_first(asked, reason).await,
+            Unusable::Delayed(wait) => {
+                let service = asked.service_name();
+                Ok(CallError::Delayed { service, wait })
             }
-            Unusable::Delayed(wait) => Ok(CallError::Delayed {
-                service: service.provider.name().to_owned(),
-                wait,
-            }),
             Unusable::Fault(fault) => Err(fault),
         }
     }
@@ -262,15 +147,12 @@ impl Gateway {
         name: &str,
         arguments: &Map<String, Value>,
     ) -> Result<Option<ConnectLink>, CallError> {
-        let (service, tool) = &self.find_tool(name)?;
-        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
-        let Some(reason) = self.missing(caller, service, tool, wanted).await? else {
+        let asked = &self.asked(caller, name, arguments)?;
+        let ready = self.ready_for_call(asked)?;
+        let Some(reason) = self.missing_before(asked, ready).await? else {
             return Ok(None);
         };
-        match self
-            .connect_first(caller, service, tool, wanted, reason)
-            .await?
-        {
+        match self.connect_first(asked, reason).await? {
             CallError::ConnectFirst(link) => Ok(Some(*link)),
             other => Err(other),
         }
@@ -283,30 +165,35 @@ impl Gateway {
         name: &str,
         arguments: &Map<String, Value>,
     ) -> Result<Option<MissingReason>, CallError> {
-        let (service, tool) = &self.find_tool(name)?;
-        let wanted = &Wanted::of(tool, arguments).map_err(|error| unfit(&error))?;
-        match self.missing(caller, service, tool, wanted).await? {
-            Some(MissingReason::WhichAccount(which)) => {
-                Err(self.which_account(caller, service, which))
-            }
+        let asked = &self.asked(caller, name, arguments)?;
+        let ready = self.ready_for_call(asked)?;
+        match self.missing_before(asked, ready).await? {
+            Some(MissingReason::WhichAccount(which)) => Err(self.which_account(asked, which)),
             missing => Ok(missing),
         }
     }
 
-    async fn missing(
+    fn asked<'a>(
         &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
-    ) -> Result<Option<MissingReason>, CallError> {
-        let ready = service
-            .ready()
-            .ok_or_else(|| self.not_configured(service))?;
-        let person = &caller.principal.id;
-        Ok(self
-            .missing_before(person, service, ready, tool, wanted)
-            .await?)
+        caller: &'a Caller,
+        name: &str,
+        arguments: &'a Map<String, Value>,
+    ) -> Result<Asked<'a>, CallError> {
+        let (service, tool) = self.find_tool(name)?;
+        let wanted = Wanted::of(&tool, arguments).map_err(|error| unfit(&error))?;
+        Ok(Asked {
+            caller,
+            service,
+            tool,
+            wanted,
+        })
+    }
+
+    fn ready_for_call<'a>(&self, asked: &'a Asked<'_>) -> Result<&'a Ready, CallError> {
+        let ready = asked.service.ready();
+        ready
+            .map(AsRef::as_ref)
+            .ok_or_else(|| self.not_configured(&asked.service))
     }
 
     pub(super) fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
@@ -334,31 +221,26 @@ impl Gateway {
 
     async fn connect_first(
         &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
+        asked: &Asked<'_>,
         reason: MissingReason,
     ) -> Result<CallError, Fault> {
         if let MissingReason::WhichAccount(which) = reason {
-            return Ok(self.which_account(caller, service, which));
+            return Ok(self.which_account(asked, which));
         }
-        let link = self
-            .connect_link(caller, service, tool, wanted, reason)
-            .await?;
+        let link = self.connect_link(asked, reason).await?;
         Ok(CallError::ConnectFirst(Box::new(link)))
     }
 
-    fn which_account(&self, caller: &Caller, service: &Service, which: WhichAccount) -> CallError {
-        let (name, person) = (service.provider.name(), &caller.principal.name);
+    fn which_account(&self, asked: &Asked<'_>, which: WhichAccount) -> CallError {
+        let (service, person) = (asked.service_name(), &asked.caller.principal.name);
         CallError::WhichAccount {
-            service: name.to_owned(),
             sentence: format!(
                 "{} Say which one is meant with the argument `account`, or ask {person} to choose one to be used by \
                  default, or to connect another: {}.",
-                which.sentence(name, person),
+                which.sentence(&service, person),
                 self.parts.links.connections(),
             ),
+            service,
             which,
         }
     }
@@ -376,10 +258,10 @@ fn unrenderable(error: RenderError) -> CallError {
     CallError::InvalidArguments(error.to_string())
 }
 
-fn unreachable(service: &Service, tool: &Tool, error: &UpstreamError) -> CallError {
+fn unreachable(asked: &Asked<'_>, error: &UpstreamError) -> CallError {
     CallError::Unreachable {
-        service: service.provider.name().to_owned(),
+        service: asked.service_name(),
         message: error.to_string(),
-        may_have_happened: error.request_was_sent() && !tool.hints().read_only,
+        may_have_happened: error.request_was_sent() && !asked.tool.hints().read_only,
     }
 }

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use super::accounts::Wanted;
+use super::call::Asked;
 use super::fault::ATTEMPTS;
 use super::renewal::{Outcome, Stale};
 use super::{Fault, Gateway, Ready, Service, WhichAccount};
 use crate::base::{PersonId, Secret};
-use crate::catalogue::{ScopeSet, Tool};
+use crate::catalogue::ScopeSet;
 use crate::connection::{Connection, Credential, ExpiredReason};
 use crate::store::{Record, WriteError};
 
@@ -106,50 +107,39 @@ impl<E: Into<Fault>> From<E> for Unusable {
 }
 
 impl Gateway {
-    /// The credential with which `person` may run `tool` now. Renewed first when its end is near; when it is not far, it is
+    /// The credential with which the call may run now. Renewed first when its end is near; when it is not far, it is
     /// renewed meanwhile.
     pub(super) async fn usable_credential(
         &self,
-        person: &PersonId,
-        service: &Service,
+        asked: &Asked<'_>,
         ready: &Ready,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
     ) -> Result<Usable, Unusable> {
+        let (person, service) = (&asked.caller.principal.id, &asked.service);
         let (connection, credential) = self
-            .standing_credential(person, service, ready, wanted)
+            .standing_credential(person, service, ready, &asked.wanted)
             .await?;
-        let missing = tool
-            .scopes()
-            .missing(&connection.value.granted, service.provider.implications());
-        if !missing.is_empty() {
-            return Err(Unusable::Missing(MissingReason::MissingScopes(missing)));
+        if let Some(reason) = lacking(asked, &connection.value.granted) {
+            return Err(Unusable::Missing(reason));
         }
         let key = record_key(&connection.value);
         let fresh = self.fresh(&key, credential.value).await?;
         Ok(Usable::new(connection.value, &fresh))
     }
 
-    /// What `person` lacks before `tool` can run, if anything. Waits for no provider.
+    /// What is lacking before the call can run, if anything. Waits for no provider.
     pub(super) async fn missing_before(
         &self,
-        person: &PersonId,
-        service: &Service,
+        asked: &Asked<'_>,
         ready: &Ready,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
     ) -> Result<Option<MissingReason>, Fault> {
-        let standing = self.standing_credential(person, service, ready, wanted);
-        let granted = match standing.await {
-            Ok((connection, _)) => connection.value.granted,
-            Err(Unusable::Missing(reason)) => return Ok(Some(reason)),
-            Err(Unusable::Delayed(_)) => return Ok(None),
-            Err(Unusable::Fault(fault)) => return Err(fault),
-        };
-        let missing = tool
-            .scopes()
-            .missing(&granted, service.provider.implications());
-        Ok((!missing.is_empty()).then_some(MissingReason::MissingScopes(missing)))
+        let (person, service) = (&asked.caller.principal.id, &asked.service);
+        let standing = self.standing_credential(person, service, ready, &asked.wanted);
+        match standing.await {
+            Ok((connection, _)) => Ok(lacking(asked, &connection.value.granted)),
+            Err(Unusable::Missing(reason)) => Ok(Some(reason)),
+            Err(Unusable::Delayed(_)) => Ok(None),
+            Err(Unusable::Fault(fault)) => Err(fault),
+        }
     }
 
     /// Whether `person` has a connection to `service` that works or can be renewed. Waits for no provider.
@@ -357,6 +347,13 @@ impl Gateway {
         }
         Err(Fault::Contention)
     }
+}
+
+/// The scopes that a call lacks.
+fn lacking(asked: &Asked<'_>, granted: &ScopeSet) -> Option<MissingReason> {
+    let implied = asked.service.provider.implications();
+    let missing = asked.tool.scopes().missing(granted, implied);
+    (!missing.is_empty()).then_some(MissingReason::MissingScopes(missing))
 }
 
 /// What a renewal that brought nothing means for a call.

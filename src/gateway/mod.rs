@@ -9,6 +9,7 @@ mod agents;
 mod arrivals;
 mod burial;
 mod call;
+mod call_error;
 mod connect;
 mod connections;
 mod credentials;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
 pub use arrivals::Arriving;
-pub use call::CallError;
+pub use call_error::CallError;
 pub use connect::{
     Begun, CallbackParameters, Completed, ConnectError, DefaultNow, Extent, OtherAccounts,
     RemainingSteps,

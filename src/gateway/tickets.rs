@@ -8,9 +8,9 @@ use super::fault::ATTEMPTS;
 use super::{ConnectError, Fault, Gateway, MissingReason, Service, SignedIn};
 use url::Url;
 
-use super::accounts::Wanted;
+use super::call::Asked;
 use crate::base::{AgentId, ConnectionId, PersonId, Secret, Timestamp};
-use crate::catalogue::{ScopeSet, Tool};
+use crate::catalogue::ScopeSet;
 use crate::connection::ConnectTicket;
 use crate::identity::Caller;
 use crate::store::WriteError;
@@ -155,19 +155,17 @@ impl OpenTickets {
 }
 
 impl Gateway {
-    /// The link for a caller whose tool cannot run yet.
+    /// The link for a call that cannot run yet.
     pub(super) async fn connect_link(
         &self,
-        caller: &Caller,
-        service: &Service,
-        tool: &Tool,
-        wanted: &Wanted<'_>,
+        asked: &Asked<'_>,
         reason: MissingReason,
     ) -> Result<ConnectLink, Fault> {
+        let (caller, service, tool) = (asked.caller, &asked.service, &asked.tool);
         let services = vec![service.id().to_owned()];
         let person = &caller.principal;
         let expected = self
-            .expected_connection(&person.id, service, wanted)
+            .expected_connection(&person.id, service, &asked.wanted)
             .await?;
         let name = match &expected {
             Some((connection, true)) => {

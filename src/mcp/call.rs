@@ -101,9 +101,7 @@ impl<'a> Call<'a> {
 
     async fn attempt(&self) -> Result<ToolOutput, CallError> {
         let gateway = self.server.surface.gateway();
-        gateway
-            .call_tool(&self.caller, &self.tool, &self.arguments)
-            .await
+        Box::pin(gateway.call_tool(&self.caller, &self.tool, &self.arguments)).await
     }
 
     fn settle(&self, attempt: Result<ToolOutput, CallError>) -> Outcome {

@@ -93,7 +93,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     let connection = connected(&gateway, "profile notes:read").await;
     let services = gateway.services();
     let (_, tool) = services.tool("sandbox_list_notes").unwrap();
-    let uses = gateway.parts.store.uses();
+    let ledger = gateway.parts.store.uses();
     let key = record_key(&connection);
 
     gateway.note_use(&connection, tool);
@@ -103,9 +103,9 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
         let found = gateway.was_used_lately(&connection, later).await;
         assert_eq!(found.unwrap(), lately, "{hours}");
     }
-    assert!(uses.get(&key).await.unwrap().is_none(), "only noted");
+    assert!(ledger.get(&key).await.unwrap().is_none(), "only noted");
     gateway.write_uses().await.unwrap();
-    let written = uses.get(&key).await.unwrap().unwrap().value;
+    let written = ledger.get(&key).await.unwrap().unwrap().value;
     assert_eq!(written.scopes.keys().collect::<Vec<_>>(), ["notes:read"]);
 
     gateway.forget_use(&connection).await.unwrap();
@@ -113,7 +113,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     gateway.note_use(&connection, tool);
     gateway.write_all_uses().await.unwrap();
     gateway.forget_uses_of(&connection.person).await.unwrap();
-    assert!(uses.get(&key).await.unwrap().is_none());
+    assert!(ledger.get(&key).await.unwrap().is_none());
     assert_eq!(gateway.last_used(&connection).await.unwrap(), None);
 }
 

@@ -153,3 +153,25 @@ fn a_thousand_connections_cost_one_refresh_each() {
     });
     assert_eq!(acme.token_requests().len() - before, CONNECTIONS);
 }
+
+/// Row R-01: and so on, a hundred times, without ever losing the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_rounds_lose_nothing() {
+    const CALLERS: usize = 50;
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    acme.rotates_refresh_tokens();
+    let gateway = Machine::new(&clock, &acme).start();
+    let ana = Someone::named(&gateway, "ana").await;
+    ana.connect(&gateway, &acme, "ana")
+        .await
+        .expect("a connection");
+    let before = acme.token_requests().len();
+    for round in 1..=100 {
+        clock.advance(HOUR);
+        for answer in join_all((0..CALLERS).map(|_| ana.call(&gateway, "acme_whoami"))).await {
+            assert!(answer.expect("an answer").text.contains("ana@"));
+        }
+        assert_eq!(acme.token_requests().len() - before, round);
+    }
+}

@@ -24,7 +24,7 @@ async fn an_expired_token_is_renewed_by_the_call_that_needs_it() {
 #[tokio::test]
 async fn a_token_that_is_near_its_end_is_renewed_ahead_of_time_and_nobody_waits() {
     let scene = Scene::strict().await;
-    scene.clock().advance(HOUR.saturating_sub(4 * MINUTE));
+    scene.clock().advance(MINUTE * 56);
     let slow = scene.acme.is_slow_to_answer("/token");
     // Answered with the old token, while the renewal hangs.
     scene.assert_works().await;
@@ -38,7 +38,7 @@ async fn a_token_that_is_near_its_end_is_renewed_ahead_of_time_and_nobody_waits(
 #[tokio::test]
 async fn a_connection_in_use_is_renewed_in_the_background() {
     let scene = Scene::strict().await;
-    scene.clock().advance(HOUR.saturating_sub(4 * MINUTE));
+    scene.clock().advance(MINUTE * 56);
     scene.do_due_work().await;
     assert_eq!(scene.refreshes(), 1);
     scene.do_due_work().await;
@@ -47,7 +47,7 @@ async fn a_connection_in_use_is_renewed_in_the_background() {
     scene.assert_works().await;
     assert_eq!(scene.refreshes(), 1);
     // And so on, for ever.
-    scene.clock().advance(HOUR.saturating_sub(9 * MINUTE));
+    scene.clock().advance(MINUTE * 51);
     scene.do_due_work().await;
     assert_eq!(scene.refreshes(), 2);
 }
@@ -72,9 +72,7 @@ async fn without_a_refresh_token_the_connection_ends_with_its_access_token() {
         acme.gives_no_refresh_token();
     })
     .await;
-    scene
-        .clock()
-        .advance(HOUR.saturating_sub(Duration::from_secs(1)));
+    scene.clock().advance(Duration::from_secs(3599));
     scene.assert_works().await;
     scene.clock().advance(Duration::from_secs(1));
     let ended = scene.whoami().await;
@@ -92,14 +90,15 @@ async fn without_a_refresh_token_the_connection_ends_with_its_access_token() {
 #[tokio::test]
 async fn a_short_lifetime_does_not_mean_a_refresh_at_every_call() {
     let scene = Scene::with(|acme| {
-        acme.rotates_refresh_tokens().access_tokens_last(MINUTE);
+        acme.rotates_refresh_tokens()
+            .access_tokens_last(Duration::from_mins(1));
     })
     .await;
     for _ in 0..5 {
         scene.assert_works().await;
     }
     assert_eq!(scene.refreshes(), 0);
-    scene.clock().advance(MINUTE);
+    scene.clock().advance(Duration::from_mins(1));
     for _ in 0..5 {
         scene.assert_works().await;
     }
@@ -190,7 +189,7 @@ async fn a_refresh_token_that_dies_with_its_access_token_is_renewed_before() {
     })
     .await;
     for round in 1..=3 {
-        scene.clock().advance(HOUR.saturating_sub(4 * MINUTE));
+        scene.clock().advance(MINUTE * 56);
         scene.do_due_work().await;
         assert_eq!(scene.refreshes(), round);
         scene.assert_works().await;
