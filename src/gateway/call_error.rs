@@ -88,8 +88,8 @@ impl CallError {
                 format!("{service} could not be reached: {message}. {advice}")
             }
             Self::Delayed { service, wait } => format!(
-                "{service} does not renew the connection at the moment, so nothing was sent to it. The connection stays: \
-                 try again in {} seconds.",
+                "{service} does not renew the connection at the moment, so this did not run. The connection stays: try \
+                 again in {} seconds.",
                 wait.as_secs().max(1)
             ),
             Self::RunAgain { service } => format!(

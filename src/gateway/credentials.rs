@@ -223,7 +223,11 @@ impl Gateway {
         let stale = Stale::refused(used.generation, &used.access_token);
         match self.renew(&key, &stale).await? {
             Outcome::Newer(newer) => Ok(Usable::new(used.connection.clone(), &newer)),
-            other => Err(not_renewed(&other)),
+            other => {
+                // The calls that come meanwhile need not find out the same again.
+                self.note_end(&key, used.generation);
+                Err(not_renewed(&other))
+            }
         }
     }
 

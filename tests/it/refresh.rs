@@ -14,6 +14,8 @@ use crate::support::person::{Answer, Person};
 use crate::support::provider::Provider;
 
 const HOUR: Duration = Duration::from_hours(1);
+/// How long the gateway waits for the provider.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Ana, connected to `acme`, whose access tokens live an hour.
 struct Scene {
@@ -33,7 +35,13 @@ impl Scene {
     async fn with_clocks(clock: &Clock, theirs: &Clock, knobs: impl FnOnce(&Provider)) -> Self {
         let acme = Provider::start(theirs);
         knobs(&acme);
-        let gateway = TestGateway::start(clock, &[&acme]).await;
+        let gateway = TestGateway::start_configured(clock, &[&acme], |config| {
+            // Thousands of calls at once on a busy machine: nothing here is about time-outs.
+            config.egress.connect_timeout = PATIENCE;
+            config.egress.limits.headers = PATIENCE;
+            config.egress.limits.total = PATIENCE;
+        })
+        .await;
         let ana = gateway.person("ana").await;
         let link = ana
             .call("acme_create_thing", json!({ "name": "kite" }))

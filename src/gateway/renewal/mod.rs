@@ -200,6 +200,12 @@ impl Gateway {
         }
     }
 
+    /// Notes that the access token of this generation is over, whatever its lifetime says: the provider refused it.
+    pub(super) fn note_end(&self, key: &str, generation: u64) {
+        let now = self.parts.clock.monotonic();
+        self.parts.renewals.receipts.note(key, generation, now);
+    }
+
     /// The connection at `key` is gone, or begins anew.
     pub(super) fn forget_renewals(&self, key: &str) {
         self.parts.renewals.pauses.forget(key);
@@ -597,11 +603,7 @@ impl Gateway {
         if stale.refused.as_ref() != Some(&credential.access_token) {
             return outcome;
         }
-        let now = self.parts.clock.monotonic();
-        self.parts
-            .renewals
-            .receipts
-            .note(key, credential.generation, now);
+        self.note_end(key, credential.generation);
         Outcome::NotNow { wait: SAME_SECOND }
     }
 

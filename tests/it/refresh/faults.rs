@@ -70,6 +70,22 @@ async fn a_token_endpoint_that_is_down_ends_nothing() {
     }
 }
 
+/// Row R-07: a token that the API has refused is not tried again while it cannot be renewed.
+#[tokio::test]
+async fn a_refused_token_is_not_sent_again_and_again() {
+    let scene = Scene::strict().await;
+    scene.acme.access_tokens_die();
+    scene.acme.answers_token_with(503, "text/plain", "");
+    let before = scene.acme.api_requests().len();
+    for _ in 0..10 {
+        assert_delayed(&scene.whoami().await);
+    }
+    assert_eq!(scene.acme.api_requests().len(), before + 1);
+    scene.acme.recovers();
+    scene.clock().advance(10 * MINUTE);
+    scene.assert_works().await;
+}
+
 /// Row R-07: `Retry-After` is granted.
 #[tokio::test]
 async fn a_provider_that_asks_to_be_left_alone_is_left_alone() {
