@@ -301,18 +301,19 @@ fn sweep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
 fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(UPKEEP_EVERY);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = stop.cancelled() => return,
+        let work = async {
+            loop {
+                ticks.tick().await;
+                if let Err(fault) = gateway.do_due_work().await {
+                    tracing::error!(%fault, "it could not be seen what is due");
+                }
+                if let Err(fault) = gateway.write_uses().await {
+                    tracing::error!(%fault, "what connections are used for could not be written");
+                }
             }
-            if let Err(fault) = gateway.do_due_work().await {
-                tracing::error!(%fault, "it could not be seen what is due");
-            }
-            if let Err(fault) = gateway.write_uses().await {
-                tracing::error!(%fault, "what connections are used for could not be written");
-            }
-        }
+        };
+        // What is cut off here stays due; a renewal under way is a task of its own.
+        stop.run_until_cancelled(work).await;
     })
 }
 

@@ -12,8 +12,11 @@
 //! 5. The task of a renewal belongs to nobody who waits for it: a caller that goes away stops nothing.
 
 mod flights;
+mod look_back;
 mod pauses;
 mod receipts;
+mod request;
+mod schedule;
 mod verdict;
 
 use std::collections::HashMap;
@@ -27,26 +30,16 @@ use url::Url;
 use self::flights::Flights;
 use self::pauses::Pauses;
 use self::receipts::Receipts;
+use self::request::Unsaved;
 pub(in crate::gateway) use self::verdict::Verdict;
 use super::fault::ATTEMPTS;
-use super::upkeep::Task;
 use super::{Fault, Gateway, Ready, Service};
-use crate::base::{Random, Secret, Timestamp};
-use crate::catalogue::RefusalKind;
-use crate::connection::{
-    Connection, Credential, ExpiredReason, KEEP_ALIVE, Status, Tombstone, TombstoneReason,
-};
-use crate::oauth::{self, RefreshRequest};
+use crate::base::{Random, Secret};
+use crate::connection::{Connection, Credential, ExpiredReason, KEEP_ALIVE, Status};
 use crate::store::{Record, WriteError};
-use crate::upstream;
 
 /// How many token requests are under way at once, over all connections.
 const REQUESTS_AT_ONCE: usize = 32;
-/// How long after a refusal of a brand-new token the next renewal may be tried: some providers issue the same token
-/// twice within a second.
-const SAME_SECOND: Duration = Duration::from_secs(1);
-/// A connection that broke sooner than this broke by itself; later, somebody hung.
-const QUICK: Duration = Duration::from_secs(10);
 /// How long to wait when a provider could not be asked whether an old access token still works.
 const PROBE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -104,13 +97,6 @@ impl Stale {
             refused: Some(access_token.clone()),
         }
     }
-}
-
-/// A new credential that is not stored yet, and what it takes the place of.
-struct Unsaved {
-    connection: Connection,
-    announced: Record<Credential>,
-    next: Credential,
 }
 
 /// A credential whose renewal is possible: everything that the token request needs.
@@ -239,20 +225,6 @@ impl Gateway {
         Err(Fault::Contention)
     }
 
-    /// Stores a token that was received when the store could not take it.
-    async fn keep_what_was_not_kept(&self, key: &str) -> Result<(), Fault> {
-        let unsaved = self.parts.renewals.unsaved().remove(key);
-        if let Some(Unsaved {
-            connection,
-            announced,
-            next,
-        }) = unsaved
-        {
-            self.keep_renewed(key, connection, announced, next).await?;
-        }
-        Ok(())
-    }
-
     /// A connection that nothing can renew lives as long as its access token does.
     async fn not_renewable(
         &self,
@@ -328,187 +300,6 @@ impl Gateway {
         Some((service.clone(), Arc::clone(ready)))
     }
 
-    /// Looks after a request that was announced and never answered, of this process or of one that is gone: whether the
-    /// old access token still works tells whether the provider acted, and whether there is any hurry.
-    async fn look_back(&self, key: &str, renewable: Renewable) -> Step<Renewable> {
-        let credential = &renewable.credential.value;
-        let Some(intent) = credential
-            .intent
-            .as_ref()
-            .filter(|intent| intent.unanswered > 0)
-        else {
-            return Ok(Ok(renewable));
-        };
-        let rules = &renewable.ready.oauth.refresh;
-        let left = self.remaining(key, credential);
-        if !rules.single_use || left.is_some_and(|left| left.is_zero()) {
-            return Ok(Ok(renewable));
-        }
-        let access_token = &credential.access_token;
-        match self
-            .probe(&renewable.service, &renewable.ready, access_token)
-            .await
-        {
-            Probe::Works if rules.ends_access_token => {
-                // It would be dead if the provider had acted.
-                let untouched = credential.untouched();
-                let credentials = self.parts.store.credentials();
-                let written = credentials.replace(&renewable.credential, &untouched).await;
-                match written {
-                    Ok(credential) => Ok(Ok(Renewable {
-                        credential,
-                        ..renewable
-                    })),
-                    Err(WriteError::Conflict) => Ok(Err(Outcome::NotNow { wait: PROBE_AGAIN })),
-                    Err(error) => Err(error.into()),
-                }
-            }
-            Probe::Works => {
-                let now = self.parts.clock.now();
-                let in_grace = rules
-                    .reuse_grace
-                    .is_some_and(|grace| now < intent.since + grace);
-                let reserve = credential.reserve();
-                // A provider that watches for reuse may end everything at a replay: it waits as long as it can.
-                match left.map(|left| left.saturating_sub(reserve)) {
-                    Some(wait) if !in_grace && !wait.is_zero() => Ok(Err(Outcome::NotNow { wait })),
-                    None if !in_grace => Ok(Err(Outcome::NotNow { wait: KEEP_ALIVE })),
-                    _ => Ok(Ok(renewable)),
-                }
-            }
-            Probe::Refused => Ok(Ok(renewable)),
-            Probe::Unknown => Ok(Err(Outcome::NotNow { wait: PROBE_AGAIN })),
-        }
-    }
-
-    /// Writes the intent. None when someone else wrote meanwhile.
-    async fn announce(
-        &self,
-        key: &str,
-        renewable: &Renewable,
-        stale: &Stale,
-    ) -> Result<Option<Result<Record<Credential>, Outcome>>, Fault> {
-        let credential = &renewable.credential;
-        let rules = &renewable.ready.oauth.refresh;
-        let (holder, now) = (&self.parts.renewals.holder, self.parts.clock.now());
-        let Ok(announced) = credential.value.announce(holder, rules, now) else {
-            let outcome = self.exhausted(key, renewable, stale).await?;
-            return Ok(Some(Err(outcome)));
-        };
-        match self
-            .parts
-            .store
-            .credentials()
-            .replace(credential, &announced)
-            .await
-        {
-            Ok(record) => Ok(Some(Ok(record))),
-            Err(WriteError::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The refresh token must not be sent again: what is left is the access token, for as long as it works.
-    async fn exhausted(
-        &self,
-        key: &str,
-        renewable: &Renewable,
-        stale: &Stale,
-    ) -> Result<Outcome, Fault> {
-        let left = self.remaining(key, &renewable.credential.value);
-        match left {
-            left if stale.refused.is_some() || left == Some(Duration::ZERO) => {
-                let reason = ExpiredReason::InterruptedRefresh;
-                let connection = self.parts.store.connections().get(key).await?;
-                if let Some(connection) = connection {
-                    self.end(key, connection, &renewable.credential, reason)
-                        .await?;
-                }
-                Ok(Outcome::Ended(reason))
-            }
-            left => {
-                let wait = left.unwrap_or(KEEP_ALIVE);
-                Ok(Outcome::NotNow { wait })
-            }
-        }
-    }
-
-    /// Sends the announced request, and does what its answer means. None: look again.
-    async fn request(
-        &self,
-        key: &str,
-        renewable: &Renewable,
-        announced: Record<Credential>,
-        stale: &Stale,
-    ) -> Result<Option<Outcome>, Fault> {
-        let ready = &renewable.ready;
-        let endpoint = ready.oauth.token.url.as_str();
-        let request = RefreshRequest {
-            refresh_token: &renewable.refresh_token,
-            granted: &renewable.connection.value.granted,
-            redirect_uri: &renewable.redirect_uri,
-        };
-        let sent = self.parts.clock.monotonic();
-        let outcome = {
-            // Never closed.
-            let _permit = self.parts.renewals.requests.acquire().await;
-            oauth::refresh(
-                &self.parts.egress,
-                &ready.oauth,
-                &ready.registration,
-                &request,
-            )
-            .await
-        };
-        if let Err(error) = &outcome {
-            let connection = &renewable.connection.value.id;
-            tracing::warn!(%connection, %error, "a renewal brought no token");
-        }
-        let now = self.parts.clock.now();
-        let granted = renewable.connection.value.since;
-        let rules = &ready.oauth.refresh;
-        match Verdict::on(outcome, &announced.value, rules, granted, now) {
-            Verdict::Renewed { renewal, granted } => {
-                self.parts.renewals.pauses.worked(key, endpoint);
-                let next = announced.value.renewed(renewal, now);
-                let connection = renewable.connection.value.clone();
-                let outcome = self.keep_renewed(key, connection, announced, next).await?;
-                if let (Outcome::Newer(_), Some(granted)) = (&outcome, granted) {
-                    self.note_granted(key, &granted).await?;
-                }
-                Ok(Some(self.beware_of_the_same(key, outcome, stale)))
-            }
-            Verdict::Ended(reason) => {
-                self.parts.renewals.pauses.worked(key, endpoint);
-                let connection = self.parts.store.connections().get(key).await?;
-                let Some(connection) = connection else {
-                    return Ok(Some(Outcome::Gone));
-                };
-                let ended = self.end(key, connection, &announced, reason).await?;
-                // Someone else wrote meanwhile: the next look finds out what.
-                Ok(ended.then_some(Outcome::Ended(reason)))
-            }
-            Verdict::Later { unclear, wait } => {
-                let answered = announced.value.answered(unclear);
-                let credentials = self.parts.store.credentials();
-                match credentials.replace(&announced, &answered).await {
-                    Ok(_) | Err(WriteError::Conflict) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                Ok(Some(self.later(key, endpoint, wait).await?))
-            }
-            Verdict::Lost => {
-                // The next look tries the old access token, and then either waits or sends the announced replay. A
-                // provider that hung is given time first.
-                let hung = self.parts.clock.monotonic().saturating_sub(sent) > QUICK;
-                if rules.single_use && !hung {
-                    return Ok(None);
-                }
-                Ok(Some(self.later(key, endpoint, None).await?))
-            }
-        }
-    }
-
     /// Takes a rest where the outcome is to wait, so that the calls meanwhile do not find out the same again.
     fn rest(&self, key: &str, outcome: Outcome) -> Outcome {
         if let Outcome::NotNow { wait } = outcome {
@@ -516,95 +307,6 @@ impl Gateway {
             self.parts.renewals.pauses.rest(key, wait, now);
         }
         outcome
-    }
-
-    /// Leaves the endpoint alone for a while, and comes back by itself.
-    async fn later(
-        &self,
-        key: &str,
-        endpoint: &str,
-        asked: Option<Duration>,
-    ) -> Result<Outcome, Fault> {
-        let (now, random) = (self.parts.clock.monotonic(), &self.parts.random);
-        let pauses = &self.parts.renewals.pauses;
-        let wait = pauses.failed(key, endpoint, asked, now, random);
-        let task = Task::Renew(key.to_owned()).to_string();
-        let again = self.parts.clock.now() + wait;
-        self.parts.store.note_due(again, &task).await?;
-        Ok(Outcome::NotNow { wait })
-    }
-
-    /// Makes the new credential durable in the place of the announced one. If another stands there, that one is newer, and
-    /// what was received here is taken back at the provider.
-    async fn keep_renewed(
-        &self,
-        key: &str,
-        connection: Connection,
-        announced: Record<Credential>,
-        next: Credential,
-    ) -> Result<Outcome, Fault> {
-        if let Err(fault) = self.note_next_renewal(key, &next).await {
-            // It is renewed when it is used, then.
-            tracing::warn!(%fault, "a renewal ahead of time could not be noted");
-        }
-        match self
-            .parts
-            .store
-            .credentials()
-            .replace(&announced, &next)
-            .await
-        {
-            Ok(_) => {
-                self.note_receipt(key, &next);
-                tracing::debug!(connection = %connection.id, "renewed");
-                Ok(Outcome::Newer(Arc::new(next)))
-            }
-            Err(WriteError::Conflict) => {
-                let current = self.parts.store.credentials().get(key).await?;
-                let is_kept = current
-                    .as_ref()
-                    .is_some_and(|now| now.value.access_token == next.access_token);
-                if !is_kept {
-                    let reason = match current {
-                        Some(_) => TombstoneReason::Superseded,
-                        None => TombstoneReason::Disconnected,
-                    };
-                    let now = self.parts.clock.now();
-                    let late = Tombstone::of(&connection, &next, reason, now);
-                    self.bury(late).await?;
-                }
-                Ok(match current {
-                    Some(current) => Outcome::Newer(Arc::new(current.value)),
-                    None => Outcome::Gone,
-                })
-            }
-            Err(WriteError::Store(error)) => {
-                tracing::error!(connection = %connection.id, %error, "a new token could not be stored; it is tried again");
-                let unsaved = Unsaved {
-                    connection,
-                    announced,
-                    next,
-                };
-                self.parts
-                    .renewals
-                    .unsaved()
-                    .insert(key.to_owned(), unsaved);
-                Err(error.into())
-            }
-        }
-    }
-
-    /// A provider that issues the very token that it has just refused has not renewed anything: the token counts as over
-    /// at once, and the next call renews again.
-    fn beware_of_the_same(&self, key: &str, outcome: Outcome, stale: &Stale) -> Outcome {
-        let Outcome::Newer(credential) = &outcome else {
-            return outcome;
-        };
-        if stale.refused.as_ref() != Some(&credential.access_token) {
-            return outcome;
-        }
-        self.note_end(key, credential.generation);
-        Outcome::NotNow { wait: SAME_SECOND }
     }
 
     /// Ends the connection if `credential` is still the one that stands. Answers whether it did.
@@ -636,92 +338,4 @@ impl Gateway {
         self.forget_renewals(key);
         Ok(true)
     }
-
-    /// Asks the provider's account call whether an access token still works.
-    async fn probe(&self, service: &Service, ready: &Ready, access_token: &Secret) -> Probe {
-        let Ok(request) = service.provider.account_request(&ready.variables) else {
-            return Probe::Unknown;
-        };
-        match upstream::send(&self.parts.egress, request, access_token).await {
-            Ok(response) => match service.provider.read_account(&response) {
-                Ok(_) => Probe::Works,
-                Err(refusal) if refusal.kind == RefusalKind::TokenInvalid => Probe::Refused,
-                Err(_) => Probe::Unknown,
-            },
-            Err(_) => Probe::Unknown,
-        }
-    }
-
-    /// Leaves word when `credential` has to be renewed ahead of time. Written before the credential is.
-    pub(super) async fn note_next_renewal(
-        &self,
-        key: &str,
-        credential: &Credential,
-    ) -> Result<(), Fault> {
-        if credential.refresh_token.is_none() {
-            return Ok(());
-        }
-        let Some(lifetime) = credential.lifetime() else {
-            return Ok(());
-        };
-        // Those that were renewed together do not come back together.
-        let [chance] = self.parts.random.bytes();
-        let early = credential.margin() + credential.margin() * u32::from(chance) / (2 * 256);
-        let at = credential.obtained + lifetime.saturating_sub(early);
-        let task = Task::Renew(key.to_owned()).to_string();
-        Ok(self.parts.store.note_due(at, &task).await?)
-    }
-
-    /// Renews the credential at `key` if its time has come: shortly before its end while the connection is in use, once
-    /// a day otherwise.
-    pub(super) async fn renew_if_due(&self, key: &str) -> Result<(), Fault> {
-        let store = &self.parts.store;
-        let (Some(connection), Some(credential)) = (
-            store.connections().get(key).await?,
-            store.credentials().get(key).await?,
-        ) else {
-            return Ok(());
-        };
-        let credential = credential.value;
-        if !connection.value.is_active() || credential.refresh_token.is_none() {
-            return Ok(());
-        }
-        let Some(left) = self.remaining(key, &credential) else {
-            return Ok(());
-        };
-        // Notes are kept by the minute, so the one for now may come a minute early.
-        let soon = credential.margin() * 3 / 2 + Duration::from_mins(1);
-        if left > soon {
-            // A note of an older credential; this one has its own.
-            return Ok(());
-        }
-        let now = self.parts.clock.now();
-        let keep_alive = self.keep_alive(&connection.value, &credential);
-        if now < keep_alive && !self.was_used_lately(&connection.value, now).await? {
-            let task = Task::Renew(key.to_owned()).to_string();
-            return Ok(store.note_due(keep_alive, &task).await?);
-        }
-        if let Outcome::NotNow { wait } = self.renew(key, &Stale::old(&credential)).await? {
-            let task = Task::Renew(key.to_owned()).to_string();
-            store.note_due(now + wait, &task).await?;
-        }
-        Ok(())
-    }
-
-    /// When a connection that nobody uses is renewed all the same, so that its refresh token does not die of disuse.
-    fn keep_alive(&self, connection: &Connection, credential: &Credential) -> Timestamp {
-        let idle = self
-            .authority_of(connection)
-            .and_then(|(_, ready)| ready.oauth.refresh.idle_ttl);
-        let every = idle.map_or(KEEP_ALIVE, |idle| (idle / 3).min(KEEP_ALIVE));
-        credential.obtained + every
-    }
-}
-
-/// Whether an access token works.
-enum Probe {
-    Works,
-    Refused,
-    /// The provider could not be asked, or answered something else.
-    Unknown,
 }

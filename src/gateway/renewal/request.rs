@@ -1,0 +1,232 @@
+//! The request itself: announced, sent, and what its answer means made durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Outcome, Renewable, Stale, Verdict};
+use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
+use crate::gateway::upkeep::Task;
+use crate::gateway::{Fault, Gateway};
+use crate::oauth::{self, RefreshRequest};
+use crate::store::{Record, WriteError};
+
+/// How long after a refusal of a brand-new token the next renewal may be tried: some providers issue the same token
+/// twice within a second.
+const SAME_SECOND: Duration = Duration::from_secs(1);
+/// A connection that broke sooner than this broke by itself; later, somebody hung.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// A new credential that is not stored yet, and what it takes the place of.
+pub(super) struct Unsaved {
+    connection: Connection,
+    announced: Record<Credential>,
+    next: Credential,
+}
+
+impl Gateway {
+    /// Writes the intent. None when someone else wrote meanwhile.
+    pub(super) async fn announce(
+        &self,
+        key: &str,
+        renewable: &Renewable,
+        stale: &Stale,
+    ) -> Result<Option<Result<Record<Credential>, Outcome>>, Fault> {
+        let credential = &renewable.credential;
+        let rules = &renewable.ready.oauth.refresh;
+        let (holder, now) = (&self.parts.renewals.holder, self.parts.clock.now());
+        let Ok(announced) = credential.value.announce(holder, rules, now) else {
+            let outcome = self.exhausted(key, renewable, stale).await?;
+            return Ok(Some(Err(outcome)));
+        };
+        match self
+            .parts
+            .store
+            .credentials()
+            .replace(credential, &announced)
+            .await
+        {
+            Ok(record) => Ok(Some(Ok(record))),
+            Err(WriteError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends the announced request, and does what its answer means. None: look again.
+    pub(super) async fn request(
+        &self,
+        key: &str,
+        renewable: &Renewable,
+        announced: Record<Credential>,
+        stale: &Stale,
+    ) -> Result<Option<Outcome>, Fault> {
+        let ready = &renewable.ready;
+        let endpoint = ready.oauth.token.url.as_str();
+        let request = RefreshRequest {
+            refresh_token: &renewable.refresh_token,
+            granted: &renewable.connection.value.granted,
+            redirect_uri: &renewable.redirect_uri,
+        };
+        let sent = self.parts.clock.monotonic();
+        let outcome = {
+            // Never closed.
+            let _permit = self.parts.renewals.requests.acquire().await;
+            oauth::refresh(
+                &self.parts.egress,
+                &ready.oauth,
+                &ready.registration,
+                &request,
+            )
+            .await
+        };
+        if let Err(error) = &outcome {
+            let connection = &renewable.connection.value.id;
+            tracing::warn!(%connection, %error, "a renewal brought no token");
+        }
+        let now = self.parts.clock.now();
+        let granted = renewable.connection.value.since;
+        let rules = &ready.oauth.refresh;
+        match Verdict::on(outcome, &announced.value, rules, granted, now) {
+            Verdict::Renewed { renewal, granted } => {
+                self.parts.renewals.pauses.worked(key, endpoint);
+                let next = announced.value.renewed(renewal, now);
+                let connection = renewable.connection.value.clone();
+                let outcome = self.keep_renewed(key, connection, announced, next).await?;
+                if let (Outcome::Newer(_), Some(granted)) = (&outcome, granted) {
+                    self.note_granted(key, &granted).await?;
+                }
+                Ok(Some(self.beware_of_the_same(key, outcome, stale)))
+            }
+            Verdict::Ended(reason) => {
+                self.parts.renewals.pauses.worked(key, endpoint);
+                let connection = self.parts.store.connections().get(key).await?;
+                let Some(connection) = connection else {
+                    return Ok(Some(Outcome::Gone));
+                };
+                let ended = self.end(key, connection, &announced, reason).await?;
+                // Someone else wrote meanwhile: the next look finds out what.
+                Ok(ended.then_some(Outcome::Ended(reason)))
+            }
+            Verdict::Later { unclear, wait } => {
+                let answered = announced.value.answered(unclear);
+                let credentials = self.parts.store.credentials();
+                match credentials.replace(&announced, &answered).await {
+                    Ok(_) | Err(WriteError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(Some(self.later(key, endpoint, wait).await?))
+            }
+            Verdict::Lost => {
+                // The next look tries the old access token, and then either waits or sends the announced replay. A
+                // provider that hung is given time first.
+                let hung = self.parts.clock.monotonic().saturating_sub(sent) > QUICK;
+                if rules.single_use && !hung {
+                    return Ok(None);
+                }
+                Ok(Some(self.later(key, endpoint, None).await?))
+            }
+        }
+    }
+
+    /// Leaves the endpoint alone for a while, and comes back by itself.
+    async fn later(
+        &self,
+        key: &str,
+        endpoint: &str,
+        asked: Option<Duration>,
+    ) -> Result<Outcome, Fault> {
+        let (now, random) = (self.parts.clock.monotonic(), &self.parts.random);
+        let pauses = &self.parts.renewals.pauses;
+        let wait = pauses.failed(key, endpoint, asked, now, random);
+        let task = Task::Renew(key.to_owned()).to_string();
+        let again = self.parts.clock.now() + wait;
+        self.parts.store.note_due(again, &task).await?;
+        Ok(Outcome::NotNow { wait })
+    }
+
+    /// Makes the new credential durable in the place of the announced one. If another stands there, that one is newer, and
+    /// what was received here is taken back at the provider.
+    async fn keep_renewed(
+        &self,
+        key: &str,
+        connection: Connection,
+        announced: Record<Credential>,
+        next: Credential,
+    ) -> Result<Outcome, Fault> {
+        if let Err(fault) = self.note_next_renewal(key, &next).await {
+            // It is renewed when it is used, then.
+            tracing::warn!(%fault, "a renewal ahead of time could not be noted");
+        }
+        match self
+            .parts
+            .store
+            .credentials()
+            .replace(&announced, &next)
+            .await
+        {
+            Ok(_) => {
+                self.note_receipt(key, &next);
+                tracing::debug!(connection = %connection.id, "renewed");
+                Ok(Outcome::Newer(Arc::new(next)))
+            }
+            Err(WriteError::Conflict) => {
+                let current = self.parts.store.credentials().get(key).await?;
+                let is_kept = current
+                    .as_ref()
+                    .is_some_and(|now| now.value.access_token == next.access_token);
+                if !is_kept {
+                    let reason = match current {
+                        Some(_) => TombstoneReason::Superseded,
+                        None => TombstoneReason::Disconnected,
+                    };
+                    let now = self.parts.clock.now();
+                    let late = Tombstone::of(&connection, &next, reason, now);
+                    self.bury(late).await?;
+                }
+                Ok(match current {
+                    Some(current) => Outcome::Newer(Arc::new(current.value)),
+                    None => Outcome::Gone,
+                })
+            }
+            Err(WriteError::Store(error)) => {
+                tracing::error!(connection = %connection.id, %error, "a new token could not be stored; it is tried again");
+                let unsaved = Unsaved {
+                    connection,
+                    announced,
+                    next,
+                };
+                self.parts
+                    .renewals
+                    .unsaved()
+                    .insert(key.to_owned(), unsaved);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A provider that issues the very token that it has just refused has not renewed anything: the token counts as over
+    /// at once, and the next call renews again.
+    fn beware_of_the_same(&self, key: &str, outcome: Outcome, stale: &Stale) -> Outcome {
+        let Outcome::Newer(credential) = &outcome else {
+            return outcome;
+        };
+        if stale.refused.as_ref() != Some(&credential.access_token) {
+            return outcome;
+        }
+        self.note_end(key, credential.generation);
+        Outcome::NotNow { wait: SAME_SECOND }
+    }
+
+    /// Stores a token that was received when the store could not take it.
+    pub(super) async fn keep_what_was_not_kept(&self, key: &str) -> Result<(), Fault> {
+        let unsaved = self.parts.renewals.unsaved().remove(key);
+        if let Some(Unsaved {
+            connection,
+            announced,
+            next,
+        }) = unsaved
+        {
+            self.keep_renewed(key, connection, announced, next).await?;
+        }
+        Ok(())
+    }
+}
