@@ -272,3 +272,42 @@ async fn a_disconnect_during_a_renewal_leaves_nothing_alive() {
     scene.do_due_work().await;
     assert_eq!(scene.acme.live_grants_of("ana"), 0);
 }
+
+/// Row R-06: two answers lost in a row, and there is no third request.
+#[tokio::test]
+async fn a_token_is_sent_twice_at_most_without_an_answer() {
+    let scene = Scene::strict().await;
+    scene.acme.forgives_replays().expects_replays(1);
+    scene.acme.loses_token_answers(2);
+    scene.clock().advance(HOUR);
+    scene.whoami().await.assert_failed("A renewal was cut off");
+    for _ in 0..3 {
+        scene.clock().advance(HOUR);
+        scene.do_due_work().await;
+        scene.whoami().await.link();
+    }
+    assert_eq!(scene.refreshes(), 2);
+    scene.reconnect().await;
+}
+
+/// A renewal that is refused says nothing about the connection that was made while it was under way.
+#[tokio::test]
+async fn a_refusal_that_comes_too_late_ends_nothing() {
+    let scene = Scene::with(|acme| {
+        acme.rotates_refresh_tokens().refreshes_elsewhere();
+    })
+    .await;
+    scene.clock().advance(MINUTE * 56);
+    let slow = scene.acme.is_slow_to_answer("/token/refresh");
+    // Renewed meanwhile: the call itself is answered with the old token.
+    scene.assert_works().await;
+    slow.reached_by(1).await;
+    scene.acme.access_is_removed_by("ana");
+    let destination = scene.ana.leave_from_connections("acme").await;
+    let callback = scene.acme.has_account("ana").consent(&destination).await;
+    scene.ana.open(callback.as_str()).await.assert_connected();
+    drop(slow);
+    scene.gateway.app().gateway().drain().await;
+    scene.assert_card("active").await;
+    scene.assert_works().await;
+}

@@ -269,7 +269,12 @@ impl Provider {
 
     /// The token endpoint acts on the next request and then the connection breaks: what it issued is lost on the wire.
     pub(crate) fn loses_the_next_token_answer(&self) -> &Self {
-        self.with(|ledger| ledger.behaviour.token_answers_to_lose = 1)
+        self.loses_token_answers(1)
+    }
+
+    /// The same, for so many requests.
+    pub(crate) fn loses_token_answers(&self, count: usize) -> &Self {
+        self.with(|ledger| ledger.behaviour.token_answers_to_lose = count)
     }
 
     /// The revocation endpoint answers 503.
