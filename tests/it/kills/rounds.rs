@@ -79,16 +79,10 @@ impl Doing {
         }
     }
 
-    /// A receipt says that the access is gone, or that it is being revoked: after a sign-in that was cut off, the gateway
-    /// leaves the grants of the account alone for some minutes, lest it ends what it may have brought.
-    async fn believe(receipt: &str, house: &House) {
-        if receipt.contains("data-at-provider=\"pending\"") {
-            println!("a receipt says that it is being revoked");
-            house.forget_what_nobody_was_told_of().await;
-        } else {
-            let confirmed = receipt.contains("data-at-provider=\"confirmed\"");
-            assert!(confirmed, "the Sandbox can revoke: {receipt}");
-        }
+    /// A receipt says that the access is gone: nothing stands in the way.
+    fn believe(receipt: &str) {
+        let confirmed = receipt.contains("data-at-provider=\"confirmed\"");
+        assert!(confirmed, "the Sandbox can revoke: {receipt}");
     }
 
     async fn perform(self, house: &House) -> Seen {
@@ -101,7 +95,7 @@ impl Doing {
             Self::Disconnect => match house.disconnect().await {
                 None => false,
                 Some(receipt) => {
-                    Self::believe(&receipt.text, house).await;
+                    Self::believe(&receipt.text);
                     true
                 }
             },
