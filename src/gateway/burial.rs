@@ -16,7 +16,6 @@
 //!    revocation takes the whole grant along, nothing is revoked while the same account is connected anew.
 //! 5. A tombstone is kept for 30 days at most.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -24,8 +23,9 @@ use data_encoding::HEXLOWER;
 use super::credentials::record_key;
 use super::fault::ATTEMPTS;
 use super::last_rites::Asking;
+use super::services::NotReady;
 use super::upkeep::Task;
-use super::{Fault, Gateway, Ready, Service};
+use super::{Fault, Gateway, Ready};
 use crate::base::Timestamp;
 use crate::catalogue::{Revocation, RevocationReach};
 use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
@@ -73,7 +73,10 @@ impl Gateway {
             .without_those_of(new);
         let ends_by_itself =
             tombstone.refresh_token.is_none() && tombstone.access_expires.is_some();
-        let is_harmless = match self.ready_for(&tombstone) {
+        let is_harmless = match self
+            .services()
+            .granting(&tombstone.service, &tombstone.granted_by)
+        {
             Ok((_, ready)) => reach(&ready) == RevocationReach::Token,
             Err(NotReady::SetUpAnew) => true,
             Err(NotReady::NotSetUp) => false,
@@ -203,23 +206,6 @@ impl Gateway {
         }
     }
 
-    /// How to reach the provider that must take these tokens back, if it is still set up as it was.
-    pub(super) fn ready_for(
-        &self,
-        tombstone: &Tombstone,
-    ) -> Result<(Service, Arc<Ready>), NotReady> {
-        let services = self.services();
-        let service = services
-            .find(&tombstone.service)
-            .ok_or(NotReady::NotSetUp)?;
-        let ready = service.ready().ok_or(NotReady::NotSetUp)?;
-        if ready.authority() == tombstone.granted_by {
-            Ok((service.clone(), Arc::clone(ready)))
-        } else {
-            Err(NotReady::SetUpAnew)
-        }
-    }
-
     /// Changes the status of the connection at `key`, if there is one and the change is legal.
     pub(super) async fn change_connection<E>(
         &self,
@@ -251,15 +237,6 @@ impl Gateway {
             .await?;
         Ok(())
     }
-}
-
-/// Why a provider cannot be asked at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotReady {
-    /// The service is not offered or not set up any more.
-    NotSetUp,
-    /// It is set up with another registration than the one that the tokens were given to.
-    SetUpAnew,
 }
 
 pub(super) fn reach(ready: &Ready) -> RevocationReach {

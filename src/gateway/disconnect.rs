@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::burial::NotReady;
 use super::fault::ATTEMPTS;
 use super::last_rites::Asking;
+use super::services::NotReady;
 use super::{Fault, Gateway, Service};
 use crate::base::{ConnectionId, PersonId, Timestamp};
 use crate::connection::{
@@ -204,10 +204,10 @@ impl Gateway {
         for record in self.tombstones_at(&key).await? {
             tombstones.push(record.value);
         }
-        let obstacle = match tombstones
-            .first()
-            .map(|tombstone| self.ready_for(tombstone))
-        {
+        let obstacle = match tombstones.first().map(|tombstone| {
+            self.services()
+                .granting(&tombstone.service, &tombstone.granted_by)
+        }) {
             Some(Err(NotReady::NotSetUp)) => Obstacle::NotSetUp,
             Some(Err(NotReady::SetUpAnew)) => Obstacle::SetUpAnew,
             Some(Ok(_)) if tombstones.iter().all(|tombstone| tombstone.confirmed) => {

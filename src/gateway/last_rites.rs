@@ -8,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::burial::reach;
+use super::probe::Probe;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::Timestamp;
-use crate::catalogue::{RefusalKind, Revocation, RevocationReach};
+use crate::catalogue::{Revocation, RevocationReach};
 use crate::connection::{AtProvider, Connection, Status, Tombstone, TombstoneReason};
 use crate::oauth::{self, RevocationOutcome, RevokeError};
 use crate::store::{Record, WriteError};
-use crate::upstream;
 
 /// How long one step at the provider may take: a person may be waiting for the receipt.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -129,7 +129,9 @@ impl Gateway {
         let Some(tombstone) = self.not_in_use(&record.value).await? else {
             return Ok(Fate::InUse);
         };
-        let ready = self.ready_for(&tombstone);
+        let ready = self
+            .services()
+            .granting(&tombstone.service, &tombstone.granted_by);
         if ready
             .as_ref()
             .is_ok_and(|(_, ready)| cannot_be_asked(ready))
@@ -194,7 +196,7 @@ impl Gateway {
                 }
             }
         }
-        if self.is_dead(service, ready, &tombstone).await? {
+        if self.is_dead(service, ready, &tombstone).await {
             return Ok(Fate::Dead);
         }
         self.wait(record, tombstone.asked(now)).await
@@ -220,26 +222,14 @@ impl Gateway {
 
     /// Whether the access token is refused as one that is worth nothing, where it might still be worth something. Anything
     /// else is no proof: a service that is down does not answer a good token either.
-    async fn is_dead(
-        &self,
-        service: &Service,
-        ready: &Ready,
-        tombstone: &Tombstone,
-    ) -> Result<bool, Fault> {
+    async fn is_dead(&self, service: &Service, ready: &Ready, tombstone: &Tombstone) -> bool {
         let access_token = match &tombstone.access_token {
             Some(token) if !tombstone.access_is_over(self.parts.clock.now()) => token,
-            _ => return Ok(true),
+            _ => return true,
         };
-        let request = service
-            .provider
-            .account_request(&ready.variables)
-            .map_err(|error| Fault::Catalogue(error.to_string()))?;
-        let call = upstream::send(&self.parts.egress, request, access_token);
-        let Ok(Ok(response)) = tokio::time::timeout(PATIENCE, call).await else {
-            return Ok(false);
-        };
-        let refusal = service.provider.read_account(&response).err();
-        Ok(refusal.is_some_and(|refusal| refusal.kind == RefusalKind::TokenInvalid))
+        let probe = self.probe(service, ready, access_token);
+        let said = tokio::time::timeout(PATIENCE, probe).await;
+        said == Ok(Probe::Refused)
     }
 
     /// Writes what a turn has brought. If another turn wrote meanwhile, theirs stands.

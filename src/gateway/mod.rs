@@ -25,6 +25,7 @@ mod last_rites;
 mod links;
 mod notify;
 mod people;
+mod probe;
 mod renewal;
 mod request_state;
 mod scopes;

@@ -124,6 +124,21 @@ impl Services {
         self.services.get(id)
     }
 
+    /// A service as it is set up now, if that is who once granted something there.
+    pub(super) fn granting(
+        &self,
+        id: &str,
+        granted_by: &GrantedBy,
+    ) -> Result<(Service, Arc<Ready>), NotReady> {
+        let service = self.find(id).ok_or(NotReady::NotSetUp)?;
+        let ready = service.ready().ok_or(NotReady::NotSetUp)?;
+        if ready.authority() == *granted_by {
+            Ok((service.clone(), Arc::clone(ready)))
+        } else {
+            Err(NotReady::SetUpAnew)
+        }
+    }
+
     /// Every service, set up or not.
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
@@ -145,6 +160,15 @@ impl Services {
     pub fn advertised(&self) -> impl Iterator<Item = &Arc<Tool>> {
         self.enabled().flat_map(|service| service.provider.tools())
     }
+}
+
+/// Why a provider cannot be asked at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotReady {
+    /// The service is not offered or not set up any more.
+    NotSetUp,
+    /// It is set up with another registration than the one that the tokens were given to.
+    SetUpAnew,
 }
 
 fn unknown_services(

@@ -71,7 +71,7 @@ impl Gateway {
     async fn follow(&self, note: DueNote) {
         // What is done, and when to look again.
         let done = match Task::parse(&note.task) {
-            Some(Task::Renew(key)) => self.renew_if_due(&key).await.map(|()| None),
+            Some(Task::Renew(key)) => self.renew_if_due(&key).await,
             Some(Task::Tell(key)) => self.tell_if_due(&key).await.map(|()| None),
             Some(Task::Warn(key)) => self.warn_if_due(&key).await,
             Some(Task::Revoke(key)) => self

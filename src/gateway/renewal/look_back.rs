@@ -3,20 +3,10 @@
 use std::time::Duration;
 
 use super::{KEEP_ALIVE, Outcome, PROBE_AGAIN, Renewable, Stale, Step};
-use crate::base::Secret;
-use crate::catalogue::RefusalKind;
 use crate::connection::ExpiredReason;
-use crate::gateway::{Fault, Gateway, Ready, Service};
+use crate::gateway::probe::Probe;
+use crate::gateway::{Fault, Gateway};
 use crate::store::WriteError;
-use crate::upstream;
-
-/// Whether an access token works.
-enum Probe {
-    Works,
-    Refused,
-    /// The provider could not be asked, or answered something else.
-    Unknown,
-}
 
 impl Gateway {
     /// Looks after a request that was announced and never answered, of this process or of one that is gone: whether the
@@ -80,35 +70,16 @@ impl Gateway {
         stale: &Stale,
     ) -> Result<Outcome, Fault> {
         let left = self.remaining(key, &renewable.credential.value);
-        match left {
-            left if stale.refused.is_some() || left == Some(Duration::ZERO) => {
-                let reason = ExpiredReason::InterruptedRefresh;
-                let connection = self.parts.store.connections().get(key).await?;
-                if let Some(connection) = connection {
-                    self.end(key, connection, &renewable.credential, reason)
-                        .await?;
-                }
-                Ok(Outcome::Ended(reason))
-            }
-            left => {
-                let wait = left.unwrap_or(KEEP_ALIVE);
-                Ok(Outcome::NotNow { wait })
-            }
+        if stale.refused.is_none() && left != Some(Duration::ZERO) {
+            let wait = left.unwrap_or(KEEP_ALIVE);
+            return Ok(Outcome::NotNow { wait });
         }
-    }
-
-    /// Asks the provider's account call whether an access token still works.
-    async fn probe(&self, service: &Service, ready: &Ready, access_token: &Secret) -> Probe {
-        let Ok(request) = service.provider.account_request(&ready.variables) else {
-            return Probe::Unknown;
-        };
-        match upstream::send(&self.parts.egress, request, access_token).await {
-            Ok(response) => match service.provider.read_account(&response) {
-                Ok(_) => Probe::Works,
-                Err(refusal) if refusal.kind == RefusalKind::TokenInvalid => Probe::Refused,
-                Err(_) => Probe::Unknown,
-            },
-            Err(_) => Probe::Unknown,
+        let reason = ExpiredReason::InterruptedRefresh;
+        let connection = self.parts.store.connections().get(key).await?;
+        if let Some(connection) = connection {
+            self.end(key, connection, &renewable.credential, reason)
+                .await?;
         }
+        Ok(Outcome::Ended(reason))
     }
 }

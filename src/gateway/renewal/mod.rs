@@ -266,7 +266,11 @@ impl Gateway {
             let outcome = self.not_renewable(key, connection, &credential, stale);
             return outcome.await.map(Err);
         };
-        let Some((service, ready)) = self.authority_of(&connection.value) else {
+        let granted_by = &connection.value.granted_by;
+        let granting = self
+            .services()
+            .granting(&connection.value.service, granted_by);
+        let Ok((service, ready)) = granting else {
             return Ok(Err(Outcome::OtherAuthority));
         };
         if !ready.oauth.refresh.supported {
@@ -288,16 +292,6 @@ impl Gateway {
             refresh_token,
             redirect_uri,
         }))
-    }
-
-    /// The service of a connection as it is set up now, if that is who granted the connection.
-    pub(super) fn authority_of(&self, connection: &Connection) -> Option<(Service, Arc<Ready>)> {
-        let services = self.services();
-        let service = services.find(&connection.service)?;
-        let ready = service
-            .ready()
-            .filter(|ready| ready.authority() == connection.granted_by)?;
-        Some((service.clone(), Arc::clone(ready)))
     }
 
     /// Takes a rest where the outcome is to wait, so that the calls meanwhile do not find out the same again.

@@ -31,45 +31,49 @@ impl Gateway {
     }
 
     /// Renews the credential at `key` if its time has come: shortly before its end while the connection is in use, once
-    /// a day otherwise.
-    pub(in crate::gateway) async fn renew_if_due(&self, key: &str) -> Result<(), Fault> {
+    /// a day otherwise. Answers when to look again, where nothing else notes it.
+    pub(in crate::gateway) async fn renew_if_due(
+        &self,
+        key: &str,
+    ) -> Result<Option<Timestamp>, Fault> {
         let store = &self.parts.store;
         let (Some(connection), Some(credential)) = (
             store.connections().get(key).await?,
             store.credentials().get(key).await?,
         ) else {
-            return Ok(());
+            return Ok(None);
         };
         let credential = credential.value;
         if !connection.value.is_active() || credential.refresh_token.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let Some(left) = self.remaining(key, &credential) else {
-            return Ok(());
+            return Ok(None);
         };
         // Notes are kept by the minute, so the one for now may come a minute early.
         let soon = credential.margin() * 3 / 2 + Duration::from_mins(1);
         if left > soon {
             // A note of an older credential; this one has its own.
-            return Ok(());
+            return Ok(None);
         }
         let now = self.parts.clock.now();
         let keep_alive = self.keep_alive(&connection.value, &credential);
         if now < keep_alive && !self.was_used_lately(&connection.value, now).await? {
-            let task = Task::Renew(key.to_owned()).to_string();
-            return Ok(store.note_due(keep_alive, &task).await?);
+            return Ok(Some(keep_alive));
         }
-        if let Outcome::NotNow { wait } = self.renew(key, &Stale::old(&credential)).await? {
-            let task = Task::Renew(key.to_owned()).to_string();
-            store.note_due(now + wait, &task).await?;
-        }
-        Ok(())
+        Ok(match self.renew(key, &Stale::old(&credential)).await? {
+            Outcome::NotNow { wait } => Some(now + wait),
+            _ => None,
+        })
     }
 
     /// When a connection that nobody uses is renewed all the same, so that its refresh token does not die of disuse.
     fn keep_alive(&self, connection: &Connection, credential: &Credential) -> Timestamp {
-        let idle = self
-            .authority_of(connection)
+        let granting = self
+            .services()
+            .granting(&connection.service, &connection.granted_by);
+        let idle = granting
+            .ok()
             .and_then(|(_, ready)| ready.oauth.refresh.idle_ttl);
         let every = idle.map_or(KEEP_ALIVE, |idle| (idle / 3).min(KEEP_ALIVE));
         credential.obtained + every
