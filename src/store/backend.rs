@@ -24,6 +24,17 @@ pub(super) enum Order {
     Descending,
 }
 
+/// What a write may use up of a disk that is nearly full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// It is refused while there is less space than what has begun may still need.
+    #[default]
+    Usual,
+    /// It ends something that cannot be done again, such as keeping a token that was received: it may use the last of
+    /// the space.
+    Last,
+}
+
 /// The keys from `from` up to but without `to`; without an end when `to` is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyRange {
@@ -102,9 +113,20 @@ impl Backend {
         expected: Option<&[u8]>,
         new: Option<&[u8]>,
     ) -> Result<Swap, StoreError> {
+        self.swap_urgently(key, expected, new, Urgency::Usual).await
+    }
+
+    /// As [`Backend::swap`], with a say in what it may use up.
+    pub(super) async fn swap_urgently(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        urgency: Urgency,
+    ) -> Result<Swap, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.swap(key.as_bytes(), expected, new)),
-            Self::Sled(sled) => sled.swap(key.as_bytes(), expected, new).await,
+            Self::Sled(sled) => sled.swap(key.as_bytes(), expected, new, urgency).await,
         }
     }
 

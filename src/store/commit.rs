@@ -19,7 +19,7 @@ use std::{io, iter};
 
 use tokio::sync::oneshot;
 
-use super::backend::Swap;
+use super::backend::{Swap, Urgency};
 use super::error::StoreError;
 
 /// The most swaps that share one sync, so that no writer waits for an endless batch.
@@ -30,6 +30,7 @@ pub(super) struct Write {
     pub(super) key: Vec<u8>,
     pub(super) expected: Option<Vec<u8>>,
     pub(super) new: Option<Vec<u8>>,
+    pub(super) urgency: Urgency,
 }
 
 /// What the committer writes to. An error, or a panic, from either poisons the committer.
@@ -251,6 +252,7 @@ mod tests {
             key: key.as_bytes().to_vec(),
             expected: None,
             new: None,
+            urgency: Urgency::Usual,
         }
     }
 

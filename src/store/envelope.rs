@@ -1,11 +1,14 @@
 //! What a record looks like inside its seal.
 //!
-//! Owns the few bytes in front of the value. Refuses to know what the value is.
+//! Owns the few bytes in front of the value. Refuses to know what the value is, and how it is sealed.
 //!
 //! ```text
-//! version (1 byte, now 1) | 0                                       | value as JSON
-//! version (1 byte, now 1) | 1 | expiry (8 bytes, Unix, big-endian)  | value as JSON
+//! 2 (1 byte) | 0 (1 byte) | generation (8 bytes)                          | value as JSON
+//! 2 (1 byte) | 1 (1 byte) | generation (8 bytes) | expiry (8 bytes, Unix) | value as JSON
 //! ```
+//!
+//! Numbers are big-endian. The generation counts the writes at a key, through removal and return: what was written later
+//! has a higher one. Version 1 had none, and reads as generation 0.
 
 use std::io::{self, Write};
 use std::mem;
@@ -15,10 +18,13 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
-use super::seal::{Seal, SealError};
+use super::seal::SealError;
 use crate::base::Timestamp;
 
-const VERSION: u8 = 1;
+/// What is written.
+const VERSION: u8 = 2;
+/// Still read: without a generation.
+const WITHOUT_GENERATION: u8 = 1;
 const NO_EXPIRY: u8 = 0;
 const EXPIRY: u8 = 1;
 
@@ -27,31 +33,23 @@ pub(super) struct Envelope {
     plaintext: Zeroizing<Vec<u8>>,
     /// Where the value begins.
     value: usize,
+    pub(super) generation: u64,
     pub(super) expires: Option<Timestamp>,
 }
 
 impl Envelope {
-    /// Opens the record at the full key `key`.
-    pub(super) fn open(seal: &Seal, key: &str, sealed: &[u8]) -> Result<Self, StoreError> {
-        let plaintext = seal
-            .open(key.as_bytes(), sealed)
-            .map_err(|error| StoreError::unsealing(key, error))?;
-        let damaged = || StoreError::unsealing(key, SealError::Damaged);
-        let (value, expires) = match *plaintext.as_slice() {
-            [VERSION, NO_EXPIRY, ..] => (2, None),
-            [VERSION, EXPIRY, ref rest @ ..] => {
-                let seconds = rest.first_chunk().ok_or_else(damaged)?;
-                let expires = Timestamp::from_unix(i64::from_be_bytes(*seconds));
-                (2 + seconds.len(), Some(expires))
-            }
-            [VERSION, ..] | [] => return Err(damaged()),
-            [later, ..] => {
-                return Err(StoreError::unsealing(key, SealError::UnknownFormat(later)));
-            }
+    /// Reads what the seal of the record at the full key `key` held.
+    pub(super) fn parse(key: &str, plaintext: Zeroizing<Vec<u8>>) -> Result<Self, StoreError> {
+        let (generation, expires, value) = {
+            let mut rest = Rest(&plaintext);
+            let front = rest.front();
+            let (generation, expires) = front.map_err(|error| StoreError::unsealing(key, error))?;
+            (generation, expires, plaintext.len() - rest.0.len())
         };
         Ok(Self {
             plaintext,
             value,
+            generation,
             expires,
         })
     }
@@ -65,26 +63,51 @@ impl Envelope {
     }
 }
 
-/// Seals `value` for the full key `key`.
-pub(super) fn seal<V: Serialize>(
-    seal: &Seal,
+/// What of a record has not been read yet.
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn front(&mut self) -> Result<(u64, Option<Timestamp>), SealError> {
+        let [version] = self.take()?;
+        let [expiry] = self.take()?;
+        let generation = match version {
+            VERSION => u64::from_be_bytes(self.take()?),
+            WITHOUT_GENERATION => 0,
+            0 => return Err(SealError::Damaged),
+            later => return Err(SealError::UnknownFormat(later)),
+        };
+        let expires = match expiry {
+            NO_EXPIRY => None,
+            EXPIRY => Some(Timestamp::from_unix(i64::from_be_bytes(self.take()?))),
+            _ => return Err(SealError::Damaged),
+        };
+        Ok((generation, expires))
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], SealError> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(SealError::Damaged)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+}
+
+/// What goes into the seal of the record at the full key `key`.
+pub(super) fn compose<V: Serialize>(
     key: &str,
     value: &V,
+    generation: u64,
     expires: Option<Timestamp>,
-) -> Result<Vec<u8>, StoreError> {
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let mut plaintext = Wiped::default();
-    plaintext.push(&[VERSION]);
-    match expires {
-        None => plaintext.push(&[NO_EXPIRY]),
-        Some(expires) => {
-            plaintext.push(&[EXPIRY]);
-            plaintext.push(&expires.as_unix().to_be_bytes());
-        }
+    plaintext.push(&[VERSION, if expires.is_some() { EXPIRY } else { NO_EXPIRY }]);
+    plaintext.push(&generation.to_be_bytes());
+    if let Some(expires) = expires {
+        plaintext.push(&expires.as_unix().to_be_bytes());
     }
     serde_json::to_writer(&mut plaintext, value).map_err(|_| StoreError::Unwritable {
         key: key.to_owned(),
     })?;
-    Ok(seal.seal(key.as_bytes(), &plaintext.0))
+    Ok(plaintext.0)
 }
 
 /// A buffer that wipes what it leaves behind when it grows, which a `Vec` alone would hand back to the allocator.
@@ -125,42 +148,46 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::master_key::MasterKey;
     use super::*;
-    use crate::base::Random;
-
-    fn records() -> Seal {
-        let random = Random::seeded(1);
-        Seal::new(&MasterKey::generate(&random).store_key("records"), random)
-    }
 
     proptest! {
         #[test]
-        fn value_and_expiry_come_back(
-            value: String, expires: Option<i64>, filler in 0..5_000_usize,
+        fn value_generation_and_expiry_come_back(
+            value: String, generation: u64, expires: Option<i64>, filler in 0..5_000_usize,
         ) {
             let value = value + &"x".repeat(filler);
             let expires = expires.map(Timestamp::from_unix);
-            let sealed = seal(&records(), "con/1", &value, expires).unwrap();
-            let envelope = Envelope::open(&records(), "con/1", &sealed).unwrap();
-            prop_assert_eq!(envelope.expires, expires);
+            let plaintext = compose("con/1", &value, generation, expires).unwrap();
+            let envelope = Envelope::parse("con/1", plaintext).unwrap();
+            prop_assert_eq!((envelope.generation, envelope.expires), (generation, expires));
             prop_assert_eq!(envelope.value::<String>("con/1").unwrap(), value);
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
         }
     }
 
-    fn open(plaintext: &[u8]) -> Result<u64, StoreError> {
-        let sealed = records().seal(b"con/1", plaintext);
-        Envelope::open(&records(), "con/1", &sealed)?.value("con/1")
+    fn parse(plaintext: &[u8]) -> Result<(u64, u64), StoreError> {
+        let envelope = Envelope::parse("con/1", Zeroizing::new(plaintext.to_vec()))?;
+        Ok((envelope.generation, envelope.value("con/1")?))
     }
 
     #[test]
     fn a_later_envelope_is_refused_by_its_number() {
-        assert_eq!(open(b"\x01\x007"), Ok(7));
+        assert_eq!(parse(b"\x02\x00\0\0\0\0\0\0\0\x057"), Ok((5, 7)));
         let key = "con/1".to_owned();
         assert_eq!(
-            open(b"\x02\x007"),
-            Err(StoreError::NewerFormat { key, format: 2 })
+            parse(b"\x03\x007"),
+            Err(StoreError::NewerFormat { key, format: 3 })
         );
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        assert_eq!(parse(b"\x01\x007"), Ok((0, 7)));
+        assert_eq!(parse(b"\x01\x01\0\0\0\0\0\0\0\x097"), Ok((0, 7)));
     }
 
     #[test]
@@ -168,19 +195,26 @@ mod tests {
         let damaged = Err(StoreError::Damaged {
             key: "con/1".to_owned(),
         });
-        for plaintext in [b"".as_slice(), b"\x01", b"\x01\x02{}", b"\x01\x01short"] {
-            assert_eq!(open(plaintext), damaged);
+        for plaintext in [
+            b"".as_slice(),
+            b"\x01",
+            b"\x01\x02{}",
+            b"\x01\x01short",
+            b"\x02\x00short",
+            b"\x02\x02\0\0\0\0\0\0\0\x057",
+        ] {
+            assert_eq!(parse(plaintext), damaged);
         }
     }
 
     #[test]
     fn errors_do_not_repeat_the_value() {
-        let error = open(b"\x01\x00\"hunter2\"").unwrap_err();
+        let error = parse(b"\x01\x00\"hunter2\"").unwrap_err();
         assert!(matches!(error, StoreError::OtherShape { .. }));
         assert!(!format!("{error} {error:?}").contains("hunter2"));
 
         let keyed_by_lists = HashMap::from([(vec![1], 1)]);
-        let error = seal(&records(), "con/1", &keyed_by_lists, None).unwrap_err();
+        let error = compose("con/1", &keyed_by_lists, 1, None).unwrap_err();
         assert!(matches!(error, StoreError::Unwritable { .. }));
     }
 }

@@ -73,6 +73,30 @@ pub enum StoreError {
         /// The record's full key.
         key: String,
     },
+    /// The record was written, and is gone without having been removed.
+    #[error(
+        "the record `{key}` is missing: it was written and not removed, so the store's files were damaged or changed; `attache store verify` shows what else is"
+    )]
+    Missing {
+        /// The record's full key.
+        key: String,
+    },
+    /// An older copy stands in the record's place.
+    #[error(
+        "the record `{key}` is older than one that was written later: the store's files were damaged, or an old copy was put back; `attache store verify` shows what else is"
+    )]
+    RolledBack {
+        /// The record's full key.
+        key: String,
+    },
+    /// The record stands in no manifest.
+    #[error(
+        "the record `{key}` is in no manifest: it was put there from outside, or its manifest is older than it; `attache store verify` shows what else is"
+    )]
+    Unlisted {
+        /// The record's full key.
+        key: String,
+    },
     /// The record says that a later version wrote it.
     #[error(
         "the record `{key}` says format {format}, which this version of Attache does not know: use the version that wrote it"
@@ -105,6 +129,11 @@ pub enum StoreError {
         /// The record's full key.
         key: String,
     },
+    /// The disk is nearly full, so nothing new is begun. Reading goes on, and what has begun can end.
+    #[error(
+        "the disk that holds the store is nearly full, so nothing new is written: free some space; Attache goes on by itself then"
+    )]
+    NoSpace,
     /// An earlier write could not be made durable, so no more are taken. Reading goes on.
     #[error(
         "the store takes no more writes, since an earlier one could not be made durable ({reason}): see to the disk, then restart"
@@ -127,6 +156,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The full key of the record that alone is concerned; none when the store as a whole is.
+    #[must_use]
+    pub fn record(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { key }
+            | Self::Missing { key }
+            | Self::RolledBack { key }
+            | Self::Unlisted { key }
+            | Self::NewerFormat { key, .. }
+            | Self::OtherShape { key }
+            | Self::Unwritable { key } => Some(key),
+            Self::Unknown { .. }
+            | Self::NoSpace
+            | Self::Poisoned { .. }
+            | Self::Engine { .. }
+            | Self::Closed => None,
+        }
+    }
+
     /// The error of one record whose sealed bytes do not open.
     pub(super) fn unsealing(key: &str, error: SealError) -> Self {
         let key = key.to_owned();

@@ -11,7 +11,6 @@ use data_encoding::HEXLOWER;
 use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order};
-use super::envelope::Envelope;
 use super::{
     INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep,
 };
@@ -181,7 +180,7 @@ async fn count(store: &Store) -> Result<Condition, StoreError> {
                 continue;
             }
             records += 1;
-            damaged += usize::from(Envelope::open(&store.0.records, &key, sealed).is_err());
+            damaged += usize::from(store.0.open_record(&key, sealed).await.is_err());
         }
     }
     Ok(match damaged {

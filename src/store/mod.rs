@@ -27,6 +27,8 @@ mod error;
 mod examine;
 mod folder;
 mod key_check;
+mod keys;
+mod manifest;
 mod master_key;
 mod memory;
 mod records;
@@ -53,6 +55,7 @@ pub use table::{Listing, Record, Table};
 
 use crate::base::Random;
 use backend::{Backend, KeyRange, Order, Swap};
+use keys::Keys;
 use memory::Memory;
 use sled::Sled;
 
@@ -106,8 +109,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     backend: Backend,
-    /// Seals the records.
-    records: Seal,
+    keys: Keys,
     index_key: IndexKey,
     master_key: MasterKey,
 }
@@ -156,18 +158,21 @@ impl Store {
     fn with(backend: Backend, index_key: IndexKey, master_key: MasterKey, random: Random) -> Self {
         Self(Arc::new(Inner {
             backend,
-            records: Seal::new(&master_key.store_key("records"), random),
+            keys: Keys::new(&master_key, random),
             index_key,
             master_key,
         }))
     }
 
-    /// The table whose keys begin with `prefix/`. The prefixes `store`, `exp`, `due` and `out` are the store's
+    /// The table whose keys begin with `prefix/`. The prefixes `store`, `man`, `exp`, `due` and `out` are the store's
     /// own.
     #[must_use]
     pub fn table<V>(&self, prefix: &'static str) -> Table<V> {
         debug_assert!(
-            !matches!(prefix, "store" | sweep::HINTS | due::NOTES | due::LANES),
+            !matches!(
+                prefix,
+                "store" | sweep::HINTS | due::NOTES | due::LANES | manifest::MANIFESTS
+            ),
             "the prefix `{prefix}` is the store's own"
         );
         Table::new(self.clone(), prefix)

@@ -24,7 +24,7 @@ use std::{iter, thread};
 use ::sled::{Config, Db, Error, IVec};
 use tokio::task::spawn_blocking;
 
-use super::backend::{KeyRange, Order, Row, Swap};
+use super::backend::{KeyRange, Order, Row, Swap, Urgency};
 use super::commit::{Committer, Journal, Write, guarded, panic_text};
 use super::error::{OpenError, StoreError};
 use super::folder;
@@ -85,11 +85,13 @@ impl Sled {
         key: &[u8],
         expected: Option<&[u8]>,
         new: Option<&[u8]>,
+        urgency: Urgency,
     ) -> Result<Swap, StoreError> {
         let write = Write {
             key: key.to_vec(),
             expected: expected.map(<[u8]>::to_vec),
             new: new.map(<[u8]>::to_vec),
+            urgency,
         };
         self.committer.swap(write).await
     }

@@ -7,7 +7,6 @@
 use futures::future::join_all;
 
 use super::backend::{Backend, KeyRange, Order, Swap};
-use super::envelope::Envelope;
 use super::{Inner, Store, StoreError, WriteError};
 use crate::base::Timestamp;
 
@@ -96,7 +95,7 @@ impl Inner {
         let Some(sealed) = self.backend.get(full_key).await? else {
             return self.drop_hint(&hint, Followed::Stale).await;
         };
-        let Ok(record) = Envelope::open(&self.records, full_key, &sealed) else {
+        let Ok(record) = self.open_record(full_key, &sealed).await else {
             return Ok(Followed::Kept);
         };
         match record.expires {

@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::backend::{KeyRange, Order, Swap};
-use super::envelope::{self, Envelope};
+use super::backend::{KeyRange, Order, Swap, Urgency};
+use super::envelope;
 use super::error::{StoreError, WriteError};
 use super::{Inner, Store, sweep};
 use crate::base::Timestamp;
@@ -22,6 +22,7 @@ const PAGE: usize = 256;
 pub struct Table<V> {
     store: Store,
     prefix: &'static str,
+    urgency: Urgency,
     values: PhantomData<fn() -> V>,
 }
 
@@ -32,6 +33,7 @@ pub struct Record<V> {
     key: String,
     /// The bytes that a replacing swap expects to find.
     sealed: Vec<u8>,
+    generation: u64,
     expires: Option<Timestamp>,
 }
 
@@ -84,7 +86,10 @@ impl<V> Listing<V> {
 
 impl<V> Clone for Table<V> {
     fn clone(&self) -> Self {
-        Self::new(self.store.clone(), self.prefix)
+        Self {
+            urgency: self.urgency,
+            ..Self::new(self.store.clone(), self.prefix)
+        }
     }
 }
 
@@ -99,7 +104,18 @@ impl<V> Table<V> {
         Self {
             store,
             prefix,
+            urgency: Urgency::Usual,
             values: PhantomData,
+        }
+    }
+
+    /// The same table for writes that end something that cannot be done again, such as keeping a token that was received:
+    /// they may use the last of a nearly full disk.
+    #[must_use]
+    pub fn finishing(self) -> Self {
+        Self {
+            urgency: Urgency::Last,
+            ..self
         }
     }
 
@@ -120,9 +136,10 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     pub async fn get(&self, key: &str) -> Result<Option<Record<V>>, StoreError> {
         let full_key = self.full_key(key);
         let sealed = self.inner().backend.get(&full_key).await?;
-        sealed
-            .map(|sealed| self.read(&full_key, sealed))
-            .transpose()
+        match sealed {
+            Some(sealed) => self.read(&full_key, sealed).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Puts a new record at `key`.
@@ -152,8 +169,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// # Errors
     /// [`WriteError::Conflict`] when the record is no longer the one that was read.
     pub async fn replace(&self, old: &Record<V>, value: &V) -> Result<Record<V>, WriteError> {
-        self.put(&old.key, Some(&old.sealed), value, old.expires)
-            .await
+        self.put(&old.key, Some(old), value, old.expires).await
     }
 
     /// Puts `value` in the place of `old`, with another expiry.
@@ -167,8 +183,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         expires: Timestamp,
     ) -> Result<Record<V>, WriteError> {
         sweep::hint(&self.inner().backend, &self.full_key(&old.key), expires).await?;
-        self.put(&old.key, Some(&old.sealed), value, Some(expires))
-            .await
+        self.put(&old.key, Some(old), value, Some(expires)).await
     }
 
     /// Removes `old`.
@@ -245,7 +260,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
             let last = rows.last().map(|(key, _)| key.clone());
             let ended = rows.len() < page;
             for (key, sealed) in rows {
-                match self.read(&String::from_utf8_lossy(&key), sealed) {
+                match self.read(&String::from_utf8_lossy(&key), sealed).await {
                     Ok(record) => listing.records.push(record),
                     Err(error) => listing.damaged.push(error),
                 }
@@ -257,14 +272,15 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         }
     }
 
-    fn read(&self, full_key: &str, sealed: Vec<u8>) -> Result<Record<V>, StoreError> {
-        let envelope = Envelope::open(&self.inner().records, full_key, &sealed)?;
+    async fn read(&self, full_key: &str, sealed: Vec<u8>) -> Result<Record<V>, StoreError> {
+        let envelope = self.inner().open_record(full_key, &sealed).await?;
         let own = full_key.strip_prefix(self.prefix);
         let key = own.and_then(|key| key.strip_prefix('/'));
         Ok(Record {
             value: envelope.value(full_key)?,
             key: key.unwrap_or(full_key).to_owned(),
             sealed,
+            generation: envelope.generation,
             expires: envelope.expires,
         })
     }
@@ -272,14 +288,17 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     async fn put(
         &self,
         key: &str,
-        expected: Option<&[u8]>,
+        old: Option<&Record<V>>,
         value: &V,
         expires: Option<Timestamp>,
     ) -> Result<Record<V>, WriteError> {
         let full_key = self.full_key(key);
-        let sealed = envelope::seal(&self.inner().records, &full_key, value, expires)?;
+        let generation = old.map_or(1, |old| old.generation + 1);
+        let plaintext = envelope::compose(&full_key, value, generation, expires)?;
+        let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
         // Read back before it is written: what does not survive JSON must not get into the store.
-        let record = self.read(&full_key, sealed)?;
+        let record = self.read(&full_key, sealed).await?;
+        let expected = old.map(|old| old.sealed.as_slice());
         self.swap(&full_key, expected, Some(&record.sealed)).await?;
         Ok(record)
     }
@@ -291,9 +310,13 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         new: Option<&[u8]>,
     ) -> Result<(), WriteError> {
         let backend = &self.inner().backend;
-        let outcome = match backend.swap(full_key, expected, new).await? {
+        let swap = backend.swap_urgently(full_key, expected, new, self.urgency);
+        let outcome = match swap.await? {
             // Swapping the new bytes for themselves both looks whether they are there and makes them durable if so.
-            Swap::Unknown => backend.swap(full_key, new, new).await.ok(),
+            Swap::Unknown => backend
+                .swap_urgently(full_key, new, new, self.urgency)
+                .await
+                .ok(),
             known => Some(known),
         };
         match outcome {
@@ -439,6 +462,7 @@ mod tests {
             value: "hunter2",
             key: "1".to_owned(),
             sealed: b"sealed".to_vec(),
+            generation: 1,
             expires: None,
         };
         assert_eq!(format!("{record:?}"), "Record { key: \"1\", .. }");

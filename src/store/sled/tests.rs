@@ -25,7 +25,7 @@ async fn open(folder: &Path) -> Result<Sled, OpenError> {
 
 async fn put(sled: &Sled, key: &str, value: &[u8]) {
     let old = sled.get(key.as_bytes()).unwrap();
-    let swap = sled.swap(key.as_bytes(), old.as_deref(), Some(value));
+    let swap = sled.swap(key.as_bytes(), old.as_deref(), Some(value), Urgency::Usual);
     assert_eq!(swap.await, Ok(Swap::Done));
 }
 
@@ -42,7 +42,9 @@ async fn values_survive_reopening() {
             let found = sled.get(&[b'k', earlier]).unwrap();
             assert_eq!(found, Some(vec![earlier; 100]));
         }
-        let swap = sled.swap(&[b'k', round], None, Some(&[round; 100])).await;
+        let swap = sled
+            .swap(&[b'k', round], None, Some(&[round; 100]), Urgency::Usual)
+            .await;
         assert_eq!(swap, Ok(Swap::Done));
         sled.close().await;
     }
@@ -95,7 +97,7 @@ async fn many_writers_share_syncs() {
     let keys: Vec<String> = (0..256).map(|n| n.to_string()).collect();
     let swaps = keys
         .iter()
-        .map(|key| sled.swap(key.as_bytes(), None, Some(b"value")));
+        .map(|key| sled.swap(key.as_bytes(), None, Some(b"value"), Urgency::Usual));
     let swaps = join_all(swaps).await;
     assert!(swaps.iter().all(|swap| *swap == Ok(Swap::Done)));
     assert!(sled.syncs() < 256, "{} syncs", sled.syncs());
@@ -129,7 +131,9 @@ async fn a_closed_store_says_so() {
     sled.close().await;
     sled.close().await;
     assert_eq!(sled.get(b"key"), Err(StoreError::Closed));
-    let swap = sled.swap(b"key", None, Some(b"value")).await;
+    let swap = sled
+        .swap(b"key", None, Some(b"value"), Urgency::Usual)
+        .await;
     assert_eq!(swap, Err(StoreError::Closed));
     let scan = sled.scan(&KeyRange::prefix(""), Order::Ascending, 1).await;
     assert_eq!(scan, Err(StoreError::Closed));
@@ -150,9 +154,14 @@ async fn a_failed_sync_stops_writing_but_not_reading_until_reopened() {
     let (_top, folder) = folder();
     open(&folder).await.unwrap().close().await;
     let sled = failing(&folder);
-    let swap = sled.swap(b"key", None, Some(b"value")).await;
+    let swap = sled
+        .swap(b"key", None, Some(b"value"), Urgency::Usual)
+        .await;
     assert_eq!(swap, Ok(Swap::Unknown));
-    let error = sled.swap(b"other", None, Some(b"value")).await.unwrap_err();
+    let error = sled
+        .swap(b"other", None, Some(b"value"), Urgency::Usual)
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
     assert!(sled.get(b"key").is_ok());
     sled.close().await;

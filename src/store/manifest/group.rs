@@ -1,0 +1,73 @@
+//! Which manifest lists a record.
+
+use super::MANIFESTS;
+
+/// The records that one manifest lists: those of one person, or a small part of those that are found before it is known
+/// whose they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::store) struct Group(String);
+
+impl Group {
+    /// The full key of the group's manifest.
+    pub(in crate::store) fn manifest_key(&self) -> &str {
+        &self.0
+    }
+
+    fn named(name: &str) -> Self {
+        Self(format!("{MANIFESTS}/{name}"))
+    }
+}
+
+/// Tables whose keys begin with a person.
+const OF_A_PERSON: [&str; 6] = ["per", "key", "con", "cre", "tom", "def"];
+
+/// Tables whose keys are evenly spread, and how many characters of a key are the same all over the table.
+const SPREAD: [(&str, usize); 2] = [("idp", 0), ("agt", "agt_".len())];
+
+/// How many characters of a spread key name its part of the table: with three hexadecimal digits 4,096 parts, so that a
+/// million people make parts of some 250 records.
+const PART: usize = 3;
+
+/// The group of the record at `full_key`; none for records that nobody misses: hints, notes, and what is gone within
+/// minutes or days of its own accord.
+pub(in crate::store) fn group_of(full_key: &str) -> Option<Group> {
+    let (table, key) = full_key.split_once('/')?;
+    if OF_A_PERSON.contains(&table) {
+        let person = key.split('/').next()?;
+        return Some(Group::named(person));
+    }
+    let (_, same) = SPREAD.iter().find(|(name, _)| *name == table)?;
+    let part = key.get(*same..same + PART).unwrap_or(key);
+    Some(Group::named(&format!("{table}-{part}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_listed_with_its_person_or_with_its_neighbours() {
+        let group = |key: &str| group_of(key).map(|group| group.manifest_key().to_owned());
+        for key in [
+            "per/per_a",
+            "con/per_a/con_1",
+            "cre/per_a/con_1",
+            "tom/per_a/con_1/x",
+        ] {
+            assert_eq!(group(key).as_deref(), Some("man/per_a"), "{key}");
+        }
+        assert_eq!(group("idp/0123456789").as_deref(), Some("man/idp-012"));
+        assert_eq!(group("agt/agt_abcdef").as_deref(), Some("man/agt-abc"));
+        assert_eq!(group("agt/odd").as_deref(), Some("man/agt-odd"));
+        for key in [
+            "ses/1",
+            "use/per_a/con_1",
+            "due/000000000001/x",
+            "store/index-key",
+            "man/per_a",
+            "",
+        ] {
+            assert_eq!(group(key), None, "{key}");
+        }
+    }
+}
