@@ -8,7 +8,9 @@ use futures::future::join_all;
 use tempfile::TempDir;
 
 use super::super::backend::Backend;
-use super::super::{MasterKey, Store, Table, WriteError, new_index_key};
+use super::super::keys::{Keys, Wrapping};
+use super::super::unlock::new_index_key;
+use super::super::{MasterKey, Store, Table, WriteError};
 use super::*;
 use crate::base::Random;
 
@@ -178,9 +180,11 @@ async fn a_table_calls_a_write_unknown_and_never_done_when_its_sync_failed() {
     open(&folder).await.unwrap().close().await;
     let random = Random::seeded(1);
     let key = MasterKey::generate(&random);
-    let (index_key, _) = new_index_key(&key, &random);
+    let wrapping = Wrapping::new(&key, &random);
+    let (index_key, _) = new_index_key(&wrapping, &random);
+    let (keys, _) = Keys::make(wrapping, random);
     let backend = Backend::Sled(failing(&folder));
-    let table: Table<u8> = Store::with(backend, index_key, key, random).table("con");
+    let table: Table<u8> = Store::with(backend, index_key, keys, key.into()).table("con");
     let key = "con/1".to_owned();
     let unknown = WriteError::Store(StoreError::Unknown { key });
     assert_eq!(table.create("1", &1).await.unwrap_err(), unknown);
