@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::Digest;
 
+use super::backend::{KeyRange, Order, Swap};
 use super::*;
 use crate::base::{Secret, Timestamp};
 
@@ -83,6 +84,7 @@ async fn a_wrong_key_is_refused_without_the_key_check_too() {
     let store = open(&settings, 1).await.unwrap();
     let table: Table<String> = store.table("con");
     table.create("1", &"value".to_owned()).await.unwrap();
+    store.settle().await.unwrap();
     let before = rows(&store).await;
     store.close().await;
 
