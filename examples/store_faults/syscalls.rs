@@ -1,0 +1,3 @@
+//! placeholder
+use std::process::ExitCode;
+pub(crate) fn run(_: &super::Loop) -> ExitCode { ExitCode::FAILURE }
