@@ -45,13 +45,20 @@ impl Chance {
     }
 }
 
+/// How much of what a process said is told.
+const LINES: usize = 5;
+const WIDTH: usize = 240;
+
 /// The last lines that a process left.
 pub(crate) fn tail(ended: &Ended) -> String {
     let lines = ended.said.lines().chain(ended.complained.lines());
     let worth = lines.filter(|line| !line.starts_with("own-error"));
     let lines: Vec<&str> = worth.collect();
-    let from = lines.len().saturating_sub(12);
-    lines[from..].join("\n    ")
+    let from = lines.len().saturating_sub(LINES);
+    let cut = lines[from..]
+        .iter()
+        .map(|line| line.chars().take(WIDTH).collect::<String>());
+    cut.collect::<Vec<_>>().join("\n    ")
 }
 
 /// Runs `case` for each number, in a folder of its own that is gone afterwards unless the case failed.

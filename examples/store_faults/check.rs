@@ -88,7 +88,11 @@ async fn judge(orders: &Orders) -> ExitCode {
     list_all(&store, &ledger, &present, &mut figures).await;
     write_anew(&store, &mut figures).await;
     store.close().await;
-    let told: Vec<_> = figures.0.iter().map(|(what, n)| format!("{what}={n}")).collect();
+    let told: Vec<_> = figures
+        .0
+        .iter()
+        .map(|(what, n)| format!("{what}={n}"))
+        .collect();
     println!("figures {}", told.join(" "));
     ExitCode::from(
         if figures.has(&["LOST", "OLDER", "REVIVED", "WRONG", "UNLISTED"]) {
@@ -102,12 +106,7 @@ async fn judge(orders: &Orders) -> ExitCode {
 }
 
 /// What a page would show: every record that is there, or that has an error of its own, must be in its person's list.
-async fn list_all(
-    store: &Store,
-    ledger: &Ledger,
-    present: &BTreeSet<Slot>,
-    figures: &mut Figures,
-) {
+async fn list_all(store: &Store, ledger: &Ledger, present: &BTreeSet<Slot>, figures: &mut Figures) {
     let people: BTreeSet<_> = ledger
         .slots
         .keys()
@@ -117,8 +116,14 @@ async fn list_all(
     for person in people {
         let prefix = format!("{person}/");
         let lists = [
-            (Kind::Connection, listed(&store.connections(), &prefix).await),
-            (Kind::Credential, listed(&store.credentials(), &prefix).await),
+            (
+                Kind::Connection,
+                listed(&store.connections(), &prefix).await,
+            ),
+            (
+                Kind::Credential,
+                listed(&store.credentials(), &prefix).await,
+            ),
         ];
         for (kind, listed) in lists {
             let whole = Slot {

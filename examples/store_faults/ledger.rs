@@ -4,6 +4,7 @@
 //! opened
 //! try SLOT NUMBER      before each write; 0 is a removal
 //! ack SLOT NUMBER      the store said that it is durable
+//! none SLOT 0          there was nothing to remove
 //! err SLOT NUMBER WHY  the store said something else
 //! closed
 //! ```
@@ -93,7 +94,9 @@ impl Ledger {
                 let before = known.acknowledged.replace(number);
                 known.earlier.extend(before);
                 let unsure = std::mem::take(&mut known.unsure);
-                known.earlier.extend(unsure);
+                known
+                    .earlier
+                    .extend(unsure.into_iter().filter(|tried| *tried != number));
                 self.acknowledgements += 1;
             }
             "err" => self.errors += 1,

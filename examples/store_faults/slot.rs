@@ -118,8 +118,8 @@ impl Slot {
         }
     }
 
-    /// Removes whatever is there.
-    pub(crate) async fn remove(&self, store: &Store) -> Result<(), WriteError> {
+    /// Removes what is there, and answers whether there was something.
+    pub(crate) async fn remove(&self, store: &Store) -> Result<bool, WriteError> {
         let key = self.key.as_str();
         match self.kind {
             Kind::Person => remove(&store.people(), key).await,
@@ -168,13 +168,13 @@ where
     }
 }
 
-async fn remove<V>(table: &Table<V>, key: &str) -> Result<(), WriteError>
+async fn remove<V>(table: &Table<V>, key: &str) -> Result<bool, WriteError>
 where
     V: Serialize + DeserializeOwned,
 {
     match table.get(key).await? {
-        None => Ok(()),
-        Some(old) => table.delete(&old).await,
+        None => Ok(false),
+        Some(old) => table.delete(&old).await.map(|()| true),
     }
 }
 
@@ -188,8 +188,8 @@ async fn find<V: Serialize + DeserializeOwned>(
         return Ok(Found::Nothing);
     };
     let json = |value: &V| serde_json::to_string(value).ok();
-    let genuine = number(&record.value)
-        .filter(|number| json(&expected(key, *number)) == json(&record.value));
+    let genuine =
+        number(&record.value).filter(|number| json(&expected(key, *number)) == json(&record.value));
     Ok(genuine.map_or(Found::Strange, Found::Written))
 }
 
@@ -254,7 +254,11 @@ fn credential(key: &str, number: u64) -> Credential {
         7 => LARGE,
         other => usize::try_from(other * 37).unwrap_or_default(),
     };
-    let filler: String = format!("{key}-{number}-").chars().cycle().take(length).collect();
+    let filler: String = format!("{key}-{number}-")
+        .chars()
+        .cycle()
+        .take(length)
+        .collect();
     Credential {
         access_token: Secret::new(format!("access-{number}-{filler}")),
         refresh_token: Some(Secret::new(format!("refresh-{number}"))),

@@ -27,6 +27,10 @@ pub(crate) enum Verdict {
     Aborted,
     /// The process did not end.
     Hung,
+    /// A write was acknowledged although its sync had failed.
+    FalselyAcknowledged,
+    /// The fault hit no file of the store.
+    NotReached,
     /// Something else.
     Odd(String),
 }
@@ -53,9 +57,9 @@ impl Verdict {
             How::Exit(SILENT) => {
                 let kinds = ["WRONG", "LOST", "OLDER", "REVIVED", "UNLISTED"];
                 let lines = check.said.lines();
-                let worst = kinds.into_iter().find(|kind| {
-                    lines.clone().any(|line| line.starts_with(kind))
-                });
+                let worst = kinds
+                    .into_iter()
+                    .find(|kind| lines.clone().any(|line| line.starts_with(kind)));
                 Self::Silent(worst.unwrap_or("?"))
             }
             How::Exit(101) => Self::Panicked,
@@ -93,6 +97,8 @@ impl Verdict {
             Self::Panicked => "PANIC".to_owned(),
             Self::Aborted => "ABORT".to_owned(),
             Self::Hung => "HANG".to_owned(),
+            Self::FalselyAcknowledged => "FALSE ACKNOWLEDGEMENT".to_owned(),
+            Self::NotReached => "not the store".to_owned(),
             Self::Odd(what) => format!("ODD ({what})"),
         }
     }

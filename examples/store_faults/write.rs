@@ -123,10 +123,12 @@ async fn write_one(store: &Store, slot: &Slot, number: u64) {
     say(&format!("try {slot} {number}"));
     let written = match number {
         REMOVED => slot.remove(store).await,
-        number => slot.put(store, number).await,
+        number => slot.put(store, number).await.map(|()| true),
     };
     match written {
-        Ok(()) => say(&format!("ack {slot} {number}")),
+        // There was nothing to remove, so nothing was written.
+        Ok(false) => say(&format!("none {slot} {number}")),
+        Ok(true) => say(&format!("ack {slot} {number}")),
         Err(error) => say(&format!("err {slot} {number} {error}")),
     }
 }
