@@ -26,6 +26,7 @@ mod due;
 mod envelope;
 mod error;
 mod examine;
+mod first_look;
 mod folder;
 mod key_check;
 mod keys;

@@ -27,8 +27,8 @@ use tokio::task::spawn_blocking;
 use super::backend::{KeyRange, Order, Row, Swap, Urgency};
 use super::commit::{Committer, Journal, Write, guarded, panic_text};
 use super::error::{OpenError, StoreError};
-use super::folder;
 use super::reads::Reads;
+use super::{first_look, folder};
 
 /// sled's log. Its presence means that a store was made here.
 pub(super) const LOG: &str = "db";
@@ -67,7 +67,9 @@ impl Sled {
     fn open_here(folder: &Path, cache_bytes: u64, reads: Reads) -> Result<Self, OpenError> {
         let prepare = || {
             folder::create(folder)?;
-            folder::make_private(folder)
+            folder::make_private(folder)?;
+            first_look::clear_unborn(folder, &folder.join(LOG))?;
+            first_look::read_through(folder)
         };
         prepare().map_err(|error| cannot_use(folder, error))?;
         let db = open_db(folder, cache_bytes)?;
