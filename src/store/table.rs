@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::backend::{KeyRange, Order, Swap, Urgency};
 use super::envelope;
 use super::error::{StoreError, WriteError};
+use super::seal::KeyId;
 use super::{Inner, Store, sweep};
 use crate::base::Timestamp;
 
@@ -191,8 +192,14 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// # Errors
     /// [`WriteError::Conflict`] when the record is no longer the one that was read, or is gone.
     pub async fn delete(&self, old: &Record<V>) -> Result<(), WriteError> {
-        self.swap(&self.full_key(&old.key), Some(&old.sealed), None)
-            .await
+        let full_key = self.full_key(&old.key);
+        let mut expected = old.sealed.clone();
+        loop {
+            match self.swap(&full_key, Some(&expected), None).await {
+                Err(WriteError::Conflict) => expected = self.resealed(old, &expected).await?,
+                ended => return ended,
+            }
+        }
     }
 
     /// Reads and removes the record at `key`: of all who try, at most one gets it.
@@ -293,14 +300,47 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         expires: Option<Timestamp>,
     ) -> Result<Record<V>, WriteError> {
         let full_key = self.full_key(key);
+        let _writing = self.inner().keys.writing();
         let generation = old.map_or(1, |old| old.generation + 1);
         let plaintext = envelope::compose(&full_key, value, generation, expires)?;
         let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
         // Read back before it is written: what does not survive JSON must not get into the store.
         let record = self.read(&full_key, sealed).await?;
-        let expected = old.map(|old| old.sealed.as_slice());
-        self.swap(&full_key, expected, Some(&record.sealed)).await?;
-        Ok(record)
+        let Some(old) = old else {
+            self.swap(&full_key, None, Some(&record.sealed)).await?;
+            return Ok(record);
+        };
+        let mut expected = old.sealed.clone();
+        loop {
+            let new = Some(record.sealed.as_slice());
+            match self.swap(&full_key, Some(&expected), new).await {
+                Err(WriteError::Conflict) => expected = self.resealed(old, &expected).await?,
+                ended => return ended.map(|()| record),
+            }
+        }
+    }
+
+    /// The bytes of `old` as they are now, if all that became of it since it was `expected` is that its keys were changed.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] when it was written to.
+    async fn resealed(&self, old: &Record<V>, expected: &[u8]) -> Result<Vec<u8>, WriteError> {
+        let full_key = self.full_key(&old.key);
+        let found = self.inner().backend.get(&full_key).await?;
+        let found = found.filter(|found| KeyId::of(found) != KeyId::of(expected));
+        let found = self
+            .read(&full_key, found.ok_or(WriteError::Conflict)?)
+            .await?;
+        // The generation alone would not tell a record from one that was made again at its key.
+        let is_same = found.generation == old.generation
+            && found.expires == old.expires
+            && *envelope::compose(&full_key, &found.value, 0, None)?
+                == *envelope::compose(&full_key, &old.value, 0, None)?;
+        if is_same {
+            Ok(found.sealed)
+        } else {
+            Err(WriteError::Conflict)
+        }
     }
 
     async fn swap(
