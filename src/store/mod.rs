@@ -53,13 +53,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
+pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
 pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
 
 use crate::base::Random;
 use backend::Backend;
-use keys::{HOUSE_KEY, Keys, Wrapping};
+use keys::{HOUSE_KEY, KeyPlace, Keys, Wrapping};
 use manifest::{Manifests, group_of};
 use memory::Memory;
 use reads::Reads;
@@ -127,7 +128,10 @@ struct Inner {
     /// This itself, for work that is put off and must not keep the store open.
     me: Weak<Inner>,
     index_key: IndexKey,
-    master_keys: MasterKeys,
+    /// What [`Store::sub_key`] derives from. A change of the master key is felt there at the next start.
+    purposes: MasterKey,
+    /// None in memory.
+    place: Option<KeyPlace>,
 }
 
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -158,7 +162,14 @@ impl Store {
             Err(error) => Err(error),
         };
         match unlocked {
-            Ok((index_key, keys)) => Ok(Self::with(backend, index_key, keys, master_keys)),
+            Ok((index_key, keys)) => {
+                let place = KeyPlace {
+                    settings: settings.clone(),
+                    own_file: master_keys.own_file,
+                };
+                let purposes = master_keys.current;
+                Ok(Self::with(backend, index_key, keys, purposes, Some(place)))
+            }
             Err(error) => {
                 backend.close().await;
                 Err(error)
@@ -175,17 +186,24 @@ impl Store {
         memory.swap(INDEX_KEY.as_bytes(), None, Some(&wrapped));
         let (keys, wrapped) = Keys::make(wrapping, random);
         memory.swap(HOUSE_KEY.as_bytes(), None, Some(&wrapped));
-        Self::with(Backend::Memory(memory), index_key, keys, master_key.into())
+        Self::with(Backend::Memory(memory), index_key, keys, master_key, None)
     }
 
-    fn with(backend: Backend, index_key: IndexKey, keys: Keys, master_keys: MasterKeys) -> Self {
+    fn with(
+        backend: Backend,
+        index_key: IndexKey,
+        keys: Keys,
+        purposes: MasterKey,
+        place: Option<KeyPlace>,
+    ) -> Self {
         Self(Arc::new_cyclic(|me| Inner {
             backend,
             keys,
             manifests: Manifests::new(),
             me: me.clone(),
             index_key,
-            master_keys,
+            purposes,
+            place,
         }))
     }
 
@@ -216,10 +234,10 @@ impl Store {
     }
 
     /// A key for one purpose outside the store, derived from the master key: the same on every start, and unrelated to
-    /// those of other purposes.
+    /// those of other purposes. After the master key was changed, another one from the next start on.
     #[must_use]
     pub fn sub_key(&self, purpose: &str) -> SubKey {
-        self.0.master_keys.current.sub_key(purpose)
+        self.0.purposes.sub_key(purpose)
     }
 
     /// How many times writes have been synced to the disk: with many writers at once, fewer than there were writes.

@@ -358,6 +358,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
                 .await?
             }
             None => {
+                let _writing = self.inner().keys.writing();
                 let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
                 let swap = self.confirmed(&full_key, None, Some(&sealed));
                 ended(swap.await?, &full_key)?;
@@ -380,6 +381,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         expires: Option<Timestamp>,
     ) -> Result<Record<V>, WriteError> {
         let full_key = self.full_key(&old.key);
+        let _writing = self.inner().keys.writing();
         let generation = old.generation + 1;
         let plaintext = envelope::compose(&full_key, value, generation, expires)?;
         let value = reread(&full_key, &plaintext)?;

@@ -57,14 +57,17 @@ pub(super) async fn unlock(
     let index_key = find_or_make_index_key(backend, place, &current, previous.as_ref(), check);
     let index_key = index_key.await?;
     let random = place.random.clone();
-    let made_before = check.tells_of_a_house_key();
-    let keys = Keys::find_or_make(backend, current, previous, made_before, random).await;
+    let keys = Keys::find_or_make(backend, current, previous, check, random).await;
     let keys = keys.map_err(|error| match error {
         HouseKeyError::Gone => {
             place.damaged("the record that holds the house's data key is missing")
         }
         HouseKeyError::Store(error) => place.unusable(&error),
     })?;
+    // A change that got as far as this file is done, except that the key may have to take its place.
+    if matches!(check, Check::Current { .. }) && !place.master_keys.is_to_be_promoted {
+        keys.previous_is_unneeded();
+    }
     Ok((index_key, keys))
 }
 

@@ -108,7 +108,7 @@ const EXPOSING: &[&str] = &[
     "connection/credential.rs",
     "connection/tombstone.rs",
     "identity/session.rs",
-    "store/master_key.rs",
+    "store/master_key/mod.rs",
     // Requests to providers.
     "oauth/authorization.rs",
     "oauth/code_verifier.rs",

@@ -10,21 +10,29 @@
 mod data_key;
 mod house;
 mod person;
+mod rotation;
 mod wrapping;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use zeroize::Zeroizing;
 
 use super::Inner;
+use super::backend::Backend;
 use super::envelope::Envelope;
 use super::error::StoreError;
+use super::key_check::Check;
 use super::seal::{KeyId, Seal};
 use crate::base::{PersonId, Random};
 use data_key::{DataKeys, OpenKeys};
 pub(super) use house::{HOUSE_KEY, HouseKeyError};
 use person::DATA_KEYS;
 use person::PersonKeys;
+pub(super) use rotation::KeyPlace;
+pub use rotation::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
 pub(super) use wrapping::Wrapping;
 
 /// Tables whose records are sealed with the key of the person that their keys begin with.
@@ -35,6 +43,15 @@ pub(super) struct Keys {
     random: Random,
     ring: RwLock<Ring>,
     people: PersonKeys,
+    /// Writes under way whose records may be sealed with the keys of now.
+    writes: Mutex<TaskTracker>,
+    /// Held by whoever changes keys.
+    changing: tokio::sync::Mutex<()>,
+    /// Told when a change of the master key was begun.
+    wanted: Notify,
+    counters: rotation::Counters,
+    held_up: Mutex<Option<String>>,
+    last: Mutex<Option<RotationEnd>>,
 }
 
 /// What is there to open with, apart from people's keys.
@@ -43,6 +60,10 @@ struct Ring {
     current: Arc<Wrapping>,
     /// What wrapped until a change that is not done.
     previous: Option<Arc<Wrapping>>,
+    /// The change is not done: records may still be sealed under the previous one.
+    is_changing: bool,
+    /// A previous key is named, be it needed or not.
+    previous_is_named: bool,
     house: OpenKeys,
 }
 
@@ -94,12 +115,13 @@ impl Keys {
 
     /// The keys of the store in `backend`.
     pub(super) async fn find_or_make(
-        backend: &super::backend::Backend,
+        backend: &Backend,
         current: Wrapping,
         previous: Option<Wrapping>,
-        made_before: bool,
+        check: Check,
         random: Random,
     ) -> Result<Self, HouseKeyError> {
+        let made_before = check.tells_of_a_house_key();
         let wrappings: Vec<_> = [Some(&current), previous.as_ref()]
             .into_iter()
             .flatten()
@@ -116,6 +138,8 @@ impl Keys {
     ) -> Self {
         let ring = Ring {
             current: Arc::new(current),
+            is_changing: previous.is_some(),
+            previous_is_named: previous.is_some(),
             previous: previous.map(Arc::new),
             house: house.open(&random),
         };
@@ -123,11 +147,49 @@ impl Keys {
             random,
             ring: RwLock::new(ring),
             people: PersonKeys::default(),
+            writes: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            wanted: Notify::new(),
+            counters: rotation::Counters::default(),
+            held_up: Mutex::default(),
+            last: Mutex::default(),
         }
+    }
+
+    /// The store is known to be sealed under the current master key.
+    pub(super) fn previous_is_unneeded(&self) {
+        let mut ring = self.ring_mut();
+        ring.previous = None;
+        ring.is_changing = false;
+    }
+
+    /// To be held from before a record is sealed until it is written, so that a change of keys can wait for it.
+    pub(super) fn writing(&self) -> TaskTrackerToken {
+        self.writes().token()
+    }
+
+    /// Waits for every write that is under way now. Those that begin meanwhile are sealed with the keys of now.
+    async fn end_epoch(&self) {
+        let ended = std::mem::take(&mut *self.writes());
+        ended.close();
+        ended.wait().await;
+    }
+
+    fn writes(&self) -> std::sync::MutexGuard<'_, TaskTracker> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a record of data keys is wrapped with the current master key.
+    fn is_wrapped_anew(&self, wrapped: &[u8]) -> bool {
+        self.ring().current.wrapped(wrapped)
     }
 
     /// The bytes of the record at `row` that holds `keys`.

@@ -126,6 +126,40 @@ impl Inner {
         self.backend.get(row).await
     }
 
+    /// Puts what `change` makes of the keys in their record's place, unless that is nothing. The generation stays.
+    pub(super) async fn change_key_row(
+        &self,
+        row: String,
+        mut wrapped: Vec<u8>,
+        change: impl Fn(DataKeys, &[u8]) -> Option<DataKeys>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let (keys, generation) = match self.keys.unwrap(&row, &wrapped) {
+                Ok(found) => found,
+                Err(error) if error.record().is_some() => {
+                    tracing::warn!(%error, "a person's data key was left as it is, since it does not open");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(keys) = change(keys, &wrapped) else {
+                return Ok(());
+            };
+            let anew = self.keys.wrap(&row, &keys, generation)?;
+            let changed = self.put_raw(&row, &wrapped, &anew).await?;
+            if let Some((_, person)) = row.split_once('/') {
+                self.keys.people.forget(person);
+            }
+            if changed {
+                return Ok(());
+            }
+            match self.find_key_row(&row).await? {
+                Some(found) => wrapped = found,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// Puts a new record, unless somebody else has.
     async fn make_key_row(&self, row: &str, keys: &DataKeys) -> Result<(), StoreError> {
         let wrapped = self.keys.wrap(row, keys, 1)?;

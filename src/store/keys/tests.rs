@@ -85,10 +85,7 @@ async fn first_records_at_once_agree_on_one_key() {
 async fn a_record_sealed_before_there_were_data_keys_is_read() {
     let store = store();
     let key = format!("con/{ANA}/1");
-    let old = Seal::new(
-        &store.0.master_keys.current.store_key("records"),
-        Random::System,
-    );
+    let old = Seal::new(&store.0.purposes.store_key("records"), Random::System);
     let sealed = old.seal(key.as_bytes(), b"\x01\x00\"before\"");
     let put = store.0.backend.swap(&key, None, Some(&sealed)).await;
     assert_eq!(put, Ok(Swap::Done));

@@ -15,6 +15,7 @@ use super::data_key::DataKeys;
 
 /// One master key's derived keys.
 pub(in crate::store) struct Wrapping {
+    pub(super) master_key: MasterKey,
     /// Wraps the index key.
     pub(in crate::store) index: Seal,
     /// Wraps data keys.
@@ -27,6 +28,7 @@ impl Wrapping {
     pub(in crate::store) fn new(master_key: &MasterKey, random: &Random) -> Self {
         let seal = |purpose: &str| Seal::new(&master_key.store_key(purpose), random.clone());
         Self {
+            master_key: master_key.clone(),
             index: seal("index"),
             data_keys: Arc::new(seal("data keys")),
             records: Arc::new(seal("records")),
@@ -37,6 +39,11 @@ impl Wrapping {
     pub(super) fn of(&self, id: KeyId) -> Option<Arc<Seal>> {
         let known = [&self.data_keys, &self.records];
         known.into_iter().find(|seal| seal.key_id() == id).cloned()
+    }
+
+    /// What the master key is called.
+    pub(super) fn id(&self) -> String {
+        self.data_keys.key_id().to_string()
     }
 
     pub(super) fn data_keys(&self) -> &Arc<Seal> {

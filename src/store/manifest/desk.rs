@@ -200,6 +200,7 @@ impl Inner {
         let generation = before.generation + 1;
         let key = group.manifest_key();
         let plaintext = envelope::compose_bytes(&entries.encode(group), generation);
+        let _writing = self.keys.writing();
         let sealed = self.seal_record(key, &plaintext).await?;
         let swap = self.confirmed(key, before.sealed.as_deref(), Some(&sealed), urgency);
         match swap.await? {

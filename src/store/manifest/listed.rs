@@ -178,6 +178,7 @@ impl Inner {
             else {
                 continue;
             };
+            let _writing = self.keys.writing();
             envelope::set_generation(&mut plaintext, generation);
             let sealed = self.seal_record(full_key, &plaintext).await?;
             let outlived = vacancy.outlived.as_deref();

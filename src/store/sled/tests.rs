@@ -184,7 +184,7 @@ async fn a_table_calls_a_write_unknown_and_never_done_when_its_sync_failed() {
     let (index_key, _) = new_index_key(&wrapping, &random);
     let (keys, _) = Keys::make(wrapping, random);
     let backend = Backend::Sled(failing(&folder));
-    let table: Table<u8> = Store::with(backend, index_key, keys, key.into()).table("con");
+    let table: Table<u8> = Store::with(backend, index_key, keys, key, None).table("con");
     let key = "con/1".to_owned();
     let unknown = WriteError::Store(StoreError::Unknown { key });
     assert_eq!(table.create("1", &1).await.unwrap_err(), unknown);

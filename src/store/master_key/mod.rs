@@ -3,6 +3,9 @@
 //! Owns reading, checking and, on the very first start, making the key. Refuses to know what is sealed with it: it only
 //! hands out keys derived for a purpose. The key is 32 bytes, written as base64 text.
 
+mod own_file;
+mod pair;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -15,6 +18,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::seal::SubKey;
 use super::{Settings, folder};
 use crate::base::{Random, Secret};
+pub(super) use own_file::{make_next, promote_next};
+pub use pair::MasterKeys;
 
 /// More than any key file holds; a larger file is not read to its end.
 const LONGEST_FILE: u64 = 4096;
@@ -171,23 +176,6 @@ impl MasterKey {
     }
 }
 
-/// The master keys that a store is opened with.
-pub struct MasterKeys {
-    /// The one that it is sealed under, or shall be.
-    pub current: MasterKey,
-    /// The one that it may still be sealed under.
-    pub previous: Option<MasterKey>,
-}
-
-impl From<MasterKey> for MasterKeys {
-    fn from(current: MasterKey) -> Self {
-        Self {
-            current,
-            previous: None,
-        }
-    }
-}
-
 impl fmt::Debug for MasterKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[master key]")
@@ -255,6 +243,7 @@ fn read(path: &Path, exposure: Exposure) -> Result<Option<MasterKey>, Unread> {
     }
 }
 
+/// Puts a new key into a new file, unless there is one.
 fn make(path: &Path, random: &Random) -> io::Result<()> {
     if let Some(folder) = path
         .parent()
