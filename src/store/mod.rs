@@ -26,12 +26,14 @@ mod envelope;
 mod error;
 mod examine;
 mod folder;
+mod format;
 mod key_check;
 mod keys;
 mod manifest;
 mod master_key;
 mod memory;
 mod records;
+mod root;
 mod seal;
 mod sled;
 mod sweep;
@@ -39,11 +41,12 @@ mod table;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::task::spawn_blocking;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use due::{DueNote, Lane};
@@ -58,6 +61,7 @@ use backend::{Backend, KeyRange, Order, Swap};
 use keys::Keys;
 use manifest::Manifests;
 use memory::Memory;
+use root::Root;
 use sled::Sled;
 
 /// The record that holds the index key. It is made with the store and opens only under the right master key.
@@ -112,6 +116,8 @@ struct Inner {
     backend: Backend,
     keys: Keys,
     manifests: Manifests,
+    /// None for a store that is gone with the process.
+    root: OnceLock<Root>,
     /// This itself, for work that is put off and must not keep the store open.
     me: Weak<Inner>,
     index_key: IndexKey,
@@ -141,10 +147,18 @@ impl Store {
                 .map(|()| key),
             Err(error) => Err(error),
         };
-        match checked {
-            Ok(index_key) => Ok(Self::with(backend, index_key, master_key, random)),
+        let index_key = match checked {
+            Ok(index_key) => index_key,
             Err(error) => {
                 backend.close().await;
+                return Err(error);
+            }
+        };
+        let store = Self::with(backend, index_key, master_key, random.clone());
+        match store.0.admit(settings, &random).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                store.0.backend.close().await;
                 Err(error)
             }
         }
@@ -164,6 +178,7 @@ impl Store {
             backend,
             keys: Keys::new(&master_key, random),
             manifests: Manifests::new(),
+            root: OnceLock::new(),
             me: me.clone(),
             index_key,
             master_key,
@@ -221,6 +236,9 @@ impl Store {
                 tracing::warn!(%error, "the manifests could not be brought up to date; the next start does it");
             }
         }
+        let inner = Arc::clone(&self.0);
+        // Cut short only when the runtime ends, and the process with it.
+        let _ = spawn_blocking(move || inner.root.get().map(Root::stop)).await;
         self.0.backend.close().await;
     }
 }
