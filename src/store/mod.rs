@@ -14,8 +14,8 @@
 //! Keys are readable to whoever holds the files; values are not. So keys are made of random ids and of
 //! [`Store::index`], never of names, addresses or accounts.
 //!
-//! What is not noticed here: a record that is missing, or an old one put back. Sealing shows only that what is there
-//! was put there under this key, at this place.
+//! Sealing shows that what is there was put there under this key, at this place. That something is missing, that an old
+//! copy was put back, or that a row was added shows by the manifests, and on sled by the root above them.
 
 mod backend;
 mod commit;
@@ -38,6 +38,7 @@ mod seal;
 mod sled;
 mod sweep;
 mod table;
+mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
+pub use verify::{Finding, Problem, Report, RootState};
 
 use crate::base::Random;
 use backend::{Backend, KeyRange, Order, Swap};
