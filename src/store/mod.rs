@@ -14,8 +14,8 @@
 //! Keys are readable to whoever holds the files; values are not. So keys are made of random ids and of
 //! [`Store::index`], never of names, addresses or accounts.
 //!
-//! What is not noticed here: a record that is missing, or an old one put back. Sealing shows only that what is there
-//! was put there under this key, at this place.
+//! Sealing shows that what is there was put there under this key, at this place. That something is missing, that an old
+//! copy was put back, or that a row was added shows by the manifests, and on sled by the root above them.
 
 mod backend;
 mod cache;
@@ -28,6 +28,7 @@ mod error;
 mod examine;
 mod first_look;
 mod folder;
+mod format;
 mod key_check;
 mod keys;
 mod manifest;
@@ -35,19 +36,22 @@ mod master_key;
 mod memory;
 mod reads;
 mod records;
+mod root;
 mod seal;
 mod sled;
 mod sweep;
 mod table;
 mod unlock;
+mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::task::spawn_blocking;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use due::{DueNote, Lane};
@@ -57,6 +61,7 @@ pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgr
 pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
+pub use verify::{Finding, Problem, Report, RootState};
 
 use crate::base::Random;
 use backend::Backend;
@@ -64,6 +69,7 @@ use keys::{HOUSE_KEY, KeyPlace, Keys, Wrapping};
 use manifest::{Manifests, group_of};
 use memory::Memory;
 use reads::Reads;
+use root::Root;
 use sled::Sled;
 use unlock::Place;
 
@@ -125,6 +131,8 @@ struct Inner {
     backend: Backend,
     keys: Keys,
     manifests: Manifests,
+    /// None for a store that is gone with the process.
+    root: OnceLock<Root>,
     /// This itself, for work that is put off and must not keep the store open.
     me: Weak<Inner>,
     index_key: IndexKey,
@@ -136,6 +144,14 @@ struct Inner {
 
 #[derive(Zeroize, ZeroizeOnDrop)]
 struct IndexKey([u8; 32]);
+
+impl IndexKey {
+    /// The key that seals the root of the manifests: it stays when the master key is changed, and what it seals are
+    /// digests and counts.
+    fn of_root(&self) -> SubKey {
+        SubKey::derive(&self.0, "root")
+    }
+}
 
 impl Store {
     /// Opens the store in `settings.data_dir`, making it when there is none.
@@ -161,17 +177,23 @@ impl Store {
             Ok(unlocked) => key_check::leave(&place, check).await.map(|()| unlocked),
             Err(error) => Err(error),
         };
-        match unlocked {
-            Ok((index_key, keys)) => {
-                let place = KeyPlace {
-                    settings: settings.clone(),
-                    own_file: master_keys.own_file,
-                };
-                let purposes = master_keys.current;
-                Ok(Self::with(backend, index_key, keys, purposes, Some(place)))
-            }
+        let (index_key, keys) = match unlocked {
+            Ok(unlocked) => unlocked,
             Err(error) => {
                 backend.close().await;
+                return Err(error);
+            }
+        };
+        let key_place = KeyPlace {
+            settings: settings.clone(),
+            own_file: master_keys.own_file,
+        };
+        let purposes = master_keys.current;
+        let store = Self::with(backend, index_key, keys, purposes, Some(key_place));
+        match store.0.admit(settings, &random).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                store.0.backend.close().await;
                 Err(error)
             }
         }
@@ -200,6 +222,7 @@ impl Store {
             backend,
             keys,
             manifests: Manifests::new(),
+            root: OnceLock::new(),
             me: me.clone(),
             index_key,
             purposes,
@@ -258,6 +281,9 @@ impl Store {
                 tracing::warn!(%error, "the manifests could not be brought up to date; the next start does it");
             }
         }
+        let inner = Arc::clone(&self.0);
+        // Cut short only when the runtime ends, and the process with it.
+        let _ = spawn_blocking(move || inner.root.get().map(Root::stop)).await;
         self.0.backend.close().await;
     }
 }
