@@ -21,6 +21,7 @@ mod backend;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod discard;
 mod due;
 mod envelope;
 mod error;

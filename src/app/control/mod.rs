@@ -41,4 +41,6 @@ pub use reach::ReachError;
 pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
-pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};
+pub use webhooks::{
+    AttemptLine, DeliveryLine, EndingLine, EndingReport, TestLine, WebhookLine, WebhookReport,
+};
