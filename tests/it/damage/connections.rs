@@ -25,7 +25,7 @@ async fn a_link_mends_it_and_what_is_left_can_be_removed() {
         assert_eq!(scene.acme.api_requests().len(), before, "{injury:?}");
         let page = ana.open("/connections").await;
         assert_eq!(page.card("unknown"), "damaged");
-        assert_eq!(page.card("acme"), "not_connected");
+        assert_eq!(page.card("acme"), "waiting");
         scene.assert_others_go_on(injury).await;
 
         // Connected anew first, removed afterwards: what is new stays.
@@ -127,7 +127,7 @@ async fn the_default_is_not_replaced_by_whatever_is_left() {
         .iter()
         .find(|view| view.service.id() == "acme")
         .unwrap();
-    let first = acme.find_account("ana").unwrap();
+    let first = acme.find_account("ana@acme.test").unwrap();
     let set = scene.parts().set_default_account(&principal, &first).await;
     set.expect("hers");
     assert_eq!(whoami(&ana, "acme").await, "ana");
@@ -138,7 +138,7 @@ async fn the_default_is_not_replaced_by_whatever_is_left() {
     let answer = ana.call("acme_whoami", json!({})).await;
     answer.assert_failed("cannot be read");
     // Named, the other is used.
-    let named = ana.call("acme_whoami", json!({"account": "office"})).await;
+    let named = ana.call("acme_whoami", json!({"account": "office@acme.test"})).await;
     assert_eq!(named.json()["name"], "office");
     // Connected anew, the account is one of two again, and the person chooses.
     scene.acme.has_account("ana");
@@ -162,7 +162,7 @@ async fn a_default_that_cannot_be_read_is_asked_for_again() {
         service: "acme".to_owned(),
         account: Some(account.to_owned()),
     };
-    scene.command("ana", set("office")).await;
+    scene.command("ana", set("office@acme.test")).await;
     assert_eq!(whoami(&ana, "acme").await, "office");
     let (scene, ()) = scene
         .with_rows(|rows| rows.flip(&rows.keys("def/").remove(0)))
@@ -172,6 +172,6 @@ async fn a_default_that_cannot_be_read_is_asked_for_again() {
         .await
         .assert_failed("Say which one is meant");
     assert_eq!(ana.open("/connections").await.status, 200);
-    scene.command("ana", set("ana")).await;
+    scene.command("ana", set("ana@acme.test")).await;
     assert_eq!(whoami(&ana, "acme").await, "ana");
 }
