@@ -177,7 +177,7 @@ impl Gateway {
     ) -> Result<(Vec<Record<Tombstone>>, Vec<Damaged>), Fault> {
         let tombstones = self.parts.store.tombstones();
         let listed = tombstones.list(&format!("{key}/"), usize::MAX).await?;
-        Ok(self.sort_out(listed))
+        self.sort_out_own(listed)
     }
 
     /// Goes on with what was begun for the connection at `key`, from whatever state it is in.

@@ -303,7 +303,7 @@ impl Gateway {
             .connections()
             .list(&format!("{person}/"), AT_MOST)
             .await?;
-        let (records, damaged) = self.sort_out(listed);
+        let (records, damaged) = self.sort_out_own(listed)?;
         let damaged = damaged
             .iter()
             .filter_map(|one| DamagedConnection::named_by(&one.key));

@@ -60,12 +60,24 @@ pub(super) struct Damaged {
 }
 
 impl Damaged {
-    /// None: the store as a whole failed.
+    /// # Errors
+    /// The error itself, where the store as a whole failed.
     fn of(error: StoreError) -> Result<Self, StoreError> {
         match error.record().map(str::to_owned) {
             Some(key) => Ok(Self { key, error }),
             None => Err(error),
         }
+    }
+
+    /// Whether it is a record of ours. The others are the store's own: without the manifest that lists a person's records,
+    /// or the key that opens them, nothing of that person can be read or written, and nothing is mended by one of theirs.
+    fn is_one_record(&self) -> bool {
+        const OURS: [&str; 14] = [
+            "per", "idp", "agt", "ses", "sig", "con", "cre", "use", "tom", "def", "tic", "aut",
+            "evt", "hok",
+        ];
+        let prefix = self.key.split('/').next().unwrap_or_default();
+        OURS.contains(&prefix)
     }
 }
 
@@ -100,7 +112,7 @@ impl Gateway {
     /// What was read; or, if that one record cannot be read, its damage, which the operator is told of.
     ///
     /// # Errors
-    /// [`Fault`] when the store as a whole failed.
+    /// [`Fault`] when the store as a whole failed, or what all records of that person depend on.
     pub(super) fn set_apart<T>(
         &self,
         read: Result<T, StoreError>,
@@ -110,12 +122,31 @@ impl Gateway {
             Err(error) => {
                 let damaged = Damaged::of(error)?;
                 self.tell_damage(&damaged.error);
-                Ok(Err(damaged))
+                if damaged.is_one_record() {
+                    Ok(Err(damaged))
+                } else {
+                    Err(damaged.error.into())
+                }
             }
         }
     }
 
-    /// The records of a listing that can be read, and those that cannot, which the operator is told of.
+    /// The records of one person that can be read, and those that cannot, which the operator is told of.
+    ///
+    /// # Errors
+    /// [`Fault`] when what all records of that person depend on cannot be read.
+    pub(super) fn sort_out_own<V>(
+        &self,
+        listing: Listing<V>,
+    ) -> Result<(Vec<Record<V>>, Vec<Damaged>), Fault> {
+        let (records, damaged) = self.sort_out(listing);
+        match damaged.iter().find(|one| !one.is_one_record()) {
+            Some(of_all) => Err(of_all.error.clone().into()),
+            None => Ok((records, damaged)),
+        }
+    }
+
+    /// The records of everybody that can be read, and those that cannot, which the operator is told of.
     pub(super) fn sort_out<V>(&self, listing: Listing<V>) -> (Vec<Record<V>>, Vec<Damaged>) {
         let damaged = listing.damaged.into_iter().filter_map(|error| {
             self.tell_damage(&error);
@@ -146,6 +177,9 @@ impl Gateway {
 
     /// Makes room where a record cannot be read: for another in its place, or because it must not stay.
     pub(super) async fn discard(&self, damaged: &Damaged) -> Result<(), Fault> {
+        if !damaged.is_one_record() {
+            return Err(damaged.error.clone().into());
+        }
         self.parts.store.discard(&damaged.key).await?;
         self.parts.told_damage.forget(&damaged.key);
         tracing::warn!(
@@ -222,6 +256,18 @@ mod tests {
         assert_eq!(named, Some(DamagedConnection { person, connection }));
         for other in ["con/x/y", "cre/per/con", "con/", ""] {
             assert_eq!(DamagedConnection::named_by(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_stores_own_is_no_single_record() {
+        let damaged = |key: &str| {
+            let key = key.to_owned();
+            Damaged::of(StoreError::Damaged { key }).unwrap()
+        };
+        assert!(damaged("cre/per_1/con_1").is_one_record());
+        for of_all in ["man/per_1", "key/per_1", "store/data key", "later/1"] {
+            assert!(!damaged(of_all).is_one_record(), "{of_all}");
         }
     }
 

@@ -160,7 +160,8 @@ impl Gateway {
     pub(super) async fn forget_default_of(&self, gone: &DamagedConnection) -> Result<(), Fault> {
         let defaults = self.parts.store.default_accounts();
         let prefix = format!("{}/", gone.person);
-        for record in self.readable(defaults.list(&prefix, usize::MAX).await?) {
+        let listed = defaults.list(&prefix, usize::MAX).await?;
+        for record in self.sort_out_own(listed)?.0 {
             if record.value.connection == gone.connection {
                 match defaults.delete(&record).await {
                     Ok(()) | Err(WriteError::Conflict) => {}

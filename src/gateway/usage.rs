@@ -274,7 +274,7 @@ impl Gateway {
         self.parts.uses.forget(&prefix);
         loop {
             let page = self.parts.store.uses().list(&prefix, AT_A_TIME).await?;
-            let (records, damaged) = self.sort_out(page);
+            let (records, damaged) = self.sort_out_own(page)?;
             for record in &records {
                 self.parts.store.uses().take(record.key()).await?;
             }

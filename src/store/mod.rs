@@ -21,7 +21,6 @@ mod backend;
 mod commit;
 #[cfg(test)]
 mod conformance;
-mod discard;
 mod due;
 mod envelope;
 mod error;

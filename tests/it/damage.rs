@@ -34,9 +34,13 @@ enum Injury {
     Flip,
     /// It is exchanged with the same row of Ben's.
     Swap,
+    /// What was there before she connected again is put back.
+    PutBack,
+    /// It is taken away.
+    Delete,
 }
 
-const INJURIES: [Injury; 2] = [Injury::Flip, Injury::Swap];
+const INJURIES: [Injury; 4] = [Injury::Flip, Injury::Swap, Injury::PutBack, Injury::Delete];
 
 impl Scene {
     async fn new() -> Self {
@@ -103,11 +107,32 @@ impl Scene {
     async fn injured(self, prefix: &str, injury: Injury) -> Self {
         let (hers, his) = (self.key("ana", "acme").await, self.key("ben", "acme").await);
         let (hers, his) = (format!("{prefix}/{hers}"), format!("{prefix}/{his}"));
-        let injured = self.with_rows(|rows| match injury {
+        let mut scene = self;
+        let mut before = None;
+        if injury == Injury::PutBack {
+            let (again, old) = scene.with_rows(|rows| rows.get(&hers)).await;
+            again.connects_again("ana").await;
+            (scene, before) = (again, Some(old));
+        }
+        let injured = scene.with_rows(|rows| match injury {
             Injury::Flip => rows.flip(&hers),
             Injury::Swap => rows.swap(&hers, &his),
+            Injury::PutBack => rows.put(&hers, &before.expect("what there was")),
+            Injury::Delete => rows.delete(&hers),
         });
         injured.await.0
+    }
+
+    /// The person connects the account at `acme` again: its connection and its credential are written anew.
+    async fn connects_again(&self, name: &str) {
+        let person = self.gateway.person(name).await;
+        let key = self.key(name, "acme").await;
+        let (_, id) = key.split_once('/').expect("a connection");
+        let page = person.open("/connections").await;
+        let path = format!("/connections/{id}/reconnect?allow=everything");
+        let away = person.press(&page, &path).await.destination();
+        let callback = self.acme.has_account(name).consent(&away).await;
+        person.open(callback.as_str()).await.assert_connected();
     }
 
     /// Everything that was not touched works as ever, and each acts as themselves.

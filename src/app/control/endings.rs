@@ -219,8 +219,8 @@ fn without_receipt(connection: &str, at_provider: &str, sentence: String) -> Rec
 fn left_line(error: &StoreError) -> ReceiptLine {
     let connection = connection_in(error);
     let sentence = format!(
-        "The connection {connection} was left as it is, since its record cannot be read: {error}. No agent can use it; \
-         its person can remove it on the Connections page."
+        "A connection was left as it is, since it cannot be read: {error}. No agent can use it; its person can remove it \
+         on the Connections page."
     );
     without_receipt(connection, FAILED, sentence)
 }
