@@ -430,3 +430,6 @@ fn not_renewed(outcome: &Outcome) -> Unusable {
 pub(super) fn record_key(connection: &Connection) -> String {
     format!("{}/{}", connection.person, connection.id)
 }
+
+#[cfg(test)]
+mod tests;

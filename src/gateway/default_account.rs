@@ -192,7 +192,8 @@ impl Gateway {
         const AT_MOST: usize = 1_000;
         let defaults = self.parts.store.default_accounts();
         let listed = defaults.list(&format!("{person}/"), AT_MOST).await?;
-        let chosen = self.readable(listed).into_iter().map(|record| record.value);
+        let (chosen, _) = self.sort_out_own(listed)?;
+        let chosen = chosen.into_iter().map(|record| record.value);
         Ok(chosen
             .map(|chosen| (chosen.service, chosen.connection))
             .collect())

@@ -21,6 +21,8 @@ mod disconnect;
 mod disconnect_all;
 mod drill;
 mod fault;
+#[cfg(test)]
+mod fixture;
 mod health;
 mod last_rites;
 mod links;

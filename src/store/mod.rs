@@ -50,6 +50,8 @@ pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
+#[cfg(test)]
+pub(crate) use memory::Room;
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
 
@@ -209,6 +211,14 @@ impl Store {
         match &self.0.backend {
             Backend::Memory(_) => 0,
             Backend::Sled(sled) => sled.syncs(),
+        }
+    }
+
+    /// A store in memory acts from now on as if it had this much room; any other stays as it is.
+    #[cfg(test)]
+    pub(crate) fn leave(&self, room: Room) {
+        if let Backend::Memory(memory) = &self.0.backend {
+            memory.leave(room);
         }
     }
 

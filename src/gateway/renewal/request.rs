@@ -283,3 +283,44 @@ impl Gateway {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+    use crate::gateway::fixture::Fixture;
+    use crate::store::Room;
+
+    /// A token that came when nothing at all could be written is used from memory, never asked for again, and stored as
+    /// soon as there is room.
+    #[tokio::test]
+    async fn a_token_that_could_not_be_stored_is_not_lost() {
+        let Fixture {
+            gateway,
+            connection,
+            key,
+        } = Fixture::new().await;
+        let store = &gateway.parts.store;
+        let announced = store.credentials().get(&key).await.unwrap().unwrap();
+        let old = Stale::old(&announced.value);
+        let next = Credential {
+            access_token: Secret::new("next"),
+            generation: announced.value.generation + 1,
+            ..announced.value.clone()
+        };
+        let is_next = |outcome: &Outcome| matches!(outcome, Outcome::Newer(found) if found.access_token == next.access_token);
+        store.leave(Room::None);
+        let kept = gateway.keep_renewed(&key, connection, announced, next.clone());
+        assert!(is_next(&kept.await.unwrap()));
+        let again = gateway.keep_what_was_not_kept(&key, &old).await.unwrap();
+        assert!(is_next(&again.expect("from memory")));
+        let refused = Stale::refused(next.generation, &next.access_token);
+        let stuck = gateway.keep_what_was_not_kept(&key, &refused).await;
+        assert!(stuck.unwrap_err().is_full_disk(), "it must not be renewed");
+        store.leave(Room::Enough);
+        let stored = gateway.keep_what_was_not_kept(&key, &refused).await;
+        assert!(stored.unwrap().is_none());
+        let found = store.credentials().get(&key).await.unwrap().unwrap();
+        assert_eq!(found.value.generation, next.generation);
+    }
+}
