@@ -129,9 +129,7 @@ impl ExpiredReason {
                 "A renewal was cut off, and the service does not accept a second try."
             }
             Self::ScopeWithdrawn => "The service took a permission back that it cannot do without.",
-            Self::Damaged => {
-                "What Attache stored for this connection was damaged or changed, so it must be connected again."
-            }
+            Self::Damaged => "What Attache stored for this connection was damaged or changed.",
         }
     }
 }

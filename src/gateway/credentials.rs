@@ -262,7 +262,8 @@ impl Gateway {
             return Ok(MissingReason::Expired(ExpiredReason::Damaged));
         };
         let is_newest = current.is_some_and(|now| now.value.generation == used.generation);
-        if is_newest && let Some(record) = self.parts.store.connections().get(&key).await? {
+        let connection = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        if is_newest && let Ok(Some(record)) = connection {
             match self.expire(record, reason).await {
                 // Whoever looks next finds the same.
                 Err(fault) if fault.is_full_disk() => {}

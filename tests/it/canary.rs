@@ -127,7 +127,8 @@ async fn no_secret_is_told_with_a_damaged_record() {
     let mut seen = String::new();
     let mut gateway = gateway;
     for prefix in ["cre/", "con/"] {
-        let damaged = gateway.with_rows(&[&acme], |rows| {
+        let providers = [&acme];
+        let damaged = gateway.with_rows(&providers, |rows| {
             rows.keys(prefix).iter().for_each(|key| rows.flip(key));
         });
         (gateway, ()) = damaged.await;

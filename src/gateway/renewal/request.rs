@@ -111,8 +111,11 @@ impl Gateway {
             }
             Verdict::Ended(reason) => {
                 self.parts.renewals.pauses.worked(key, endpoint);
-                let connection = self.parts.store.connections().get(key).await?;
-                let Some(connection) = connection else {
+                let found = self.set_apart(self.parts.store.connections().get(key).await)?;
+                let Ok(found) = found else {
+                    return Ok(Some(Outcome::Ended(ExpiredReason::Damaged)));
+                };
+                let Some(connection) = found else {
                     return Ok(Some(Outcome::Gone));
                 };
                 let ended = self.end(key, connection, &announced, reason).await?;
