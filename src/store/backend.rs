@@ -125,7 +125,7 @@ impl Backend {
         urgency: Urgency,
     ) -> Result<Swap, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.swap(key.as_bytes(), expected, new)),
+            Self::Memory(memory) => memory.swap_urgently(key.as_bytes(), expected, new, urgency),
             Self::Sled(sled) => sled.swap(key.as_bytes(), expected, new, urgency).await,
         }
     }

@@ -59,6 +59,8 @@ pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
 pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
 pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
+#[cfg(test)]
+pub(crate) use memory::Room;
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
 pub use verify::{Finding, Problem, Report, RootState};
@@ -269,6 +271,14 @@ impl Store {
         match &self.0.backend {
             Backend::Memory(_) => 0,
             Backend::Sled(sled) => sled.syncs(),
+        }
+    }
+
+    /// A store in memory acts from now on as if it had this much room; any other stays as it is.
+    #[cfg(test)]
+    pub(crate) fn leave(&self, room: Room) {
+        if let Backend::Memory(memory) = &self.0.backend {
+            memory.leave(room);
         }
     }
 

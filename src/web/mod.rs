@@ -14,6 +14,7 @@ mod form;
 mod guard;
 pub mod pages;
 mod problem;
+mod remove;
 mod render;
 mod sign_in;
 mod visitor;
@@ -44,6 +45,10 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .route(
             "/connections/{connection}/disconnect",
             get(disconnect::page).post(disconnect::disconnect),
+        )
+        .route(
+            "/connections/{connection}/remove",
+            get(remove::page).post(remove::remove),
         )
         .route(
             "/connections/{connection}/reconnect",

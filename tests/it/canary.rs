@@ -116,6 +116,40 @@ async fn no_secret_is_seen_logged_or_stored_in_clear() {
     );
 }
 
+/// The same for what is said of records that cannot be read, in the log above all.
+#[tokio::test]
+async fn no_secret_is_told_with_a_damaged_record() {
+    let log = Log::start();
+    let (acme, gateway) = gateway_with_acme().await;
+    let ana = gateway.person("ana").await;
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    ana.connect(&link, &acme).await.assert_connected();
+    let mut seen = String::new();
+    let mut gateway = gateway;
+    for prefix in ["cre/", "con/"] {
+        let providers = [&acme];
+        let damaged = gateway.with_rows(&providers, |rows| {
+            rows.keys(prefix).iter().for_each(|key| rows.flip(key));
+        });
+        (gateway, ()) = damaged.await;
+        let ana = gateway.person("ana").await;
+        seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
+        seen += &ana.open("/connections").await.text;
+    }
+    let log = log.text();
+    for said in [&seen, &log] {
+        assert!(said.contains("damaged") || said.contains("cannot be read"));
+        for secret in acme.canaries().iter().map(String::as_str) {
+            assert!(!said.contains(secret), "{secret:.16}… was told");
+        }
+    }
+    let named = |prefix: &str| {
+        let mut lines = log.lines();
+        lines.any(|line| line.contains("cannot be read") && line.contains(&format!("{prefix}per_")))
+    };
+    assert!(named("cre/") && named("con/"), "the operator is told which");
+}
+
 /// The same over stdio: whatever the client's process is told, by the bridge and through it.
 #[tokio::test]
 async fn no_secret_passes_the_bridge() {

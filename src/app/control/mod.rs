@@ -44,4 +44,6 @@ pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
 pub use store::StoreReport;
-pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};
+pub use webhooks::{
+    AttemptLine, DeliveryLine, EndingLine, EndingReport, TestLine, WebhookLine, WebhookReport,
+};

@@ -75,8 +75,8 @@ impl Gateway {
             return Ok(Outcome::NotNow { wait });
         }
         let reason = ExpiredReason::InterruptedRefresh;
-        let connection = self.parts.store.connections().get(key).await?;
-        if let Some(connection) = connection {
+        let connection = self.set_apart(self.parts.store.connections().get(key).await)?;
+        if let Ok(Some(connection)) = connection {
             self.end(key, connection, &renewable.credential, reason)
                 .await?;
         }
