@@ -16,6 +16,7 @@ mod manifest;
 mod run;
 mod signals;
 mod steps;
+mod store;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -73,6 +74,8 @@ enum Command {
     Drill(drill::DrillOptions),
     /// Look at everything that a start depends on, change nothing, and say what to do.
     Doctor(doctor::DoctorOptions),
+    /// Look at everything that is kept, and put right what can be.
+    Store(store::StoreOptions),
     /// Print what this version of Attache is and offers, as JSON.
     Manifest(manifest::ManifestOptions),
 }
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Call(options) => ask::call(options, &environment),
         Command::Agents(options) => ask::agents(options, &environment),
         Command::Webhooks(options) => webhooks::webhooks(options, &environment),
+        Command::Store(options) => store::run(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
         Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),

@@ -31,6 +31,7 @@ mod request_state;
 mod scopes;
 mod services;
 mod sign_in;
+mod store_check;
 mod tickets;
 mod upkeep;
 mod usage;

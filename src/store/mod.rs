@@ -14,8 +14,8 @@
 //! Keys are readable to whoever holds the files; values are not. So keys are made of random ids and of
 //! [`Store::index`], never of names, addresses or accounts.
 //!
-//! What is not noticed here: a record that is missing, or an old one put back. Sealing shows only that what is there
-//! was put there under this key, at this place.
+//! Sealing shows that what is there was put there under this key, at this place. That something is missing, that an old
+//! copy was put back, or that a row was added shows by the manifests, and on sled by the root above them.
 
 mod backend;
 mod commit;
@@ -27,24 +27,28 @@ mod error;
 mod examine;
 mod first_look;
 mod folder;
+mod format;
 mod key_check;
 mod keys;
 mod manifest;
 mod master_key;
 mod memory;
 mod records;
+mod root;
 mod seal;
 mod sled;
 mod sweep;
 mod table;
+mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::task::spawn_blocking;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use due::{DueNote, Lane};
@@ -53,12 +57,14 @@ pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
+pub use verify::{Finding, Problem, Report, RootState};
 
 use crate::base::Random;
 use backend::{Backend, KeyRange, Order, Swap};
 use keys::Keys;
 use manifest::Manifests;
 use memory::Memory;
+use root::Root;
 use sled::Sled;
 
 /// The record that holds the index key. It is made with the store and opens only under the right master key.
@@ -113,6 +119,8 @@ struct Inner {
     backend: Backend,
     keys: Keys,
     manifests: Manifests,
+    /// None for a store that is gone with the process.
+    root: OnceLock<Root>,
     /// This itself, for work that is put off and must not keep the store open.
     me: Weak<Inner>,
     index_key: IndexKey,
@@ -142,10 +150,18 @@ impl Store {
                 .map(|()| key),
             Err(error) => Err(error),
         };
-        match checked {
-            Ok(index_key) => Ok(Self::with(backend, index_key, master_key, random)),
+        let index_key = match checked {
+            Ok(index_key) => index_key,
             Err(error) => {
                 backend.close().await;
+                return Err(error);
+            }
+        };
+        let store = Self::with(backend, index_key, master_key, random.clone());
+        match store.0.admit(settings, &random).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                store.0.backend.close().await;
                 Err(error)
             }
         }
@@ -165,6 +181,7 @@ impl Store {
             backend,
             keys: Keys::new(&master_key, random),
             manifests: Manifests::new(),
+            root: OnceLock::new(),
             me: me.clone(),
             index_key,
             master_key,
@@ -222,6 +239,9 @@ impl Store {
                 tracing::warn!(%error, "the manifests could not be brought up to date; the next start does it");
             }
         }
+        let inner = Arc::clone(&self.0);
+        // Cut short only when the runtime ends, and the process with it.
+        let _ = spawn_blocking(move || inner.root.get().map(Root::stop)).await;
         self.0.backend.close().await;
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::store::StoreReport;
 use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
@@ -60,6 +61,9 @@ pub enum Answer {
     Resent(Vec<DeliveryLine>),
     /// To [`Command::EndingSoon`](super::Command::EndingSoon).
     EndingSoon(Vec<EndingLine>),
+    /// To [`Command::VerifyStore`](super::Command::VerifyStore) and
+    /// [`Command::RepairStore`](super::Command::RepairStore).
+    Store(StoreReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }

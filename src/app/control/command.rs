@@ -97,6 +97,10 @@ pub enum Command {
     },
     /// Whose connections end soon, of everybody.
     EndingSoon,
+    /// Every record is looked at.
+    VerifyStore,
+    /// What is wrong with records is put right, as far as it can be.
+    RepairStore,
 }
 
 impl Command {
@@ -121,7 +125,9 @@ impl Command {
             | Self::Webhooks
             | Self::TestWebhooks { .. }
             | Self::ResendEvent { .. }
-            | Self::EndingSoon => false,
+            | Self::EndingSoon
+            | Self::VerifyStore
+            | Self::RepairStore => false,
         }
     }
 }

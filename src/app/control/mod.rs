@@ -13,6 +13,7 @@
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks` | the same for events |
+//! | `store` | the same for the store as a whole |
 
 mod accounts;
 mod answer;
@@ -25,6 +26,7 @@ mod locks;
 mod reach;
 mod run;
 mod start;
+mod store;
 mod webhooks;
 
 pub use answer::{
@@ -41,4 +43,5 @@ pub use reach::ReachError;
 pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
+pub use store::StoreReport;
 pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};

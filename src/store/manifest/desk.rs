@@ -69,20 +69,36 @@ impl Inner {
     /// The manifest of `group`; an empty one when there is none. It is opened only when its bytes are not those that were
     /// opened last.
     pub(in crate::store) async fn roll(&self, group: &Group) -> Result<Arc<Roll>, StoreError> {
-        let key = group.manifest_key();
-        let sealed = self.backend.get(key).await?;
-        let Some(sealed) = sealed else {
-            return Ok(Arc::default());
-        };
         let opened = &self.manifests.opened;
         if let Some(roll) = opened.get(group)
+            && let Some(sealed) = self.backend.get(group.manifest_key()).await?
             && roll.sealed.as_ref() == Some(&sealed)
         {
             return Ok(roll);
         }
-        let roll = Arc::new(self.open_roll(group, sealed).await?);
-        opened.insert(group.clone(), Arc::clone(&roll));
+        let roll = self.read_roll(group).await?;
+        if roll.sealed.is_some() {
+            opened.insert(group.clone(), Arc::clone(&roll));
+        }
         Ok(roll)
+    }
+
+    /// Reads the manifest of `group`, and compares it with what the root knows.
+    async fn read_roll(&self, group: &Group) -> Result<Arc<Roll>, StoreError> {
+        let key = || group.manifest_key().to_owned();
+        // Before the manifest, so that what is written in between is not taken for what was lost.
+        let floor = self.root.get().and_then(|root| root.floor(group));
+        match (self.backend.get(group.manifest_key()).await?, floor) {
+            (None, None) => Ok(Arc::default()),
+            (None, Some(_)) => Err(StoreError::Missing { key: key() }),
+            (Some(sealed), floor) => {
+                let roll = self.open_roll(group, sealed).await?;
+                if floor.is_some_and(|floor| roll.generation < floor) {
+                    return Err(StoreError::RolledBack { key: key() });
+                }
+                Ok(Arc::new(roll))
+            }
+        }
     }
 
     /// Opens the bytes found at the manifest of `group`.
@@ -189,6 +205,35 @@ impl Inner {
         }
     }
 
+    /// Writes the manifest of `group` anew from what `before` says and what its rows are, whatever it is now; what
+    /// should be there and is not is forgotten.
+    pub(in crate::store) async fn rebuild_roll(
+        &self,
+        group: &Group,
+        rows: &[(String, u64)],
+    ) -> Result<(), StoreError> {
+        let _turn = self.manifests.writing.wait(group.manifest_key()).await;
+        let floor = self.root.get().and_then(|root| root.floor(group));
+        loop {
+            let sealed = self.backend.get(group.manifest_key()).await?;
+            let mut before = match sealed.clone() {
+                None => Roll::default(),
+                Some(sealed) => match self.open_roll(group, sealed).await {
+                    Ok(roll) => roll,
+                    Err(error) if error.record().is_some() => Roll::default(),
+                    Err(error) => return Err(error),
+                },
+            };
+            before.sealed = sealed;
+            before.generation = before.generation.max(floor.unwrap_or(0));
+            let entries = before.entries.rebuilt(rows);
+            let urgency = Urgency::Last;
+            if self.replace_roll(group, &before, entries, urgency).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Puts `entries` in the place of those of `before`; answers `false` when the manifest is no longer that one.
     pub(in crate::store) async fn replace_roll(
         &self,
@@ -204,6 +249,9 @@ impl Inner {
         let swap = self.confirmed(key, before.sealed.as_deref(), Some(&sealed), urgency);
         match swap.await? {
             Swap::Done => {
+                if let Some(root) = self.root.get() {
+                    root.raise(group, generation);
+                }
                 let sealed = Some(sealed);
                 let roll = Roll {
                     sealed,

@@ -212,6 +212,29 @@ impl Entries {
         }
     }
 
+    /// These entries after their manifest was lost or put back: each of `rows`, a full key and a generation, is there, and
+    /// what is not was removed.
+    pub(super) fn rebuilt(&self, rows: &[(String, u64)]) -> Self {
+        let mut rebuilt = self.clone();
+        for (_, entry) in &mut rebuilt.0 {
+            if entry.state != State::Gone {
+                *entry = Entry {
+                    floor: leap(entry.floor),
+                    state: State::Gone,
+                };
+            }
+        }
+        for (key, generation) in rows {
+            let outlived = self.judge(key, Some(*generation)) == Verdict::Outlived;
+            if !outlived {
+                let floor = *generation;
+                let state = State::Present;
+                rebuilt.put(key, Entry { floor, state });
+            }
+        }
+        rebuilt
+    }
+
     /// What goes into the seal of the manifest of `group`.
     pub(in crate::store) fn encode(&self, group: &Group) -> Vec<u8> {
         let mut bytes = vec![VERSION];

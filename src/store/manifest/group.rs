@@ -52,6 +52,33 @@ pub(in crate::store) fn group_of(full_key: &str) -> Option<Group> {
     Some(Group::named(&format!("{table}-{part}")))
 }
 
+/// The tables whose records are listed.
+pub(in crate::store) fn tables() -> impl Iterator<Item = &'static str> {
+    let spread = SPREAD.iter().map(|(table, _)| *table);
+    OF_A_PERSON.into_iter().chain(spread)
+}
+
+impl Group {
+    /// What the full keys of its records begin with, some of others among them.
+    pub(in crate::store) fn prefixes(&self) -> Vec<String> {
+        let name = self.name();
+        let part = SPREAD.iter().find_map(|(table, same)| {
+            let part = name.strip_prefix(table)?.strip_prefix('-')?;
+            // A short or odd key is a part by itself, as it is.
+            let front = if *same > 0 && part.len() == PART {
+                "agt_"
+            } else {
+                ""
+            };
+            Some(format!("{table}/{front}{part}"))
+        });
+        part.map_or_else(
+            || OF_A_PERSON.map(|table| format!("{table}/{name}")).into(),
+            |part| vec![part],
+        )
+    }
+}
+
 /// The group that alone lists the keys beginning with `prefix`: for what lies within one person.
 pub(in crate::store) fn group_of_all(prefix: &str) -> Option<Group> {
     let (table, rest) = prefix.split_once('/')?;
