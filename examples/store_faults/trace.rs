@@ -2,7 +2,7 @@
 //! log has been opened anew. The kernel keeps what it could not write in memory and calls it clean, so looking at the
 //! file afterwards would not show it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a trace shows.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,8 +11,16 @@ pub(crate) struct Shown {
     pub(crate) injected: bool,
     /// A write was acknowledged after a failed sync.
     pub(crate) falsely_acknowledged: bool,
-    /// How many times each call was made by the thread that made most of them.
-    pub(crate) most: HashMap<String, usize>,
+    /// Each call on a file of the store, as the how manieth of its kind and thread.
+    made: BTreeSet<(String, usize)>,
+}
+
+impl Shown {
+    /// As the how manieth of its thread this call was made on a file of the store.
+    pub(crate) fn times(&self, call: &str) -> Vec<usize> {
+        let made = self.made.iter().filter(|(name, _)| name == call);
+        made.map(|(_, time)| *time).collect()
+    }
 }
 
 /// What the paths of the store's files have in them.
@@ -32,7 +40,7 @@ pub(crate) fn read(trace: &str) -> Shown {
         shown.injected |= rest.starts_with("+++ killed by SIGKILL");
         if let Some(begun) = rest.strip_suffix("<unfinished ...>") {
             unfinished.insert(thread, begun);
-            count(&mut calls, thread, begun);
+            shown.made.extend(count(&mut calls, thread, begun));
             if is_acknowledgement(begun) {
                 shown.falsely_acknowledged |= failed_sync;
             }
@@ -42,7 +50,7 @@ pub(crate) fn read(trace: &str) -> Shown {
         let begun = if resumed {
             unfinished.remove(thread).unwrap_or_default()
         } else {
-            count(&mut calls, thread, rest);
+            shown.made.extend(count(&mut calls, thread, rest));
             rest
         };
         let failed = rest.contains(" = -1 ");
@@ -55,17 +63,19 @@ pub(crate) fn read(trace: &str) -> Shown {
             shown.falsely_acknowledged |= failed_sync;
         }
     }
-    for ((_, call), times) in calls {
-        let most = shown.most.entry(call.to_owned()).or_default();
-        *most = (*most).max(times);
-    }
     shown
 }
 
-fn count<'a>(calls: &mut HashMap<(&'a str, &'a str), usize>, thread: &'a str, line: &'a str) {
-    if let Some((call, _)) = line.split_once('(') {
-        *calls.entry((thread, call)).or_default() += 1;
-    }
+/// Counts a call, and answers which it is when it is one on a file of the store.
+fn count<'a>(
+    calls: &mut HashMap<(&'a str, &'a str), usize>,
+    thread: &'a str,
+    line: &'a str,
+) -> Option<(String, usize)> {
+    let (call, rest) = line.split_once('(')?;
+    let times = calls.entry((thread, call)).or_default();
+    *times += 1;
+    rest.contains(STORE).then(|| (call.to_owned(), *times))
 }
 
 fn is_sync_of_log(call: &str) -> bool {
@@ -105,6 +115,9 @@ mod tests {
                      8 write(1<pipe:[5]>, \"ack con/x 7\\n\", 12) = 12\n";
         let shown = read(trace);
         assert!(shown.falsely_acknowledged);
-        assert_eq!(shown.most["write"], 2);
+        assert_eq!(
+            (shown.times("fdatasync"), shown.times("write")),
+            (vec![1], vec![])
+        );
     }
 }

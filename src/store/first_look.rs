@@ -1,18 +1,22 @@
 //! What is looked at before sled opens its files, since sled changes them as it opens.
 //!
-//! Owns two looks: whether every byte can be read, and whether a store was ever made at all. Refuses to know what the
-//! bytes mean.
+//! Owns two looks: whether every byte can be read, and whether something is there that sled never finished. Refuses to
+//! know what the bytes mean.
 //!
 //! sled 0.34 takes a segment of its log that it cannot read for one that was torn by a crash, and overwrites it with
 //! zeroes: one failing read at the wrong moment would cost every record. So everything is read once before. What a disk
 //! refuses is met here, where nothing is written, and what was read is in the kernel's memory when sled asks for it.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// How much is read at once, in bytes.
 const PIECE: usize = 1 << 20;
+
+/// What sled calls a snapshot while it writes it.
+const UNFINISHED: &str = "generating";
 
 /// sled's own note about the shape of its log.
 const CONF: &str = "conf";
@@ -54,13 +58,35 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Removes what a first start left behind that was cut off before it had a log: sled would call it damaged for ever,
-/// though nothing was kept there yet. A log of any length is left alone, and all else with it.
-pub(super) fn clear_unborn(folder: &Path, log: &Path) -> io::Result<()> {
-    if log.try_exists()? {
-        return Ok(());
+/// Removes what an earlier start left unfinished when it was cut off, or met a full disk, and what sled would call damaged
+/// for ever: the note about the shape of a log that was never made, and a snapshot that was never put in its place. The
+/// finished one before it, and the log, are all that is needed.
+///
+/// Does nothing while another process has the store open: it may be writing these files.
+pub(super) fn clear_unfinished(folder: &Path, log: &Path) -> io::Result<()> {
+    let lock = match File::open(log) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return remove(&folder.join(CONF));
+        }
+        opened => opened?,
+    };
+    if let Err(held) = lock.try_lock() {
+        return match held {
+            TryLockError::WouldBlock => Ok(()),
+            TryLockError::Error(error) => Err(error),
+        };
     }
-    match fs::remove_file(folder.join(CONF)) {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new(UNFINISHED)) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -84,16 +110,27 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_never_made_is_cleared_and_no_other() {
+    fn what_was_never_finished_is_cleared_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let (conf, log) = (folder.path().join(CONF), folder.path().join("db"));
-        clear_unborn(folder.path(), &log).unwrap();
-        fs::write(&conf, b"segment_size").unwrap();
-        fs::write(&log, b"").unwrap();
-        clear_unborn(folder.path(), &log).unwrap();
-        assert!(conf.exists());
-        fs::remove_file(&log).unwrap();
-        clear_unborn(folder.path(), &log).unwrap();
-        assert!(!conf.exists());
+        let path = |name: &str| folder.path().join(name);
+        let (log, draft) = (path("db"), path("snap.0000000000000007.generating"));
+        fs::write(path(CONF), b"segment_size").unwrap();
+        clear_unfinished(folder.path(), &log).unwrap();
+        assert!(!path(CONF).exists());
+
+        for name in [CONF, "db", "snap.0000000000000006"] {
+            fs::write(path(name), b"").unwrap();
+        }
+        fs::write(&draft, b"half").unwrap();
+        let other = File::open(&log).unwrap();
+        other.lock().unwrap();
+        clear_unfinished(folder.path(), &log).unwrap();
+        assert!(draft.exists(), "another process is writing it");
+        drop(other);
+        clear_unfinished(folder.path(), &log).unwrap();
+        assert!(!draft.exists());
+        for name in [CONF, "db", "snap.0000000000000006"] {
+            assert!(path(name).exists(), "{name}");
+        }
     }
 }

@@ -68,7 +68,7 @@ impl Sled {
         let prepare = || {
             folder::create(folder)?;
             folder::make_private(folder)?;
-            first_look::clear_unborn(folder, &folder.join(LOG))?;
+            first_look::clear_unfinished(folder, &folder.join(LOG))?;
             first_look::read_through(folder)
         };
         prepare().map_err(|error| cannot_use(folder, error))?;

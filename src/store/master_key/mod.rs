@@ -66,7 +66,7 @@ pub enum MasterKeyError {
     },
     /// The text is no key.
     #[error(
-        "the master key in {origin} is not 32 bytes written as base64: `head -c 32 /dev/urandom | base64` makes one for a new store"
+        "the master key in {origin} is not 32 bytes written as base64: put the key back that the store was made with; for a new store, `head -c 32 /dev/urandom | base64` makes one"
     )]
     Malformed {
         /// The file, or the words for a value.
