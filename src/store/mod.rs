@@ -18,6 +18,7 @@
 //! was put there under this key, at this place.
 
 mod backend;
+mod backup;
 mod commit;
 #[cfg(test)]
 mod conformance;
@@ -46,6 +47,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use backup::{
+    Backup, BackupCounts, BackupError, BackupHeader, ConnectionBack, Progress, Restore,
+    RestoreError, Restored, Shelf, Shelved, Stage,
+};
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
@@ -112,6 +117,7 @@ struct Inner {
     keys: Keys,
     index_key: IndexKey,
     master_key: MasterKey,
+    random: Random,
 }
 
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -123,6 +129,19 @@ impl Store {
     /// # Errors
     /// [`OpenError`], each with what to do. A wrong key leaves every file of the store as it is.
     pub async fn open(
+        settings: &Settings,
+        master_key: MasterKey,
+        random: Random,
+    ) -> Result<Self, OpenError> {
+        backup::tidy(settings).map_err(|source| OpenError::Folder {
+            path: settings.data_dir.clone(),
+            source,
+        })?;
+        Self::open_as_it_is(settings, master_key, random).await
+    }
+
+    /// The same, where a restore that is under way is not to be ended.
+    async fn open_as_it_is(
         settings: &Settings,
         master_key: MasterKey,
         random: Random,
@@ -158,9 +177,10 @@ impl Store {
     fn with(backend: Backend, index_key: IndexKey, master_key: MasterKey, random: Random) -> Self {
         Self(Arc::new(Inner {
             backend,
-            keys: Keys::new(&master_key, random),
+            keys: Keys::new(&master_key, random.clone()),
             index_key,
             master_key,
+            random,
         }))
     }
 

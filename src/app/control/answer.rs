@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::backups::{BackupLine, BackupReport, Step};
 use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
@@ -60,6 +61,12 @@ pub enum Answer {
     Resent(Vec<DeliveryLine>),
     /// To [`Command::EndingSoon`](super::Command::EndingSoon).
     EndingSoon(Vec<EndingLine>),
+    /// How far the command is; another answer follows.
+    Progress(Step),
+    /// To [`Command::Backup`](super::Command::Backup).
+    BackedUp(BackupLine),
+    /// To [`Command::Backups`](super::Command::Backups).
+    Backups(BackupReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }

@@ -1,5 +1,7 @@
 //! What can be asked over the control socket.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -97,6 +99,23 @@ pub enum Command {
     },
     /// Whose connections end soon, of everybody.
     EndingSoon,
+    /// A backup is made.
+    Backup {
+        /// Where it goes, when not among those that are made by themselves: an absolute path.
+        to: Option<BackupPlace>,
+    },
+    /// The backups that there are, and how the last one that was due went.
+    Backups,
+}
+
+/// Where a backup goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupPlace {
+    /// This file, which must not be there yet.
+    File(PathBuf),
+    /// This folder, under a name that says when.
+    Folder(PathBuf),
 }
 
 impl Command {
@@ -121,7 +140,9 @@ impl Command {
             | Self::Webhooks
             | Self::TestWebhooks { .. }
             | Self::ResendEvent { .. }
-            | Self::EndingSoon => false,
+            | Self::EndingSoon
+            | Self::Backup { .. }
+            | Self::Backups => false,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 mod group;
 
-pub(super) use group::{Group, group_of};
+pub(super) use group::{Group, OF_A_PERSON, SPREAD, group_of};
 
 /// The prefix of all manifests.
 pub(super) const MANIFESTS: &str = "man";
