@@ -80,6 +80,7 @@ fn as_json(restored: &Restored) -> serde_json::Value {
     json!({
         "backup": BackupLine::from(&restored.backup),
         "aside": restored.aside,
+        "records_damaged": restored.damaged,
         "credentials_in_doubt": restored.doubted,
         "connections": restored.connections,
         "agents": restored.agents,
@@ -96,6 +97,13 @@ fn tell(restored: &Restored) -> Result<(), Failure> {
         print(&format!(
             "The store that was there is in {}; delete it when you are sure.",
             aside.display()
+        ))?;
+    }
+    if restored.damaged > 0 {
+        print(&format!(
+            "{} records cannot be read, as in the store that the backup was made of; whatever they were is to be connected \
+             again, and an older backup may have them whole.",
+            restored.damaged
         ))?;
     }
     if restored.doubted > 0 {

@@ -20,6 +20,8 @@ use crate::store::manifest::{Group, MANIFESTS, OF_A_PERSON, SPREAD, group_of};
 const TRIES: u32 = 8;
 /// The first pause between two tries; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(1);
+/// The table whose rows follow the group of their person.
+const AFTER_PERSON: &str = "use";
 /// How many keys of a table are looked at in one go.
 const PAGE: usize = 64;
 
@@ -102,8 +104,30 @@ fn name(key: &str) -> Option<String> {
     }
 }
 
-/// The rows of `group`, its manifest first, as they stood at one moment.
+/// The rows of `group`, its manifest first, as they stood at one moment; and then what travels with a person and is in no
+/// manifest, as it is found, yet readable with the keys in the group.
 pub(super) async fn read(backend: &Backend, group: &Group) -> Result<Vec<Row>, StoreError> {
+    let after = KeyRange::prefix(&format!("{AFTER_PERSON}/{}/", group.name()));
+    loop {
+        let mut rows = read_listed(backend, group).await?;
+        let more = backend.scan(&after, Order::Ascending, usize::MAX).await?;
+        if more.is_empty() || data_key(&rows) == read_data_key(backend, group).await?.as_deref() {
+            rows.extend(more);
+            return Ok(rows);
+        }
+    }
+}
+
+fn data_key(rows: &[Row]) -> Option<&[u8]> {
+    let found = rows.iter().find(|(key, _)| key.starts_with(b"key/"));
+    found.map(|(_, value)| value.as_slice())
+}
+
+async fn read_data_key(backend: &Backend, group: &Group) -> Result<Option<Vec<u8>>, StoreError> {
+    backend.get(&format!("key/{}", group.name())).await
+}
+
+async fn read_listed(backend: &Backend, group: &Group) -> Result<Vec<Row>, StoreError> {
     let ranges = ranges(group);
     if let Some(rows) = settled(backend, group, &ranges, TRIES).await? {
         return Ok(rows);

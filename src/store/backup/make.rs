@@ -75,11 +75,6 @@ impl Store {
                 writer.put(mark, &text(&key), &value).await?;
                 mark = Mark::Further;
             }
-            let after = KeyRange::prefix(&format!("use/{}/", group.name()));
-            for (key, value) in backend.scan(&after, Order::Ascending, usize::MAX).await? {
-                writer.put(mark, &text(&key), &value).await?;
-                mark = Mark::Further;
-            }
             progress(Stage::Writing, writer.rows(), None);
         }
         write_the_rest(backend, &mut writer, progress).await?;

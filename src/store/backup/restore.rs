@@ -4,7 +4,7 @@
 //! credential may not be trusted with is written into it, and only then the store takes its place. Refuses to know who asks.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -49,6 +49,8 @@ pub struct Restore {
 pub struct Restored {
     /// What it was made of.
     pub backup: Backup,
+    /// How many records in it cannot be read, as in the store that the backup was made of.
+    pub damaged: u64,
     /// Where the store is that was there before.
     pub aside: Option<PathBuf>,
     /// How many credentials have a refresh token that may have been used since the backup was made.
@@ -141,11 +143,12 @@ impl Restore {
         let store = Store::open_as_it_is(&settings, key.clone(), random.clone()).await?;
         let made = backup.header.made;
         let finished = async {
-            store.open_every_record(&self.backup, progress).await?;
+            let damaged = store.open_every_record(progress).await?;
             let doubted = store.doubt_credentials(made).await?;
             let (connections, agents) = store.who_is_back().await?;
             Ok(Restored {
                 backup,
+                damaged,
                 aside: None,
                 doubted,
                 connections,
@@ -206,33 +209,22 @@ async fn write(backend: &Backend, entry: Entry) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Opens every record of a store that was just filled.
-    async fn open_every_record(
-        &self,
-        path: &Path,
-        progress: Progress<'_>,
-    ) -> Result<(), RestoreError> {
-        let (mut records, mut damaged, mut first) = (0, 0, None);
+    /// Opens every record of a store that was just filled. Answers how many cannot be read.
+    async fn open_every_record(&self, progress: Progress<'_>) -> Result<u64, RestoreError> {
+        let (mut records, mut damaged) = (0, 0);
         let mut pages = Pages::of(self, "");
         while let Some(rows) = pages.next().await? {
             for (key, sealed) in rows.iter().filter(|(key, _)| is_sealed(key)) {
                 records += 1;
                 if let Err(error) = self.0.open_record(key, sealed).await {
+                    tracing::warn!(%error, "a record of the backup cannot be read; the rest is restored");
                     damaged += 1;
-                    first.get_or_insert(error);
                 }
             }
             progress(Stage::Checking, records, None);
             tokio::task::yield_now().await;
         }
-        let Some(first) = first else {
-            return Ok(());
-        };
-        tracing::warn!(
-            backup = %path.display(), damaged, records, %first,
-            "records in the backup cannot be read, as in the store that it was made of; the rest is restored"
-        );
-        Ok(())
+        Ok(damaged)
     }
 
     /// Takes every refresh token as one that may be spent. Answers how many there are.
