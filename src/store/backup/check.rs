@@ -4,14 +4,16 @@
 //! it opens. A group is checked as a store of its own in memory, so a backup of any size is read with little of it. Refuses
 //! to know where the store is that it was made of.
 
+use std::collections::HashMap;
 use std::mem;
 use std::path::Path;
 
 use super::format::{Entry, Mark, Reader};
-use super::keeping::{Keeping, table_of};
+use super::keeping::Keeping;
 use super::{Backup, BackupError, Progress, Stage};
 use crate::base::Random;
 use crate::store::backend::{Backend, Row};
+use crate::store::manifest::{Group, Verdict, group_of};
 use crate::store::memory::Memory;
 use crate::store::{INDEX_KEY, IndexKey, MasterKey, Store, StoreError, wrapping};
 
@@ -135,14 +137,67 @@ impl<'a> Bench<'a> {
         let group = mem::take(&mut self.group);
         let rows = self.own.iter().chain(&group).cloned();
         let store = store_of(rows.collect(), self.path, self.key, self.random)?;
-        for (key, sealed) in &group {
-            let key = String::from_utf8_lossy(key);
-            if let Err(error) = store.0.open_record(&key, sealed).await {
-                self.damaged += 1;
-                self.first.get_or_insert(error);
-            }
+        for error in store.wrong_in(&group).await? {
+            self.damaged += 1;
+            self.first.get_or_insert(error);
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// What is wrong with these rows, which are all of a group, or stand alone: those that do not open, and those that the
+    /// manifest among them misses, does not know, or knows to be older than they may be.
+    pub(super) async fn wrong_in(&self, rows: &[Row]) -> Result<Vec<StoreError>, StoreError> {
+        let mut wrong = Vec::new();
+        let mut found = HashMap::new();
+        let mut group = None;
+        for (key, sealed) in rows {
+            let key = String::from_utf8_lossy(key).into_owned();
+            group = group.or_else(|| Group::of_manifest(&key).or_else(|| group_of(&key)));
+            match self.0.open_record(&key, sealed).await {
+                Ok(envelope) => drop(found.insert(key, Some(envelope.generation))),
+                Err(error) if error.record().is_some() => {
+                    found.insert(key, None);
+                    wrong.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(group) = group {
+            wrong.extend(self.wrong_by_manifest(&group, &found).await?);
+        }
+        Ok(wrong)
+    }
+
+    async fn wrong_by_manifest(
+        &self,
+        group: &Group,
+        found: &HashMap<String, Option<u64>>,
+    ) -> Result<Vec<StoreError>, StoreError> {
+        let roll = match self.0.roll(group).await {
+            Ok(roll) => roll,
+            // It was found out with the other rows.
+            Err(error) if error.record().is_some() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let listed = roll.entries.iter().map(|(key, _)| key);
+        let not_found = listed.filter(|key| !found.contains_key(*key));
+        let absent = not_found.map(|key| (key, None));
+        let present = found.iter().filter(|(key, _)| group_of(key).is_some());
+        // What does not open was found out already.
+        let present =
+            present.filter_map(|(key, generation)| Some((key.as_str(), Some((*generation)?))));
+        let judged = absent.chain(present).filter_map(|(key, generation)| {
+            let key = || key.to_owned();
+            match roll.entries.judge(&key(), generation) {
+                Verdict::Here | Verdict::Nothing | Verdict::Outlived => None,
+                Verdict::Missing => Some(StoreError::Missing { key: key() }),
+                Verdict::RolledBack => Some(StoreError::RolledBack { key: key() }),
+                Verdict::Unlisted => Some(StoreError::Unlisted { key: key() }),
+            }
+        });
+        Ok(judged.collect())
     }
 }
 
@@ -175,9 +230,4 @@ fn store_of(
         key.clone(),
         random.clone(),
     ))
-}
-
-/// What of a table is sealed: notes are not, and keys are opened by the opening of the store.
-pub(super) fn is_sealed(full_key: &str) -> bool {
-    !matches!(Keeping::of(full_key), Keeping::First | Keeping::Note) && table_of(full_key) != "exp"
 }

@@ -11,12 +11,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::check::is_sealed;
 use super::format::{Entry, Reader};
+use super::group::{self, Groups};
+use super::keeping::Keeping;
 use super::place::{Place, tidy};
 use super::{Backup, BackupError, Progress, RestoreError, Stage, make};
 use crate::base::{Random, Timestamp};
-use crate::store::backend::{Backend, KeyRange, Order, Swap};
+use crate::store::backend::{Backend, KeyRange, Order, Row, Swap};
 use crate::store::sled::Sled;
 use crate::store::{
     MasterKey, OpenError, Record, Settings, Store, StoreError, WriteError, examine,
@@ -209,20 +210,30 @@ async fn write(backend: &Backend, entry: Entry) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Opens every record of a store that was just filled. Answers how many cannot be read.
+    /// Opens every record of a store that was just filled. Answers how many are not as they should be.
     async fn open_every_record(&self, progress: Progress<'_>) -> Result<u64, RestoreError> {
         let (mut records, mut damaged) = (0, 0);
-        let mut pages = Pages::of(self, "");
-        while let Some(rows) = pages.next().await? {
-            for (key, sealed) in rows.iter().filter(|(key, _)| is_sealed(key)) {
-                records += 1;
-                if let Err(error) = self.0.open_record(key, sealed).await {
-                    tracing::warn!(%error, "a record of the backup cannot be read; the rest is restored");
-                    damaged += 1;
-                }
+        let mut look = async |rows: &[Row]| -> Result<(), StoreError> {
+            for error in self.wrong_in(rows).await? {
+                tracing::warn!(%error, "a record of the backup is not as it should be; the rest is restored");
+                damaged += 1;
             }
+            records += rows.len() as u64;
             progress(Stage::Checking, records, None);
             tokio::task::yield_now().await;
+            Ok(())
+        };
+        let mut groups = Groups::of(&self.0.backend);
+        while let Some(group) = groups.next().await? {
+            look(&group::read(&self.0.backend, &group).await?).await?;
+        }
+        let mut pages = Pages::of(self, "");
+        while let Some(rows) = pages.next().await? {
+            for (key, sealed) in rows {
+                if Keeping::of(&key) == Keeping::Plain {
+                    look(&[(key.into_bytes(), sealed)]).await?;
+                }
+            }
         }
         Ok(damaged)
     }
