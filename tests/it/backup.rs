@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use attache::app::BackupTo;
-use attache::base::Random;
+use attache::base::{ConnectionId, PersonId, Random};
+use attache::connection::{Connection, Credential};
+use attache::identity::Principal;
 use attache::store::{Backup, BackupError, Store};
+use futures::StreamExt;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::environment;
 use crate::support::folder::files;
-use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
+use crate::support::gateway::{START, TestGateway, clock, gateway_with_acme};
 use crate::support::machine::Machine;
 use crate::support::person::Person;
 use crate::support::provider::Provider;
@@ -420,4 +424,74 @@ async fn the_commands_back_up_verify_and_restore() {
     std::fs::copy(machine.data_dir().join("master.key"), key).expect("our own");
     let moved = other.json(&["restore", text(&first), "--replace", "--json"]);
     assert_eq!(moved["agents"].as_array().map(Vec::len), Some(2));
+}
+
+/// What a backup of many connections costs, by the command: printed, not judged. A hundred in a usual run;
+/// `ATTACHE_TEST_CONNECTIONS=10000` for the figures in the documents.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_many_connections_says_what_it_costs() {
+    let count = environment::many_connections();
+    let machine = Machine::new();
+    machine.json(&["agents", "--json"]);
+    let store = machine.open_store().await;
+    let random = Random::System;
+    let every = futures::stream::iter(0..count).map(|number| {
+        let (store, random) = (&store, &random);
+        async move {
+            let (person, id) = (PersonId::new(random), ConnectionId::new(random));
+            let principal = Principal {
+                id: person.clone(),
+                issuer: "https://idp.example".to_owned(),
+                subject: format!("subject-{number}"),
+                name: format!("Person {number}"),
+            };
+            let connection = serde_json::from_value::<Connection>(json!({
+                "id": id, "person": person, "service": "acme", "status": {"is": "active"}, "since": 1_795_413_600, "connects": 1,
+                "account": {"id": format!("{number}"), "label": format!("person{number}@example.com")},
+                "granted_by": {"issuer": null, "token_endpoint": "https://acme.example/token", "client_id": "attache"},
+                "requested": ["read", "write"], "granted": ["read", "write"],
+            }));
+            let credential = Credential {
+                access_token: random.token(),
+                refresh_token: Some(random.token()),
+                obtained: START,
+                expires: Some(START + HOUR),
+                refresh_expires: None,
+                generation: 1,
+                intent: None,
+            };
+            let key = format!("{person}/{id}");
+            let index = store.index(&[&principal.issuer, &principal.subject]);
+            let people = store.people();
+            people.create(person.as_str(), &principal).await.expect("room");
+            store.person_index().create(&index, &person).await.expect("room");
+            store.credentials().create(&key, &credential).await.expect("room");
+            let connection = connection.expect("a connection");
+            store.connections().create(&key, &connection).await.expect("room");
+            let task = format!("renew/{key}");
+            store.note_due(START + HOUR, &task).await.expect("room");
+        }
+    });
+    every.buffer_unordered(256).collect::<()>().await;
+    store.close().await;
+
+    let began = Instant::now();
+    let made = machine.json(&["backup", "--json"]);
+    let written = began.elapsed();
+    assert_eq!(made["connections"], json!(count));
+    let path = made["path"].as_str().expect("a path");
+    let began = Instant::now();
+    assert_eq!(machine.json(&["backup", "verify", path, "--json"]), made);
+    let verified = began.elapsed();
+    let began = Instant::now();
+    let restored = machine.json(&["restore", path, "--replace", "--json"]);
+    let back = began.elapsed();
+    assert_eq!(restored["credentials_in_doubt"], json!(count));
+    assert_eq!(restored["records_damaged"], json!(0));
+    let bytes = made["bytes"].as_u64().expect("a number");
+    println!(
+        "{count} connections: {bytes} bytes ({} each); written and read back in {written:.1?}, verified in {verified:.1?}, \
+         restored in {back:.1?}",
+        bytes / count as u64
+    );
 }

@@ -48,6 +48,11 @@ pub(crate) fn backup_cycles() -> usize {
     read("ATTACHE_TEST_CYCLES").map_or(3, |text| text.parse().expect("a number"))
 }
 
+/// How many connections are backed up where it is told what that costs: `ATTACHE_TEST_CONNECTIONS`.
+pub(crate) fn many_connections() -> usize {
+    read("ATTACHE_TEST_CONNECTIONS").map_or(100, |text| text.parse().expect("a number"))
+}
+
 /// The seed of random tests: `ATTACHE_TEST_SEED`.
 pub(crate) fn seed() -> Option<u64> {
     read("ATTACHE_TEST_SEED").map(|text| text.parse().expect("a number"))
