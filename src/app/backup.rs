@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Clock, Timestamp};
 use crate::store::{Backup, BackupError, Progress, Shelf, Shelved, Store};
 
-/// How often it is looked whether a backup is due, and how long after the start for the first time: a start has better
-/// things to do.
-const LOOK_EVERY: Duration = Duration::from_mins(2);
+/// How long after the start it is looked for the first time whether a backup is due: a start has better things to do.
+const FIRST_LOOK: Duration = Duration::from_mins(2);
+/// How often after that, and so how soon one that failed is tried again.
+const LOOK_EVERY: Duration = Duration::from_mins(10);
 
 /// What a backup that was to be made by itself failed of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +161,7 @@ impl Backups {
     /// the next start.
     pub(super) fn keep_making(self, stop: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(async move {
-            let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+            let mut ticks = interval_at(Instant::now() + FIRST_LOOK, LOOK_EVERY);
             let work = async {
                 loop {
                     ticks.tick().await;

@@ -16,7 +16,7 @@ use super::BackupError;
 use crate::base::Random;
 use crate::store::folder;
 
-const ENDING: &str = ".draft";
+const ENDING: &str = ".backup-draft";
 
 /// A file for its owner alone, under a name of its own until it is whole. Gone when it is dropped before that.
 pub(super) struct Draft {
@@ -114,7 +114,7 @@ fn remove_abandoned(folder: &Path) {
     for entry in entries {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_draft = name.ends_with(ENDING) && name.contains(".backup.");
+        let is_draft = name.ends_with(ENDING);
         let path = entry.path();
         let is_abandoned = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
         if is_draft && is_abandoned() {

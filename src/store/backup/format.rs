@@ -64,6 +64,16 @@ impl BackupHeader {
         }
     }
 
+    /// Whether its texts are such as we write, and can be shown.
+    fn is_plain(&self) -> bool {
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_version = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+        is_hex(&self.key)
+            && is_hex(&self.id)
+            && self.key.len() + self.id.len() + self.attache.len() < 200
+            && self.attache.bytes().all(is_version)
+    }
+
     /// Reads what the backup at `path` says of itself, without any key: nothing of it is proven.
     ///
     /// # Errors
@@ -294,14 +304,16 @@ impl Source {
         }
         let text = self.bytes(length).await?;
         let header = serde_json::from_slice::<BackupHeader>(&text);
+        // Whatever is in a file that somebody made may be shown to a person before it is proven.
+        let header = header.ok().filter(BackupHeader::is_plain);
         match (rest[0], header) {
-            (FORMAT, Ok(header)) => Ok((header, [front.as_slice(), &text].concat())),
-            (FORMAT, Err(_)) => Err(self.damaged("its header cannot be read")),
+            (FORMAT, Some(header)) => Ok((header, [front.as_slice(), &text].concat())),
+            (FORMAT, None) => Err(self.damaged("its header cannot be read")),
             (format, header) => Err(BackupError::NewerFormat {
                 path: self.path.clone(),
                 format,
                 attache: header
-                    .map_or_else(|_| "of a later version".to_owned(), |header| header.attache),
+                    .map_or_else(|| "of a later version".to_owned(), |header| header.attache),
             }),
         }
     }

@@ -169,7 +169,7 @@ mod tests {
         for other in [
             "attache-x.backup",
             "notes.backup",
-            "attache-20270115T080000Z.backup.1.draft",
+            "attache-20270115T080000Z.backup.1.backup-draft",
         ] {
             assert_eq!(parse(other), None, "{other}");
         }

@@ -460,7 +460,7 @@ async fn a_backup_that_fails_leaves_nothing_and_what_was_left_is_removed() {
     let (draft, _file) = Draft::begin(&path, &Random::System).unwrap();
     let held = draft.path().to_owned();
     // Another's draft stays, one that nobody holds goes.
-    let left = bench.file("old.backup.00000000.draft");
+    let left = bench.file("old.00000000.backup-draft");
     fs::write(&left, b"").unwrap();
     store
         .back_up(&bench.file("two.backup"), NOON, &quiet)
