@@ -147,9 +147,9 @@ impl Backups {
         &self,
         work: impl FnOnce(&Shelf) -> io::Result<T> + Send + 'static,
     ) -> Result<T, BackupError> {
-        let shelf = self.0.shelf.clone();
-        let folder = shelf.folder.clone();
-        let done = spawn_blocking(move || work(&shelf)).await;
+        let copy = self.0.shelf.clone();
+        let folder = copy.folder.clone();
+        let done = spawn_blocking(move || work(&copy)).await;
         done.unwrap_or_else(|cut_short| Err(cut_short.into()))
             .map_err(|source| BackupError::File {
                 path: folder,

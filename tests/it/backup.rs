@@ -97,9 +97,10 @@ async fn what_was_spent_since_is_tried_once_and_shown() {
     let backup = back_up(&gateway).await;
     gateway.clock().advance(HOUR);
     assert_eq!((whoami(&ana).await.as_str(), refreshes(&acme)), ("ana", 1));
+    // Due work may try it before anybody calls.
+    acme.expects_replays(1);
     let (gateway, _) = gateway.restored(&[&acme], &backup.path).await;
     let ana = gateway.person("ana").await;
-    acme.expects_replays(1);
     let ended = ana.call("acme_whoami", json!({})).await;
     ended.assert_failed("A renewal was cut off");
     for _ in 0..3 {
@@ -248,7 +249,7 @@ async fn no_secret_and_no_name_is_in_a_backup_in_clear() {
     whoami(&ana).await;
     let backup = back_up(&gateway).await;
     let folder = backup.path.parent().expect("a folder").to_owned();
-    assert_eq!(files(&folder), [backup.path.clone()]);
+    assert_eq!(files(&folder), std::slice::from_ref(&backup.path));
     let (gateway, _) = gateway.restored(&[&acme], &backup.path).await;
     let mut stored = std::fs::read(&backup.path).expect("a backup");
     for file in files(&gateway.folder().join("data")) {
@@ -263,7 +264,7 @@ async fn no_secret_and_no_name_is_in_a_backup_in_clear() {
         let found = stored
             .windows(canary.len())
             .any(|window| window == canary.as_bytes());
-        assert!(!found, "{:.16}… is in clear", canary);
+        assert!(!found, "{canary:.16}… is in clear");
     }
 }
 

@@ -147,12 +147,13 @@ async fn write_the_rest(
         };
         let key = text(key);
         // What has no `/` is in no table.
-        let table = match key.contains('/') {
-            true => KeyRange::prefix(&format!("{}/", table_of(&key))),
-            false => KeyRange {
+        let table = if key.contains('/') {
+            KeyRange::prefix(&format!("{}/", table_of(&key)))
+        } else {
+            KeyRange {
                 from: key.as_bytes().to_vec(),
                 to: Some([key.as_bytes(), &[0]].concat()),
-            },
+            }
         };
         match Keeping::of_whole_table(table_of(&key)) {
             Some(Keeping::First | Keeping::Grouped | Keeping::AfterPerson | Keeping::Left) => {}

@@ -303,10 +303,13 @@ async fn a_store_is_moved_aside_and_never_replaced_unasked() {
     store.close().await;
 }
 
+/// When, what is there then, and which store there is afterwards.
+type Cut = (&'static str, fn(&Path), &'static str);
+
 /// Where a restore can be cut off, and which store is there afterwards.
 #[tokio::test]
 async fn a_cut_leaves_the_old_store_or_the_new_one() {
-    let cuts: [(&str, fn(&Path), &str); 5] = [
+    let cuts: [Cut; 5] = [
         ("while it is built", |_| {}, "old"),
         (
             "before the exchange",
