@@ -57,8 +57,10 @@ pub(super) struct EgressSection {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoreSection {
-    /// Memory for the store's own cache, in bytes.
+    /// Memory for the pages of the store's files, in bytes.
     pub(super) cache_bytes: Option<u64>,
+    /// Memory for sealed records as they are read, in bytes.
+    pub(super) record_cache_bytes: Option<u64>,
 }
 
 /// `[backup]`.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
 use super::control_socket;
-use super::file::{BackupSection, File, ServiceSection};
+use super::file::{BackupSection, File, ServiceSection, StoreSection};
 use super::source::Environment;
 use super::webhooks;
 use crate::base::Secret;
@@ -162,7 +162,7 @@ impl Config {
                 egress,
                 limits: file.limits,
                 mcp: file.mcp,
-                store: store_settings(&data_dir, file.store.cache_bytes),
+                store: store_settings(&data_dir, &file.store),
                 backups,
                 services,
                 webhooks,
@@ -186,7 +186,10 @@ impl Config {
     #[must_use]
     pub fn in_folder(self, name: &str) -> Self {
         let data_dir = self.data_dir.join(name);
-        let store = store_settings(&data_dir, Some(self.store.cache_bytes));
+        let store = store::Settings {
+            data_dir: data_dir.clone(),
+            ..self.store
+        };
         let master_key = match self.master_key {
             KeySource::File(_) => KeySource::beside(&store),
             given => given,
@@ -210,10 +213,13 @@ impl Config {
     }
 }
 
-fn store_settings(data_dir: &Path, cache_bytes: Option<u64>) -> store::Settings {
+fn store_settings(data_dir: &Path, section: &StoreSection) -> store::Settings {
     let defaults = store::Settings::new(data_dir.to_owned());
     store::Settings {
-        cache_bytes: cache_bytes.unwrap_or(defaults.cache_bytes),
+        cache_bytes: section.cache_bytes.unwrap_or(defaults.cache_bytes),
+        record_cache_bytes: section
+            .record_cache_bytes
+            .unwrap_or(defaults.record_cache_bytes),
         ..defaults
     }
 }
@@ -485,7 +491,7 @@ impl Problems {
         match (value, named.or_else(|| file.master_key.clone())) {
             (Some(value), _) => KeySource::Value(Secret::new(value)),
             (None, Some(path)) => KeySource::NamedFile(path),
-            (None, None) => KeySource::beside(&store_settings(data_dir, None)),
+            (None, None) => KeySource::beside(&store_settings(data_dir, &StoreSection::default())),
         }
     }
 }

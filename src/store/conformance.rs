@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::backend::{Backend, KeyRange, Order, Swap};
 use super::memory::Memory;
+use super::reads::Reads;
 use super::sled::Sled;
 use super::{MasterKey, Settings, Store, Table, WriteError};
 use crate::base::Random;
@@ -29,7 +30,7 @@ async fn memory() -> Subject {
 
 async fn sled() -> Subject {
     let folder = tempfile::tempdir().unwrap();
-    let sled = Sled::open(folder.path().join("store"), 1 << 20).await;
+    let sled = Sled::open(folder.path().join("store"), 1 << 20, Reads::new(1 << 14)).await;
     Subject {
         backend: Backend::Sled(sled.unwrap()),
         _folder: Some(folder),

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order};
 use super::manifest::Group;
-use super::{MasterKey, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep};
+use super::{MasterKeys, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep};
 use crate::base::Random;
 
 /// A store larger than this is not copied: 1 GiB.
@@ -66,11 +66,12 @@ impl Store {
     /// What [`Store::open`] would say, except that it is in use.
     pub async fn examine(
         settings: &Settings,
-        master_key: MasterKey,
+        master_keys: impl Into<MasterKeys>,
         random: Random,
         scratch: PathBuf,
     ) -> Result<Condition, OpenError> {
-        key_check::confirm(settings, &master_key, &random)?;
+        let master_keys = master_keys.into();
+        key_check::confirm(settings, &master_keys, &random)?;
         if !settings.store_exists() {
             return Ok(Condition::Absent);
         }
@@ -80,7 +81,7 @@ impl Store {
         };
         let name = format!("attache-{}", HEXLOWER.encode(&random.bytes::<8>()));
         let copy = ScratchFolder(scratch.join(name));
-        match open_copy(lock, &from, &copy, settings, master_key, random).await {
+        match open_copy(lock, &from, &copy, settings, master_keys, random).await {
             Ok(condition) => Ok(condition),
             Err(Unanswered::Scratch(reason)) => Ok(Condition::NotTried { reason }),
             Err(Unanswered::Store(error)) => Err(error),
@@ -113,7 +114,7 @@ async fn open_copy(
     from: &Path,
     copy: &ScratchFolder,
     settings: &Settings,
-    master_key: MasterKey,
+    master_keys: MasterKeys,
     random: Random,
 ) -> Result<Condition, Unanswered> {
     let copied = Settings {
@@ -135,7 +136,7 @@ async fn open_copy(
         .await
         .unwrap_or_else(|cut_short| Err(cut_short.into()))
         .map_err(|error| Unanswered::Scratch(error.to_string()))?;
-    let store = Store::open(&copied, master_key, random)
+    let store = Store::open(&copied, master_keys, random)
         .await
         .map_err(|error| about(error, from))?;
     let counted = count(&store).await;
@@ -161,7 +162,7 @@ fn about(error: OpenError, store: &Path) -> Unanswered {
     })
 }
 
-/// Opens every record, except those that the store keeps for itself: the index key is proven by the opening, and hints and
+/// Opens every record, except those that the store keeps for itself: index key and house key are proven by the opening, and hints and
 /// notes are not sealed.
 async fn count(store: &Store) -> Result<Condition, StoreError> {
     let unsealed = [sweep::HINTS, due::NOTES, due::LANES].map(|prefix| format!("{prefix}/"));
@@ -224,7 +225,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::store::Table;
+    use crate::store::{MasterKey, Table};
 
     struct Place {
         folder: tempfile::TempDir,

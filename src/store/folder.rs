@@ -53,11 +53,25 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
 /// Puts a new file with `bytes` at `path`, readable by its owner alone, whole or not at all, and durable. Answers
 /// whether it did: `false` means that another file was there first, which is left as it is.
 pub(super) fn place_new(path: &Path, bytes: &[u8], random: &Random) -> io::Result<bool> {
+    with_draft(path, bytes, random, |draft| link(draft, path))
+}
+
+/// As [`place_new`], in the place of whatever file is there.
+pub(super) fn replace(path: &Path, bytes: &[u8], random: &Random) -> io::Result<()> {
+    with_draft(path, bytes, random, |draft| fs::rename(draft, path))
+}
+
+fn with_draft<T>(
+    path: &Path,
+    bytes: &[u8],
+    random: &Random,
+    place: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
     let suffix = HEXLOWER.encode(&random.bytes::<8>());
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{suffix}.draft"));
     let draft = Path::new(&draft);
-    let placed = write_draft(draft, bytes).and_then(|()| link(draft, path));
+    let placed = write_draft(draft, bytes).and_then(|()| place(draft));
     // Gone or not, the draft decides nothing any more.
     let _ = fs::remove_file(draft);
     let placed = placed?;
@@ -75,8 +89,9 @@ fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A hard link, unlike a rename, never replaces what another process put there in the meantime.
-fn link(draft: &Path, path: &Path) -> io::Result<bool> {
+/// Gives the file at `draft` a second name. A hard link, unlike a rename, never replaces what another process put there in
+/// the meantime; answers whether it was made.
+pub(super) fn link(draft: &Path, path: &Path) -> io::Result<bool> {
     match fs::hard_link(draft, path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),

@@ -171,6 +171,23 @@ impl MasterKey {
     }
 }
 
+/// The master keys that a store is opened with.
+pub struct MasterKeys {
+    /// The one that it is sealed under, or shall be.
+    pub current: MasterKey,
+    /// The one that it may still be sealed under.
+    pub previous: Option<MasterKey>,
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(current: MasterKey) -> Self {
+        Self {
+            current,
+            previous: None,
+        }
+    }
+}
+
 impl fmt::Debug for MasterKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[master key]")

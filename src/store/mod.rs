@@ -19,6 +19,7 @@
 
 mod backend;
 mod backup;
+mod cache;
 mod commit;
 #[cfg(test)]
 mod conformance;
@@ -26,17 +27,20 @@ mod due;
 mod envelope;
 mod error;
 mod examine;
+mod first_look;
 mod folder;
 mod key_check;
 mod keys;
 mod manifest;
 mod master_key;
 mod memory;
+mod reads;
 mod records;
 mod seal;
 mod sled;
 mod sweep;
 mod table;
+mod unlock;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -54,16 +58,18 @@ pub use backup::{
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
-pub use master_key::{KeySource, MasterKey, MasterKeyError};
+pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
 
 use crate::base::Random;
-use backend::{Backend, KeyRange, Order, Swap};
-use keys::Keys;
-use manifest::Manifests;
+use backend::Backend;
+use keys::{HOUSE_KEY, Keys, Wrapping};
+use manifest::{Manifests, group_of};
 use memory::Memory;
+use reads::Reads;
 use sled::Sled;
+use unlock::Place;
 
 /// The record that holds the index key. It is made with the store and opens only under the right master key.
 const INDEX_KEY: &str = "store/index-key";
@@ -75,11 +81,16 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The most bytes that sled keeps in memory; reads beyond them go to the disk.
     pub cache_bytes: u64,
+    /// About the most bytes of sealed records that are kept in front of sled, as they are read. With 0, none.
+    pub record_cache_bytes: u64,
 }
 
 impl Settings {
     /// What [`Settings::cache_bytes`] is unless set: 64 MiB.
     pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// What [`Settings::record_cache_bytes`] is unless set: 64 MiB, the records of some 25,000 people who call.
+    pub const RECORD_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
     /// A store in `data_dir`, everything else as usual.
     #[must_use]
@@ -87,6 +98,7 @@ impl Settings {
         Self {
             data_dir,
             cache_bytes: Self::CACHE_BYTES,
+            record_cache_bytes: Self::RECORD_CACHE_BYTES,
         }
     }
 
@@ -120,7 +132,7 @@ struct Inner {
     /// This itself, for work that is put off and must not keep the store open.
     me: Weak<Inner>,
     index_key: IndexKey,
-    master_key: MasterKey,
+    master_keys: MasterKeys,
     random: Random,
 }
 
@@ -134,34 +146,37 @@ impl Store {
     /// [`OpenError`], each with what to do. A wrong key leaves every file of the store as it is.
     pub async fn open(
         settings: &Settings,
-        master_key: MasterKey,
+        master_keys: impl Into<MasterKeys>,
         random: Random,
     ) -> Result<Self, OpenError> {
         backup::tidy(settings).map_err(|source| OpenError::Folder {
             path: settings.data_dir.clone(),
             source,
         })?;
-        Self::open_as_it_is(settings, master_key, random).await
+        Self::open_as_it_is(settings, master_keys.into(), random).await
     }
 
     /// The same, where a restore that is under way is not to be ended.
     async fn open_as_it_is(
         settings: &Settings,
-        master_key: MasterKey,
+        master_keys: MasterKeys,
         random: Random,
     ) -> Result<Self, OpenError> {
-        key_check::confirm(settings, &master_key, &random)?;
-        let sled = Sled::open(settings.store_dir(), settings.cache_bytes).await?;
+        let check = key_check::confirm(settings, &master_keys, &random)?;
+        let reads = Reads::new(settings.record_cache_bytes);
+        let sled = Sled::open(settings.store_dir(), settings.cache_bytes, reads).await?;
         let backend = Backend::Sled(sled);
-        let unlocked = unlock(&backend, settings, &master_key, &random).await;
-        let checked = match unlocked {
-            Ok(key) => key_check::leave(settings, &master_key, &random)
-                .await
-                .map(|()| key),
+        let place = Place {
+            settings,
+            master_keys: &master_keys,
+            random: &random,
+        };
+        let unlocked = match unlock::unlock(&backend, &place, check).await {
+            Ok(unlocked) => key_check::leave(&place, check).await.map(|()| unlocked),
             Err(error) => Err(error),
         };
-        match checked {
-            Ok(index_key) => Ok(Self::with(backend, index_key, master_key, random)),
+        match unlocked {
+            Ok((index_key, keys)) => Ok(Self::with(backend, index_key, keys, master_keys, random)),
             Err(error) => {
                 backend.close().await;
                 Err(error)
@@ -172,20 +187,35 @@ impl Store {
     /// A store that is gone with the process, sealed all the same.
     #[must_use]
     pub fn memory(master_key: MasterKey, random: Random) -> Self {
-        let (index_key, wrapped) = new_index_key(&master_key, &random);
+        let wrapping = Wrapping::new(&master_key, &random);
+        let (index_key, wrapped) = unlock::new_index_key(&wrapping, &random);
         let memory = Memory::default();
         memory.swap(INDEX_KEY.as_bytes(), None, Some(&wrapped));
-        Self::with(Backend::Memory(memory), index_key, master_key, random)
+        let (keys, wrapped) = Keys::make(wrapping, random.clone());
+        memory.swap(HOUSE_KEY.as_bytes(), None, Some(&wrapped));
+        Self::with(
+            Backend::Memory(memory),
+            index_key,
+            keys,
+            master_key.into(),
+            random,
+        )
     }
 
-    fn with(backend: Backend, index_key: IndexKey, master_key: MasterKey, random: Random) -> Self {
+    fn with(
+        backend: Backend,
+        index_key: IndexKey,
+        keys: Keys,
+        master_keys: MasterKeys,
+        random: Random,
+    ) -> Self {
         Self(Arc::new_cyclic(|me| Inner {
             backend,
-            keys: Keys::new(&master_key, random.clone()),
+            keys,
             manifests: Manifests::new(),
             me: me.clone(),
             index_key,
-            master_key,
+            master_keys,
             random,
         }))
     }
@@ -220,7 +250,7 @@ impl Store {
     /// those of other purposes.
     #[must_use]
     pub fn sub_key(&self, purpose: &str) -> SubKey {
-        self.0.master_key.sub_key(purpose)
+        self.0.master_keys.current.sub_key(purpose)
     }
 
     /// How many times writes have been synced to the disk: with many writers at once, fewer than there were writes.
@@ -256,75 +286,6 @@ impl fmt::Debug for Store {
 
 fn keyed(key: &IndexKey) -> Hmac<Sha256> {
     Hmac::new_from_slice(&key.0).expect("HMAC takes keys of any length")
-}
-
-/// Reads the index key, and proves the master key by it. Makes one when the store is new.
-async fn unlock(
-    backend: &Backend,
-    settings: &Settings,
-    master_key: &MasterKey,
-    random: &Random,
-) -> Result<IndexKey, OpenError> {
-    let folder = settings.store_dir();
-    let unusable = |error: StoreError| OpenError::Damaged {
-        folder: folder.clone(),
-        detail: error.to_string(),
-    };
-    let damaged = |detail: &str| OpenError::Damaged {
-        folder: folder.clone(),
-        detail: detail.to_owned(),
-    };
-    let Some(wrapped) = backend.get(INDEX_KEY).await.map_err(unusable)? else {
-        let everything = KeyRange::prefix("");
-        let rows = backend.scan(&everything, Order::Ascending, 1).await;
-        // sled loses records without a word when its log is damaged. A new index key would orphan every record that
-        // is found through the old one.
-        if key_check::is_present(settings) || !rows.map_err(unusable)?.is_empty() {
-            return Err(damaged("the record that holds its index key is missing"));
-        }
-        return make_index_key(backend, settings, master_key, random).await;
-    };
-    let opened = wrapping(master_key, random).open(INDEX_KEY.as_bytes(), &wrapped);
-    match opened {
-        Ok(key) => {
-            let key = <[u8; 32]>::try_from(key.as_slice());
-            key.map(IndexKey)
-                .map_err(|_| damaged("its index key has the wrong length"))
-        }
-        Err(SealError::OtherKey) => Err(OpenError::WrongKey { folder }),
-        Err(SealError::UnknownFormat(format)) => Err(OpenError::NewerFormat { folder, format }),
-        Err(SealError::Damaged) => Err(damaged("the record that holds its index key was changed")),
-    }
-}
-
-async fn make_index_key(
-    backend: &Backend,
-    settings: &Settings,
-    master_key: &MasterKey,
-    random: &Random,
-) -> Result<IndexKey, OpenError> {
-    let (key, wrapped) = new_index_key(master_key, random);
-    let cause = match backend.swap(INDEX_KEY, None, Some(&wrapped)).await {
-        Ok(Swap::Done) => return Ok(key),
-        // Only the holder of the lock writes.
-        Ok(Swap::Conflict) => "another process wrote first".to_owned(),
-        Ok(Swap::Unknown) => "the first record could not be made durable".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(OpenError::Folder {
-        path: settings.store_dir(),
-        source: std::io::Error::other(cause),
-    })
-}
-
-fn new_index_key(master_key: &MasterKey, random: &Random) -> (IndexKey, Vec<u8>) {
-    let key = IndexKey(random.bytes());
-    let wrapped = wrapping(master_key, random).seal(INDEX_KEY.as_bytes(), &key.0);
-    (key, wrapped)
-}
-
-fn wrapping(master_key: &MasterKey, random: &Random) -> Seal {
-    Seal::new(&master_key.store_key("index"), random.clone())
 }
 
 #[cfg(test)]

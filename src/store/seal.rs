@@ -41,6 +41,16 @@ impl SubKey {
         derived
     }
 
+    /// A new random key.
+    pub(super) fn generate(random: &Random) -> Self {
+        Self(random.bytes())
+    }
+
+    /// The key that is these bytes, if they are 32.
+    pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The key's bytes, for a construction other than [`Seal`], such as HMAC.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -51,6 +61,19 @@ impl SubKey {
 impl fmt::Debug for SubKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[key]")
+    }
+}
+
+/// What a key is called in the header of what it sealed. It tells keys apart and says nothing about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyId([u8; KEY_ID]);
+
+impl KeyId {
+    /// The id of the key that sealed these bytes, going by their header; none when they are of another format.
+    pub(super) fn of(sealed: &[u8]) -> Option<Self> {
+        let (format, rest) = sealed.split_first()?;
+        let id = rest.first_chunk().filter(|_| *format == FORMAT)?;
+        Some(Self(*id))
     }
 }
 
@@ -89,6 +112,11 @@ impl Seal {
             key_id,
             random,
         }
+    }
+
+    /// What the key is called in the header of what it sealed.
+    pub(super) fn key_id(&self) -> KeyId {
+        KeyId(self.key_id)
     }
 
     /// Seals `plaintext` for the place that `aad` names. Sealing twice never gives the same bytes.

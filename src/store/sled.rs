@@ -8,8 +8,8 @@
 //! us: first the blob files that appeared (sled keeps large pages outside its log), with their folder, then the log. A
 //! pointer in the log is thereby never older than what it points to.
 //!
-//! Reads run where they are called. They take microseconds from sled's cache; a miss reads one page from the disk.
-//! Scans, writes, opening and closing run on threads of their own.
+//! What the record cache knows is answered where it is asked for. Everything else, scans, writes, opening and closing
+//! included, runs on threads of its own: from outside, a read from sled's cache looks like one that waits for the disk.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -28,7 +28,8 @@ use tokio::task::spawn_blocking;
 use super::backend::{KeyRange, Order, Row, Swap, Urgency};
 use super::commit::{Committer, Journal, Write, guarded, panic_text};
 use super::error::{OpenError, StoreError};
-use super::folder;
+use super::reads::Reads;
+use super::{first_look, folder};
 
 /// sled's log. Its presence means that a store was made here.
 pub(super) const LOG: &str = "db";
@@ -46,6 +47,7 @@ pub(super) struct Sled {
     committer: Committer,
     /// Shared by all writers. Whoever has it alone sees no write begin.
     gate: Gate<()>,
+    reads: Reads,
 }
 
 impl Sled {
@@ -53,35 +55,47 @@ impl Sled {
     ///
     /// Runs on a thread of its own: sled reads the whole log, and on a damaged one it may panic, which ends that thread
     /// and becomes [`OpenError::Damaged`] here.
-    pub(super) async fn open(folder: PathBuf, cache_bytes: u64) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        folder: PathBuf,
+        cache_bytes: u64,
+        reads: Reads,
+    ) -> Result<Self, OpenError> {
         let opening = folder.clone();
-        apart(folder, move || Self::open_here(&opening, cache_bytes)).await
+        apart(folder, move || {
+            Self::open_here(&opening, cache_bytes, reads)
+        })
+        .await
     }
 
-    fn open_here(folder: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+    fn open_here(folder: &Path, cache_bytes: u64, reads: Reads) -> Result<Self, OpenError> {
         let prepare = || {
             folder::create(folder)?;
-            folder::make_private(folder)
+            folder::make_private(folder)?;
+            first_look::clear_unborn(folder, &folder.join(LOG))?;
+            first_look::read_through(folder)
         };
         prepare().map_err(|error| cannot_use(folder, error))?;
         let db = open_db(folder, cache_bytes)?;
         let journal =
             SledJournal::new(db.clone(), folder).map_err(|error| cannot_use(folder, error))?;
-        Self::assemble(db, journal).map_err(|error| cannot_use(folder, error))
+        Self::assemble(db, journal, reads).map_err(|error| cannot_use(folder, error))
     }
 
-    fn assemble(db: Db, journal: SledJournal) -> io::Result<Self> {
+    fn assemble(db: Db, journal: SledJournal, reads: Reads) -> io::Result<Self> {
         Ok(Self {
             db: RwLock::new(Some(db)),
-            committer: Committer::start(journal)?,
+            committer: Committer::start(reads.watching(journal))?,
             gate: Gate::new(()),
+            reads,
         })
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let db = db.as_ref().ok_or(StoreError::Closed)?;
-        reading(|| Ok(db.get(key)?.map(|value| value.to_vec())))
+    pub(super) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let open = || {
+            let db = self.db()?;
+            Ok(move |key: &[u8]| get_here(&db, key))
+        };
+        self.reads.read(key, open).await
     }
 
     pub(super) async fn swap(
@@ -145,6 +159,7 @@ impl Sled {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        self.reads.forget();
         (self.committer.stop(), db)
     }
 
@@ -253,6 +268,10 @@ fn cannot_use(folder: &Path, source: io::Error) -> OpenError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => OpenError::NoSpace { folder: path },
         _ => OpenError::Folder { path, source },
     }
+}
+
+fn get_here(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    reading(|| Ok(db.get(key)?.map(|value| value.to_vec())))
 }
 
 fn scan_here(db: &Db, range: KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StoreError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::Digest;
 
+use super::backend::{KeyRange, Order, Swap};
 use super::*;
 use crate::base::{Secret, Timestamp};
 

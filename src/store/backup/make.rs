@@ -37,9 +37,10 @@ impl Store {
         let random = &self.0.random;
         let (draft, file) = Draft::begin(path, random)?;
         self.see_that_it_fits(folder_of(path)).await?;
-        let header = BackupHeader::new(now, &self.0.master_key, random);
+        let header = BackupHeader::new(now, &self.0.master_keys.current, random);
         let file = tokio::fs::File::from_std(file);
-        let writer = Writer::begin(file, path, &header, &self.0.master_key, random).await?;
+        let writer =
+            Writer::begin(file, path, &header, &self.0.master_keys.current, random).await?;
         self.write_rows(writer, now, progress).await?;
         let read_back = self.check_backup_as(draft.path(), path, progress).await;
         match read_back {

@@ -18,6 +18,7 @@ use super::place::{Place, tidy};
 use super::{Backup, BackupError, Progress, RestoreError, Stage, make};
 use crate::base::{Random, Timestamp};
 use crate::store::backend::{Backend, KeyRange, Order, Row, Swap};
+use crate::store::reads::Reads;
 use crate::store::sled::Sled;
 use crate::store::{
     MasterKey, OpenError, Record, Settings, Store, StoreError, WriteError, examine,
@@ -141,7 +142,7 @@ impl Restore {
             ..self.settings.clone()
         };
         let backup = self.fill(&settings, reader, progress).await?;
-        let store = Store::open_as_it_is(&settings, key.clone(), random.clone()).await?;
+        let store = Store::open_as_it_is(&settings, key.clone().into(), random.clone()).await?;
         let made = backup.header.made;
         let finished = async {
             let damaged = store.open_every_record(progress).await?;
@@ -168,7 +169,7 @@ impl Restore {
         reader: Reader,
         progress: Progress<'_>,
     ) -> Result<Backup, RestoreError> {
-        let sled = Sled::open(settings.store_dir(), settings.cache_bytes).await?;
+        let sled = Sled::open(settings.store_dir(), settings.cache_bytes, Reads::new(0)).await?;
         let backend = Backend::Sled(sled);
         let filled = pour(reader, &backend, progress).await;
         backend.close().await;

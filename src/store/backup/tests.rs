@@ -349,7 +349,7 @@ async fn a_cut_leaves_the_old_store_or_the_new_one() {
         let place = Place::of(&settings);
         place.begin("store.before-then").unwrap();
         let built = Settings::new(place.building());
-        let store = Store::open_as_it_is(&built, bench.key.clone(), Random::System)
+        let store = Store::open_as_it_is(&built, bench.key.clone().into(), Random::System)
             .await
             .unwrap();
         let table: Table<String> = store.table("new");

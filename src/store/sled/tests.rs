@@ -3,11 +3,14 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use tempfile::TempDir;
 
 use super::super::backend::Backend;
-use super::super::{MasterKey, Store, Table, WriteError, new_index_key};
+use super::super::keys::{Keys, Wrapping};
+use super::super::unlock::new_index_key;
+use super::super::{MasterKey, Store, Table, WriteError};
 use super::*;
 use crate::base::Random;
 
@@ -20,11 +23,11 @@ fn folder() -> (TempDir, PathBuf) {
 }
 
 async fn open(folder: &Path) -> Result<Sled, OpenError> {
-    Sled::open(folder.to_owned(), CACHE).await
+    Sled::open(folder.to_owned(), CACHE, Reads::new(CACHE)).await
 }
 
 async fn put(sled: &Sled, key: &str, value: &[u8]) {
-    let old = sled.get(key.as_bytes()).unwrap();
+    let old = sled.get(key.as_bytes()).await.unwrap();
     let swap = sled.swap(key.as_bytes(), old.as_deref(), Some(value), Urgency::Usual);
     assert_eq!(swap.await, Ok(Swap::Done));
 }
@@ -39,7 +42,7 @@ async fn values_survive_reopening() {
     for round in 0..5_u8 {
         let sled = open(&folder).await.unwrap();
         for earlier in 0..round {
-            let found = sled.get(&[b'k', earlier]).unwrap();
+            let found = sled.get(&[b'k', earlier]).await.unwrap();
             assert_eq!(found, Some(vec![earlier; 100]));
         }
         let swap = sled
@@ -67,7 +70,7 @@ async fn large_values_live_in_files_that_are_private_and_survive_too() {
     sled.close().await;
     let sled = open(&folder).await.unwrap();
     for n in 0..8 {
-        let found = sled.get(format!("large/{n}").as_bytes());
+        let found = sled.get(format!("large/{n}").as_bytes()).await;
         assert!(found == Ok(Some(large(n))), "large/{n} is not the same");
     }
 }
@@ -121,7 +124,7 @@ async fn a_store_that_was_only_dropped_can_be_opened_again() {
     put(&sled, "key", b"value").await;
     drop(sled);
     let sled = open(&folder).await.unwrap();
-    assert_eq!(sled.get(b"key"), Ok(Some(b"value".to_vec())));
+    assert_eq!(sled.get(b"key").await, Ok(Some(b"value".to_vec())));
 }
 
 #[tokio::test]
@@ -130,7 +133,7 @@ async fn a_closed_store_says_so() {
     let sled = open(&folder).await.unwrap();
     sled.close().await;
     sled.close().await;
-    assert_eq!(sled.get(b"key"), Err(StoreError::Closed));
+    assert_eq!(sled.get(b"key").await, Err(StoreError::Closed));
     let swap = sled
         .swap(b"key", None, Some(b"value"), Urgency::Usual)
         .await;
@@ -146,7 +149,7 @@ fn failing(folder: &Path) -> Sled {
         log: File::open("/dev/null").unwrap(),
         ..SledJournal::new(db.clone(), folder).unwrap()
     };
-    Sled::assemble(db, journal).unwrap()
+    Sled::assemble(db, journal, Reads::new(CACHE)).unwrap()
 }
 
 #[tokio::test]
@@ -163,12 +166,12 @@ async fn a_failed_sync_stops_writing_but_not_reading_until_reopened() {
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
-    assert!(sled.get(b"key").is_ok());
+    assert!(sled.get(b"key").await.is_ok());
     sled.close().await;
 
     let sled = open(&folder).await.unwrap();
     put(&sled, "key", b"value").await;
-    assert_eq!(sled.get(b"other"), Ok(None));
+    assert_eq!(sled.get(b"other").await, Ok(None));
 }
 
 #[tokio::test]
@@ -177,9 +180,12 @@ async fn a_table_calls_a_write_unknown_and_never_done_when_its_sync_failed() {
     open(&folder).await.unwrap().close().await;
     let random = Random::seeded(1);
     let key = MasterKey::generate(&random);
-    let (index_key, _) = new_index_key(&key, &random);
+    let wrapping = Wrapping::new(&key, &random);
+    let (index_key, _) = new_index_key(&wrapping, &random);
+    let (keys, _) = Keys::make(wrapping, random);
     let backend = Backend::Sled(failing(&folder));
-    let table: Table<u8> = Store::with(backend, index_key, key, random).table("con");
+    let table: Table<u8> =
+        Store::with(backend, index_key, keys, key.into(), Random::System).table("con");
     let key = "con/1".to_owned();
     let unknown = WriteError::Store(StoreError::Unknown { key });
     assert_eq!(table.create("1", &1).await.unwrap_err(), unknown);
@@ -263,4 +269,61 @@ fn restore(folder: &Path, whole: &[(OsString, Vec<u8>)]) {
     for (name, bytes) in whole {
         fs::write(folder.join(name), bytes).unwrap();
     }
+}
+
+/// With one thread for everything that blocks, and that thread held: what is in memory is answered all the same, and
+/// what is not waits without holding up the worker.
+#[test]
+fn a_read_that_may_need_the_disk_is_not_done_by_the_worker() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (_top, folder) = folder();
+    runtime.block_on(async {
+        let sled = open(&folder).await.unwrap();
+        for key in ["warm", "cold"] {
+            let swap = sled.swap(key.as_bytes(), None, Some(b"value"), Urgency::Usual);
+            assert_eq!(swap.await, Ok(Swap::Done));
+        }
+        let value = Ok(Some(b"value".to_vec()));
+        assert_eq!(sled.get(b"warm").await, value);
+
+        let (gate, opened) = std::sync::mpsc::channel::<()>();
+        let held = spawn_blocking(move || opened.recv());
+        assert_eq!(sled.get(b"warm").now_or_never(), Some(value.clone()));
+        let mut cold = Box::pin(sled.get(b"cold"));
+        assert_eq!(cold.as_mut().now_or_never(), None, "the worker read it");
+        gate.send(()).unwrap();
+        assert_eq!(cold.await, value);
+        held.await.unwrap().unwrap();
+    });
+}
+
+#[tokio::test]
+async fn a_scan_leaves_nothing_in_the_cache() {
+    let (_top, folder) = folder();
+    let sled = open(&folder).await.unwrap();
+    put(&sled, "created", b"value").await;
+    sled.close().await;
+    let sled = open(&folder).await.unwrap();
+    let everything = KeyRange::prefix("");
+    let rows = sled.scan(&everything, Order::Ascending, 10).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(sled.get(b"created").now_or_never(), None);
+}
+
+/// The swap is applied though nobody waits for it any more, and from then on nobody is shown what was there before.
+#[tokio::test]
+async fn a_swap_whose_caller_went_away_is_seen_all_the_same() {
+    let (_top, folder) = folder();
+    let sled = open(&folder).await.unwrap();
+    put(&sled, "key", b"old").await;
+    assert_eq!(sled.get(b"key").await, Ok(Some(b"old".to_vec())));
+    let mut swap = Box::pin(sled.swap(b"key", Some(b"old"), Some(b"new"), Urgency::Usual));
+    assert!(swap.as_mut().now_or_never().is_none());
+    drop(swap);
+    // Writes are applied in order, so this one ends after it.
+    put(&sled, "other", b"value").await;
+    assert_eq!(sled.get(b"key").await, Ok(Some(b"new".to_vec())));
 }
