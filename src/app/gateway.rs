@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{self, Activity};
+use super::backup::Backups;
 use super::catalogue_files::CatalogueFiles;
 use super::control::{ControlError, ControlSocket, Offered};
 use super::drill::SandboxAtHand;
@@ -86,6 +87,7 @@ pub struct App {
     until_the_end: Arc<Mutex<Vec<UnixStream>>>,
     control_socket: Result<PathBuf, ConfigProblem>,
     sandbox: Option<SandboxAtHand>,
+    backups: Backups,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -111,7 +113,11 @@ impl App {
         let links = links(&config, address)?;
         let (mcp, control_socket) = (config.mcp, config.control_socket());
         let files = Arc::new(CatalogueFiles::of(&config));
-        let Parts { gateway, store } = Parts::open(config, links, clock, random).await?;
+        let Parts {
+            gateway,
+            store,
+            backups,
+        } = Parts::open(config, links, clock, random).await?;
         let stop = CancellationToken::new();
         let mcp = mcp::Surface::new(gateway.clone(), mcp, stop.clone());
         let activity = Activity::default();
@@ -122,6 +128,7 @@ impl App {
             listen::serve(listener, router, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
             upkeep(gateway.clone(), stop.clone()),
+            backups.clone().keep_making(stop.clone()),
         ];
         let webhooks = gateway.webhooks().iter().cloned();
         tasks.extend(webhooks.map(|webhook| deliver(gateway.clone(), webhook, stop.clone())));
@@ -136,6 +143,7 @@ impl App {
             until_the_end: Arc::default(),
             control_socket,
             sandbox: None,
+            backups,
             tasks,
         })
     }
@@ -144,6 +152,12 @@ impl App {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// The backups of its store.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.backups
     }
 
     /// Where clients of the HTTP+SSE transport connect; none when it is switched off.
@@ -186,6 +200,7 @@ impl App {
             asked_to_end: self.asked_to_end.clone(),
             until_the_end: Arc::clone(&self.until_the_end),
             sandbox: self.sandbox.clone(),
+            backups: self.backups.clone(),
         };
         self.tasks.push(tokio::spawn(socket.serve(offered)));
         Ok(())
@@ -223,6 +238,7 @@ impl App {
 pub(super) struct Parts {
     pub(super) gateway: Gateway,
     pub(super) store: Store,
+    pub(super) backups: Backups,
 }
 
 impl Parts {
@@ -236,6 +252,7 @@ impl Parts {
         let egress = Egress::new(config.egress)?;
         let key = MasterKey::load(&config.master_key, &config.store, &random)?;
         let store = Store::open(&config.store, key, random.clone()).await?;
+        let backups = Backups::new(store.clone(), config.backups, clock.clone());
         let gateway = Gateway::new(
             store.clone(),
             egress,
@@ -248,7 +265,11 @@ impl Parts {
                 webhooks: config.webhooks,
             },
         );
-        Ok(Self { gateway, store })
+        Ok(Self {
+            gateway,
+            store,
+            backups,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns putting the parts together, listening, and ending in order. Refuses to know the command line.
 
 mod activity;
+mod backup;
 mod bridge;
 mod capacity;
 mod catalogue_files;
@@ -17,6 +18,7 @@ mod logging;
 mod offline;
 mod ready;
 
+pub use backup::{BackupFailure, BackupTo, Backups};
 pub use bridge::{BridgeError, bridge, bridge_to};
 pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};

@@ -1,5 +1,6 @@
 //! The use cases without a running gateway, for a command that needs none.
 
+use super::backup::Backups;
 use super::gateway::{Parts, StartError};
 use crate::base::{Clock, Random};
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::store::Store;
 pub struct Offline {
     gateway: Gateway,
     store: Store,
+    backups: Backups,
 }
 
 impl Offline {
@@ -24,14 +26,28 @@ impl Offline {
             .unwrap_or_else(|| format!("http://{}", config.bind));
         let links =
             Links::new(&url).map_err(|problem| StartError::PublicUrl(problem.to_string()))?;
-        let Parts { gateway, store } = Parts::open(config, links, clock, random).await?;
-        Ok(Self { gateway, store })
+        let Parts {
+            gateway,
+            store,
+            backups,
+        } = Parts::open(config, links, clock, random).await?;
+        Ok(Self {
+            gateway,
+            store,
+            backups,
+        })
     }
 
     /// The use cases.
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// The backups of the store.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.backups
     }
 
     /// Closes the store.

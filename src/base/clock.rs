@@ -26,6 +26,13 @@ impl Timestamp {
         self.0
     }
 
+    /// The moment that a text of RFC 3339 or ISO 8601 in UTC names, as in `2026-11-23T06:22:45Z` or `20261123T062245Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = text.parse::<jiff::Timestamp>().ok()?;
+        Some(Self(moment.as_second()))
+    }
+
     /// How long after `earlier` this moment is; zero when it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -165,6 +172,11 @@ mod tests {
     #[test]
     fn moments_print_as_rfc_3339_and_never_overflow() {
         assert_eq!(Timestamp::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
+        for text in ["2026-11-23T06:22:45Z", "20261123T062245Z"] {
+            let moment = Timestamp::parse(text).unwrap();
+            assert_eq!(moment.to_string(), "2026-11-23T06:22:45Z");
+        }
+        assert_eq!(Timestamp::parse("yesterday"), None);
         let far = Timestamp::from_unix(i64::MAX) + Duration::from_secs(u64::MAX);
         assert_eq!(far.to_string(), format!("@{}", i64::MAX));
         assert_eq!(

@@ -6,7 +6,8 @@ use std::thread;
 use super::Failure;
 use super::run::{in_runtime, local_owner, resolve};
 use crate::app::control::{
-    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Version, run,
+    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Step, Version, run,
+    run_backup,
 };
 use crate::app::{Offline, StartError};
 use crate::base::{Clock, Random};
@@ -64,8 +65,18 @@ pub(super) fn ask(
     environment: &Environment,
     command: &Command,
 ) -> Result<Answer, Failure> {
+    ask_following(options, environment, command, &|_| {})
+}
+
+/// The same; `follow` hears how far the command is, where that is told.
+pub(super) fn ask_following(
+    options: &Options,
+    environment: &Environment,
+    command: &Command,
+    follow: &(dyn Fn(Step) + Send + Sync),
+) -> Result<Answer, Failure> {
     let launch = launch(&resolve(options, environment)?, options, environment)?;
-    if let Some(answer) = launch.ask(command)? {
+    if let Some(answer) = launch.ask_following(command, &mut |step| follow(step))? {
         return Ok(answer);
     }
     if command.needs_a_gateway() {
@@ -76,12 +87,12 @@ pub(super) fn ask(
     }
     for _ in 0..ATTEMPTS {
         if let Some(_lock) = GatewayLock::try_take(&launch.data_dir)?
-            && let Some(answer) = without_a_gateway(options, environment, command)?
+            && let Some(answer) = without_a_gateway(options, environment, command, follow)?
         {
             return Ok(answer);
         }
         thread::sleep(PAUSE);
-        if let Some(answer) = launch.ask(command)? {
+        if let Some(answer) = launch.ask_following(command, &mut |step| follow(step))? {
             return Ok(answer);
         }
     }
@@ -93,6 +104,7 @@ fn without_a_gateway(
     options: &Options,
     environment: &Environment,
     command: &Command,
+    follow: &(dyn Fn(Step) + Send + Sync),
 ) -> Result<Option<Answer>, Failure> {
     let config = resolve(options, environment)?;
     in_runtime(async {
@@ -101,8 +113,16 @@ fn without_a_gateway(
             Err(StartError::Store(OpenError::InUse { .. })) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let (owner, _) = local_owner(offline.gateway(), environment).await?;
-        let answer = run(offline.gateway(), &owner, command.clone()).await;
+        let answer = match command {
+            Command::Backup { .. } | Command::Backups => {
+                let follow = |stage, done, total| follow(Step { stage, done, total });
+                run_backup(offline.backups(), command, &follow).await
+            }
+            _ => {
+                let (owner, _) = local_owner(offline.gateway(), environment).await?;
+                run(offline.gateway(), &owner, command.clone()).await
+            }
+        };
         offline.close().await;
         Ok(Some(answer))
     })

@@ -7,12 +7,15 @@
 mod accounts;
 mod arguments;
 mod ask;
+mod backup;
 mod check;
 mod doctor;
 mod drill;
 mod failure;
 mod local;
 mod manifest;
+mod progress;
+mod restore;
 mod run;
 mod signals;
 mod steps;
@@ -64,6 +67,10 @@ enum Command {
     Agents(ask::AgentsOptions),
     /// Show where events go and what was sent; send a test, or one event again.
     Webhooks(webhooks::WebhooksOptions),
+    /// Make a backup of everything while the gateway runs, verify one, or list those there are.
+    Backup(backup::BackupOptions),
+    /// Make a store of a backup, in the place of the one that is there or where none is.
+    Restore(restore::RestoreOptions),
     /// Run the built-in service of the demo alone.
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
@@ -158,6 +165,8 @@ pub fn main() -> ExitCode {
         Command::Agents(options) => ask::agents(options, &environment),
         Command::Webhooks(options) => webhooks::webhooks(options, &environment),
         Command::Store(options) => store::run(options, &environment),
+        Command::Backup(options) => backup::run(options, &environment),
+        Command::Restore(options) => restore::run(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
         Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),

@@ -36,6 +36,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) store: StoreSection,
     #[serde(default)]
+    pub(super) backup: BackupSection,
+    #[serde(default)]
     pub(super) services: BTreeMap<String, ServiceSection>,
     #[serde(default)]
     pub(super) webhooks: BTreeMap<String, WebhookSection>,
@@ -59,6 +61,20 @@ pub(super) struct StoreSection {
     pub(super) cache_bytes: Option<u64>,
     /// Memory for sealed records as they are read, in bytes.
     pub(super) record_cache_bytes: Option<u64>,
+}
+
+/// `[backup]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BackupSection {
+    /// Whether the running gateway makes backups by itself.
+    pub(super) automatic: Option<bool>,
+    /// Where backups are kept.
+    pub(super) folder: Option<PathBuf>,
+    /// Hours between two of them.
+    pub(super) every_hours: Option<u32>,
+    /// How many of those made by themselves are kept.
+    pub(super) keep: Option<usize>,
 }
 
 /// `[services.<id>]`.

@@ -10,14 +10,14 @@ use std::time::Duration;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
 use super::control_socket;
-use super::file::{File, ServiceSection, StoreSection};
+use super::file::{BackupSection, File, ServiceSection, StoreSection};
 use super::source::Environment;
 use super::webhooks;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
 use crate::mcp;
-use crate::store::{self, KeySource};
+use crate::store::{self, KeySource, Shelf};
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
@@ -67,6 +67,8 @@ pub struct Config {
     pub mcp: mcp::Settings,
     /// Settings of the store.
     pub store: store::Settings,
+    /// Where backups are kept, and when one is made by itself.
+    pub backups: Shelf,
     /// What is said about each service.
     pub services: BTreeMap<String, ServiceSettings>,
     /// Where events are sent.
@@ -141,6 +143,7 @@ impl Config {
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
         let master_key = problems.master_key(environment, &file, &data_dir);
         let idle_exit = problems.keep(idle_exit(environment, &file)).flatten();
+        let backups = problems.shelf(&file.backup, &data_dir);
         let Problems(problems) = problems;
         match (bind, problems.is_empty()) {
             (Some(bind), true) => Ok(Self {
@@ -160,6 +163,7 @@ impl Config {
                 limits: file.limits,
                 mcp: file.mcp,
                 store: store_settings(&data_dir, &file.store),
+                backups,
                 services,
                 webhooks,
                 data_dir,
@@ -190,10 +194,20 @@ impl Config {
             KeySource::File(_) => KeySource::beside(&store),
             given => given,
         };
+        let usual = Shelf::beside(&self.data_dir).folder;
+        let backups = if self.backups.folder == usual {
+            Shelf::beside(&data_dir).folder
+        } else {
+            self.backups.folder.join(name)
+        };
         Self {
             data_dir,
             master_key,
             store,
+            backups: Shelf {
+                folder: backups,
+                ..self.backups
+            },
             ..self
         }
     }
@@ -387,6 +401,26 @@ impl Problems {
             .ok()
     }
 
+    fn shelf(&mut self, section: &BackupSection, data_dir: &Path) -> Shelf {
+        let usual = Shelf::beside(data_dir);
+        if section.every_hours == Some(0) {
+            let message = "0 hours are no time; `automatic = false` switches backups off";
+            self.add("backup.every_hours", message.into());
+        }
+        if section.keep == Some(0) {
+            let message = "one backup at least is kept; `automatic = false` switches backups off";
+            self.add("backup.keep", message.into());
+        }
+        let every = section
+            .every_hours
+            .map_or(Shelf::EVERY, |hours| Duration::from_hours(hours.into()));
+        Shelf {
+            folder: section.folder.clone().unwrap_or(usual.folder),
+            every: section.automatic.unwrap_or(true).then_some(every),
+            keep: section.keep.unwrap_or(usual.keep),
+        }
+    }
+
     pub(super) fn secret_file(&mut self, place: &str, path: &Path) -> Option<Secret> {
         match std::fs::read_to_string(path) {
             Ok(text) => Some(Secret::new(text.trim_end())),
@@ -545,6 +579,28 @@ mod tests {
             problem.contains("unknown field `publc_url`") && problem.contains("line 1"),
             "{problem}"
         );
+    }
+
+    #[test]
+    fn backups_are_made_daily_unless_somebody_says_otherwise() {
+        let shelf = |text: &str| {
+            let (_dir, options) = with_file(text);
+            let resolved = resolve(&options, &Environment::default());
+            resolved.map(|config| (config.backups, config.data_dir))
+        };
+        let (usual, data_dir) = shelf("").unwrap();
+        assert_eq!(usual, Shelf::beside(&data_dir));
+        assert_eq!(
+            (usual.every, usual.keep),
+            (Some(Duration::from_hours(24)), 7)
+        );
+        let (off, _) = shelf("[backup]\nautomatic = false\nkeep = 3\n").unwrap();
+        assert_eq!((off.every, off.keep), (None, 3));
+        let (own, _) = shelf("[backup]\nfolder = '/elsewhere'\nevery_hours = 6\n").unwrap();
+        assert_eq!(own.folder, Path::new("/elsewhere"));
+        assert_eq!(own.every, Some(Duration::from_hours(6)));
+        let problems = shelf("[backup]\nkeep = 0\nevery_hours = 0\n").unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
     }
 
     #[test]

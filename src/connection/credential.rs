@@ -134,6 +134,20 @@ impl Credential {
         self.with_intent(None)
     }
 
+    /// The credential as it must be taken when it comes out of a backup that was made at `made`: its refresh token may have
+    /// been spent since, as after a request whose answer was lost. None when there is no refresh token.
+    #[must_use]
+    pub fn doubted(&self, made: Timestamp) -> Option<Self> {
+        self.refresh_token.as_ref()?;
+        let before = self.intent.as_ref();
+        Some(self.with_intent(Some(RefreshIntent {
+            holder: "a backup".to_owned(),
+            since: before.map_or(made, |intent| intent.since),
+            unanswered: before.map_or(1, |intent| intent.unanswered.max(1)),
+            unclear: true,
+        })))
+    }
+
     fn with_intent(&self, intent: Option<RefreshIntent>) -> Self {
         Self {
             intent,
@@ -271,6 +285,27 @@ mod tests {
             now = now.announce("one", &rules, NOON).unwrap().answered(true);
             assert!(now.intent.as_ref().unwrap().unclear);
         }
+    }
+
+    #[test]
+    fn a_token_out_of_a_backup_is_sent_once_more_at_most() {
+        let rules = RefreshRules {
+            single_use: true,
+            ..RefreshRules::default()
+        };
+        let doubted = credential(None).doubted(NOON).unwrap();
+        assert_eq!(doubted.doubted(NOON + HOUR).unwrap().intent, doubted.intent);
+        let replay = doubted.announce("one", &rules, NOON + HOUR).unwrap();
+        assert_eq!(
+            replay.announce("one", &rules, NOON).unwrap_err(),
+            RefreshExhausted
+        );
+        // One that was used up before the backup stays so.
+        let exhausted = replay.doubted(NOON).unwrap();
+        assert!(exhausted.announce("two", &rules, NOON).is_err());
+        let mut without = credential(None);
+        without.refresh_token = None;
+        assert!(without.doubted(NOON).is_none());
     }
 
     #[test]

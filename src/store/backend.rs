@@ -2,6 +2,8 @@
 //!
 //! Owns the meaning of `get`, `swap` and `scan` on bytes. Refuses to know what the bytes are: they arrive sealed.
 
+use tokio::sync::RwLockWriteGuard;
+
 use super::error::StoreError;
 use super::memory::Memory;
 use super::sled::Sled;
@@ -143,6 +145,23 @@ impl Backend {
         match self {
             Self::Memory(memory) => Ok(memory.scan(range, order, limit)),
             Self::Sled(sled) => sled.scan(range, order, limit).await,
+        }
+    }
+
+    /// The bytes that it takes up on a disk.
+    pub(super) async fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(0),
+            Self::Sled(sled) => sled.bytes_on_disk().await,
+        }
+    }
+
+    /// Lets no write begin while what comes back is held: for a read of several records that finds no quiet moment. None
+    /// where a read never has to wait for one.
+    pub(super) async fn hold_writes(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Sled(sled) => Some(sled.hold_writes().await),
         }
     }
 

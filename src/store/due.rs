@@ -200,7 +200,7 @@ fn count(bytes: &[u8]) -> u32 {
 }
 
 /// Of equal length for all, so that the order of the keys is that of time.
-fn minute(at: Timestamp) -> i64 {
+pub(super) fn minute(at: Timestamp) -> i64 {
     const LAST: i64 = 999_999_999_998;
     at.as_unix().div_euclid(60).clamp(0, LAST)
 }

@@ -100,7 +100,7 @@ impl Drop for ScratchFolder {
 }
 
 /// Keeps others from opening the store; none when somebody has. sled takes the same lock for itself alone.
-fn lock(path: PathBuf) -> Result<Option<File>, OpenError> {
+pub(super) fn lock(path: PathBuf) -> Result<Option<File>, OpenError> {
     let locked = File::open(&path).and_then(|log| match log.try_lock_shared() {
         Ok(()) => Ok(Some(log)),
         Err(TryLockError::WouldBlock) => Ok(None),

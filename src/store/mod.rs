@@ -18,6 +18,7 @@
 //! copy was put back, or that a row was added shows by the manifests, and on sled by the root above them.
 
 mod backend;
+mod backup;
 mod cache;
 mod commit;
 #[cfg(test)]
@@ -54,6 +55,10 @@ use sha2::Sha256;
 use tokio::task::spawn_blocking;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use backup::{
+    Backup, BackupCounts, BackupError, BackupHeader, ConnectionBack, Progress, Restore,
+    RestoreError, Restored, Shelf, Shelved, Stage,
+};
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
@@ -166,6 +171,19 @@ impl Store {
         random: Random,
     ) -> Result<Self, OpenError> {
         let master_keys = master_keys.into();
+        backup::tidy(settings).map_err(|source| OpenError::Folder {
+            path: settings.data_dir.clone(),
+            source,
+        })?;
+        Self::open_as_it_is(settings, master_keys, random).await
+    }
+
+    /// The same, where a restore that is under way is not to be ended.
+    async fn open_as_it_is(
+        settings: &Settings,
+        master_keys: MasterKeys,
+        random: Random,
+    ) -> Result<Self, OpenError> {
         let check = key_check::confirm(settings, &master_keys, &random)?;
         let reads = Reads::new(settings.record_cache_bytes);
         let sled = Sled::open(settings.store_dir(), settings.cache_bytes, reads).await?;
@@ -211,6 +229,24 @@ impl Store {
         let (keys, wrapped) = Keys::make(wrapping, random);
         memory.swap(HOUSE_KEY.as_bytes(), None, Some(&wrapped));
         Self::with(Backend::Memory(memory), index_key, keys, master_key, None)
+    }
+
+    /// A store of what is in `backend`, which must have its keys. None when they are missing or changed.
+    async fn of_backend(
+        backend: Backend,
+        master_keys: MasterKeys,
+        random: &Random,
+    ) -> Option<Self> {
+        let place = Place {
+            settings: &Settings::new(PathBuf::new()),
+            master_keys: &master_keys,
+            random,
+        };
+        let made_before = key_check::Check::Current {
+            house_has_a_key: true,
+        };
+        let (index_key, keys) = unlock::unlock(&backend, &place, made_before).await.ok()?;
+        Some(Self::with(backend, index_key, keys, master_keys.current, None))
     }
 
     fn with(

@@ -22,6 +22,7 @@ use std::time::Duration;
 use std::{iter, thread};
 
 use ::sled::{Config, Db, Error, IVec};
+use tokio::sync::{RwLock as Gate, RwLockWriteGuard as GateGuard};
 use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order, Row, Swap, Urgency};
@@ -45,6 +46,8 @@ pub(super) struct Sled {
     db: RwLock<Option<Db>>,
     committer: Committer,
     reads: Reads,
+    /// Shared by all writers. Whoever has it alone sees no write begin.
+    gate: Gate<()>,
 }
 
 impl Sled {
@@ -83,6 +86,7 @@ impl Sled {
             db: RwLock::new(Some(db)),
             committer: Committer::start(reads.watching(journal))?,
             reads,
+            gate: Gate::new(()),
         })
     }
 
@@ -107,7 +111,13 @@ impl Sled {
             new: new.map(<[u8]>::to_vec),
             urgency,
         };
+        let _through = self.gate.read().await;
         self.committer.swap(write).await
+    }
+
+    /// Lets no write begin while what comes back is held. Those under way whose callers went away may still be applied.
+    pub(super) async fn hold_writes(&self) -> GateGuard<'_, ()> {
+        self.gate.write().await
     }
 
     pub(super) async fn scan(
@@ -119,6 +129,14 @@ impl Sled {
         let db = self.db()?;
         let range = range.clone();
         spawn_blocking(move || scan_here(&db, range, order, limit))
+            .await
+            .unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The bytes of its files.
+    pub(super) async fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        let db = self.db()?;
+        spawn_blocking(move || reading(|| db.size_on_disk()))
             .await
             .unwrap_or(Err(StoreError::Closed))
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attacks;
+mod backup;
 mod black_box;
 mod bridge;
 mod builtin;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::backups::{BackupLine, BackupReport, Step};
 use super::store::StoreReport;
 use super::webhooks::{DeliveryLine, EndingReport, TestLine, WebhookReport};
 use crate::base::Secret;
@@ -64,6 +65,12 @@ pub enum Answer {
     /// To [`Command::VerifyStore`](super::Command::VerifyStore) and
     /// [`Command::RepairStore`](super::Command::RepairStore).
     Store(StoreReport),
+    /// How far the command is; another answer follows.
+    Progress(Step),
+    /// To [`Command::Backup`](super::Command::Backup).
+    BackedUp(BackupLine),
+    /// To [`Command::Backups`](super::Command::Backups).
+    Backups(BackupReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }

@@ -1,5 +1,7 @@
 //! What can be asked over the control socket.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -106,6 +108,23 @@ pub enum Command {
     VerifyStore,
     /// What is wrong with records is put right, as far as it can be.
     RepairStore,
+    /// A backup is made.
+    Backup {
+        /// Where it goes, when not among those that are made by themselves: an absolute path.
+        to: Option<BackupPlace>,
+    },
+    /// The backups that there are, and how the last one that was due went.
+    Backups,
+}
+
+/// Where a backup goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupPlace {
+    /// This file, which must not be there yet.
+    File(PathBuf),
+    /// This folder, under a name that says when.
+    Folder(PathBuf),
 }
 
 impl Command {
@@ -133,7 +152,9 @@ impl Command {
             | Self::ResendEvent { .. }
             | Self::EndingSoon
             | Self::VerifyStore
-            | Self::RepairStore => false,
+            | Self::RepairStore
+            | Self::Backup { .. }
+            | Self::Backups => false,
         }
     }
 }

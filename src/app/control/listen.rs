@@ -4,19 +4,24 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::context_bill::context_bill;
 use super::hello::LONGEST_LINE;
-use super::{Answer, Command, Greeting, Hello, Refusal, RefusalKind, Version, Wanted, run};
+use super::{
+    Answer, Command, Greeting, Hello, Refusal, RefusalKind, Step, Version, Wanted, run, run_backup,
+};
 use crate::app::activity::Activity;
+use crate::app::backup::Backups;
 use crate::app::catalogue_files::CatalogueFiles;
 use crate::app::drill::{DrillError, SandboxAtHand, drill};
 use crate::app::listen::DRAIN;
@@ -26,6 +31,9 @@ use crate::mcp;
 
 /// How long whoever connects may take to say what they want.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often whoever waits is told how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// The longest command, in bytes: arguments of a tool are part of it.
 const LONGEST_COMMAND: u64 = 16 << 20;
@@ -60,6 +68,8 @@ pub(crate) struct Offered {
     pub(crate) asked_to_end: CancellationToken,
     /// The Sandbox, where fire drills are for real.
     pub(crate) sandbox: Option<SandboxAtHand>,
+    /// The backups of its store.
+    pub(crate) backups: Backups,
     /// Connections that are closed when it has.
     pub(crate) until_the_end: Arc<Mutex<Vec<UnixStream>>>,
 }
@@ -186,6 +196,9 @@ async fn serve_command(
     let line = tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND)).await??;
     let answer = match serde_json::from_str::<Command>(&line) {
         Ok(Command::Reload) => reload(offered),
+        Ok(command @ (Command::Backup { .. } | Command::Backups)) => {
+            backups(&mut writer, offered, &command).await?
+        }
         Ok(Command::Context) => Answer::Context(context_bill(&offered.mcp.advertised())),
         Ok(command) => carry_out(offered, command).await,
         Err(_) => Answer::refused(
@@ -198,6 +211,35 @@ async fn serve_command(
         ),
     };
     write_line(&mut writer, &serde_json::to_string(&answer)?).await
+}
+
+/// Whoever goes away meanwhile does not want the backup any more.
+async fn backups(
+    writer: &mut OwnedWriteHalf,
+    offered: &Offered,
+    command: &Command,
+) -> io::Result<Answer> {
+    let (steps, mut taken) = watch::channel(None);
+    let progress = |stage, done, total| {
+        steps.send_replace(Some(Step { stage, done, total }));
+    };
+    let mut work = pin!(run_backup(&offered.backups, command, &progress));
+    let mut ticks = tokio::time::interval(TELL_EVERY);
+    loop {
+        tokio::select! {
+            answer = &mut work => return Ok(answer),
+            () = offered.stop.cancelled() => {
+                let sentence = "the gateway is ending, so the backup was given up; nothing of it is left";
+                return Ok(Answer::refused(RefusalKind::Failed, sentence));
+            }
+            _ = ticks.tick() => {
+                let step = taken.has_changed().unwrap_or(false).then(|| *taken.borrow_and_update());
+                if let Some(step) = step.flatten() {
+                    write_line(writer, &serde_json::to_string(&Answer::Progress(step))?).await?;
+                }
+            }
+        }
+    }
 }
 
 async fn carry_out(offered: &Offered, command: Command) -> Answer {

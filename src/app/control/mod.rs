@@ -14,9 +14,11 @@
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks` | the same for events |
 //! | `store` | the same for the store as a whole |
+//! | `backups` | the same for backups |
 
 mod accounts;
 mod answer;
+mod backups;
 mod command;
 mod context_bill;
 mod endings;
@@ -33,7 +35,8 @@ pub use answer::{
     AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent,
     PersonRow, ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
-pub use command::{Command, Word};
+pub use backups::{BackupLine, BackupReport, ShelvedLine, Step, run as run_backup};
+pub use command::{BackupPlace, Command, Word};
 pub(super) use endings::sentence;
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
 pub use listen::ControlError;

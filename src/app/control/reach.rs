@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hello::LONGEST_LINE;
-use super::{Answer, Command, Greeting, Hello, Wanted};
+use super::{Answer, Command, Greeting, Hello, Step, Wanted};
 
 /// How long a gateway may take to answer a hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,6 +91,15 @@ pub(super) fn reach(
 
 /// Has the running gateway carry out `command`. None when none runs.
 pub(in crate::app) fn ask(path: &Path, command: &Command) -> Result<Option<Answer>, ReachError> {
+    ask_following(path, command, &mut |_| {})
+}
+
+/// The same; `follow` hears how far the command is, where that is told.
+pub(super) fn ask_following(
+    path: &Path,
+    command: &Command,
+    follow: &mut dyn FnMut(Step),
+) -> Result<Option<Answer>, ReachError> {
     let hello = Hello {
         attache: super::Version::of_this_program(),
         wants: Wanted::Command,
@@ -101,16 +110,22 @@ pub(in crate::app) fn ask(path: &Path, command: &Command) -> Result<Option<Answe
     };
     let request =
         serde_json::to_string(command).map_err(|error| strange(path, error.to_string()))?;
-    let mut line = String::new();
-    (&stream)
-        .write_all(format!("{request}\n").as_bytes())
-        .and_then(|()| BufReader::new(&stream).read_line(&mut line))
-        .map_err(|_| ReachError::WentAway)?;
-    if line.is_empty() {
-        return Err(ReachError::WentAway);
+    let request = format!("{request}\n");
+    let written = (&stream).write_all(request.as_bytes());
+    written.map_err(|_| ReachError::WentAway)?;
+    let mut reader = BufReader::new(&stream);
+    loop {
+        let mut line = String::new();
+        match reader.read_line(&mut line) {
+            Ok(0) | Err(_) => return Err(ReachError::WentAway),
+            Ok(_) => {}
+        }
+        let answer = serde_json::from_str(&line);
+        match answer.map_err(|error| strange(path, error.to_string()))? {
+            Answer::Progress(step) => follow(step),
+            answer => return Ok(Some(answer)),
+        }
     }
-    let answer = serde_json::from_str(&line).map_err(|error| strange(path, error.to_string()))?;
-    Ok(Some(answer))
 }
 
 /// The gateway's line, without its end; empty when it closed instead. What follows the line belongs to somebody else.

@@ -62,6 +62,10 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             "no gateway is running here that could say what it shows to clients",
         )),
         Command::Drill { service, drill } => rehearse(gateway, owner, &service, drill).await,
+        Command::Backup { .. } | Command::Backups => Ok(Answer::refused(
+            RefusalKind::Failed,
+            "whoever has the store open makes its backups, and this process has not",
+        )),
         Command::Reload => Ok(Answer::refused(
             RefusalKind::Failed,
             "no gateway is running here; the next one reads the provider files when it starts",

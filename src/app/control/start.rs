@@ -13,9 +13,10 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::locks::{ATTEMPTS, PAUSE, StartLock};
-use super::reach::{ask, reach};
+use super::reach::{ask, ask_following, reach};
 use super::{
-    Answer, Command, GatewayLock, Greeting, Hello, LockError, ReachError, Relation, Version, Wanted,
+    Answer, Command, GatewayLock, Greeting, Hello, LockError, ReachError, Relation, Step, Version,
+    Wanted,
 };
 
 /// A log that has grown past this many bytes makes room for a new one.
@@ -154,6 +155,18 @@ impl Launch {
     /// [`ReachError`].
     pub fn ask(&self, command: &Command) -> Result<Option<Answer>, ReachError> {
         ask(&self.socket, command)
+    }
+
+    /// The same; `follow` hears how far the command is, where that is told.
+    ///
+    /// # Errors
+    /// [`ReachError`].
+    pub fn ask_following(
+        &self,
+        command: &Command,
+        follow: &mut dyn FnMut(Step),
+    ) -> Result<Option<Answer>, ReachError> {
+        ask_following(&self.socket, command, follow)
     }
 
     fn hello(&self, wants: Wanted) -> Hello {

@@ -4,6 +4,7 @@
 //! command line's. No finding holds a secret.
 
 mod address;
+mod backups;
 mod clock;
 mod data_folder;
 mod endings;
@@ -14,6 +15,7 @@ mod services;
 use std::path::PathBuf;
 
 pub use address::AddressFinding;
+pub use backups::BackupFinding;
 pub use clock::ClockFinding;
 pub use data_folder::DataFolderFinding;
 pub use endings::EndingFinding;
@@ -56,6 +58,8 @@ pub enum Finding {
     Store(StoreFinding),
     /// One service, or the provider files as a whole.
     Services(ServiceFinding),
+    /// The backups of the store.
+    Backups(BackupFinding),
     /// What can be foreseen about connections.
     Endings(EndingFinding),
 }
@@ -106,6 +110,7 @@ impl Finding {
             Self::DataFolder(finding) => finding.gravity(),
             Self::Store(finding) => finding.gravity(),
             Self::Services(finding) => finding.gravity(),
+            Self::Backups(finding) => finding.gravity(),
             Self::Endings(finding) => finding.gravity(),
         }
     }
@@ -192,8 +197,13 @@ async fn examine_all(
     findings.extend(address.into_iter().map(Finding::PublicUrl));
     let services = services::examine(config, links);
     findings.extend(services.into_iter().map(Finding::Services));
+    let socket = config.control_socket().ok().filter(|_| is_in_use);
+    if config.store.store_exists() {
+        let backups = backups::examine(&config.backups, socket.as_deref(), clock);
+        findings.push(Finding::Backups(backups));
+    }
     // Without a gateway there is nobody who may read the store: that it is looked at must change nothing in it.
-    if is_in_use && let Ok(socket) = config.control_socket() {
+    if let Some(socket) = socket {
         let endings = endings::examine(&socket);
         findings.extend(endings.into_iter().map(Finding::Endings));
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::Line;
 use crate::app::doctor::{
-    AddressFinding, ClockFinding, ConfigurationFinding, DataFolderFinding, EndingFinding, Finding,
-    Gravity, KeyFinding, PortFinding, ServiceFinding, Standing, StoreFinding,
+    AddressFinding, BackupFinding, ClockFinding, ConfigurationFinding, DataFolderFinding,
+    EndingFinding, Finding, Gravity, KeyFinding, PortFinding, ServiceFinding, Standing,
+    StoreFinding,
 };
 use crate::gateway::ServicesProblem;
 use crate::store::{Condition, MasterKeyError, OpenError};
@@ -55,6 +56,7 @@ pub(super) fn tell(finding: &Finding) -> Line {
         Finding::DataFolder(finding) => ("data_folder", data_folder(finding)),
         Finding::Store(finding) => ("store", store(finding)),
         Finding::Services(finding) => services(finding),
+        Finding::Backups(finding) => ("backups", backups(finding)),
         Finding::Endings(finding) => ("ending", ending(finding)),
     };
     Line {
@@ -81,6 +83,42 @@ fn about(finding: &Finding) -> Option<&str> {
         ) => Some(id),
         Finding::Endings(EndingFinding::Soon(line)) => Some(&line.service),
         _ => None,
+    }
+}
+
+fn backups(finding: &BackupFinding) -> Words {
+    match finding {
+        BackupFinding::Newest { folder, made } => Words::new(format!(
+            "the newest backup is of {made}, in {}",
+            folder.display()
+        )),
+        BackupFinding::NoneYet { folder } => {
+            Words::new(format!("there is no backup in {} yet", folder.display()))
+                .so("nothing: the gateway makes one minutes after its start; `attache backup` makes one now")
+        }
+        BackupFinding::Late { folder, made } => Words::new(format!(
+            "the newest backup in {} is of {made}",
+            folder.display()
+        ))
+        .since("the running gateway should have made one since")
+        .so("look at the log of the gateway for what stands in the way, or run `attache backup`"),
+        BackupFinding::SwitchedOff { newest: Some(made) } => Words::new(format!(
+            "backups are made by hand; the newest is of {made}"
+        )),
+        BackupFinding::SwitchedOff { newest: None } => {
+            Words::new("there is no backup, and none is made by itself")
+                .since("what is lost with the disk cannot be made again")
+                .so("set `automatic = true` under [backup], or run `attache backup` now and then")
+        }
+        BackupFinding::Failed(why) => Words::new("the backup that is due was not made")
+            .since(why.clone())
+            .so("do what it says; the gateway tries again within minutes"),
+        BackupFinding::Unreadable { folder, why } => Words::new(format!(
+            "the folder of the backups cannot be read: {}",
+            folder.display()
+        ))
+        .since(why.clone())
+        .so("run the doctor as the user who runs the gateway, or name another folder under [backup]"),
     }
 }
 

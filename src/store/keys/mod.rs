@@ -25,6 +25,7 @@ use super::backend::Backend;
 use super::envelope::Envelope;
 use super::error::StoreError;
 use super::key_check::Check;
+use super::master_key::MasterKey;
 use super::seal::{KeyId, Seal};
 use crate::base::{PersonId, Random};
 use data_key::{DataKeys, OpenKeys};
@@ -65,6 +66,18 @@ struct Ring {
     /// A previous key is named, be it needed or not.
     previous_is_named: bool,
     house: OpenKeys,
+}
+
+/// A master key that nobody changes for now.
+pub(super) struct Steady<'a> {
+    master_key: MasterKey,
+    _unchanged: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Steady<'_> {
+    pub(super) fn master_key(&self) -> &MasterKey {
+        &self.master_key
+    }
 }
 
 impl Ring {
@@ -173,6 +186,21 @@ impl Keys {
         let ended = std::mem::take(&mut *self.writes());
         ended.close();
         ended.wait().await;
+    }
+
+    /// The master key, which stays the only one until this is dropped. None while it is being changed.
+    pub(super) async fn steady(&self) -> Option<Steady<'_>> {
+        let unchanged = self.changing.lock().await;
+        let ring = self.ring();
+        (!ring.is_changing).then(|| Steady {
+            master_key: ring.current.master_key.clone(),
+            _unchanged: unchanged,
+        })
+    }
+
+    /// Where nonces come from.
+    pub(super) fn random(&self) -> &Random {
+        &self.random
     }
 
     fn writes(&self) -> std::sync::MutexGuard<'_, TaskTracker> {

@@ -43,7 +43,7 @@ impl Wrapping {
 
     /// What the master key is called.
     pub(super) fn id(&self) -> String {
-        self.data_keys.key_id().to_string()
+        self.master_key.id()
     }
 
     pub(super) fn data_keys(&self) -> &Arc<Seal> {

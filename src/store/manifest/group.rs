@@ -14,7 +14,7 @@ impl Group {
     }
 
     /// What the manifest's key ends with: the person, or the part of a table.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::store) fn name(&self) -> &str {
         &self.0[MANIFESTS.len() + 1..]
     }
 
@@ -24,16 +24,17 @@ impl Group {
         Some(Self::named(name))
     }
 
-    fn named(name: &str) -> Self {
+    /// The group of this name.
+    pub(in crate::store) fn named(name: &str) -> Self {
         Self(format!("{MANIFESTS}/{name}"))
     }
 }
 
 /// Tables whose keys begin with a person.
-const OF_A_PERSON: [&str; 6] = ["per", "key", "con", "cre", "tom", "def"];
+pub(in crate::store) const OF_A_PERSON: [&str; 6] = ["per", "key", "con", "cre", "tom", "def"];
 
 /// Tables whose keys are evenly spread, and how many characters of a key are the same all over the table.
-const SPREAD: [(&str, usize); 2] = [("idp", 0), ("agt", "agt_".len())];
+pub(in crate::store) const SPREAD: [(&str, usize); 2] = [("idp", 0), ("agt", "agt_".len())];
 
 /// How many characters of a spread key name its part of the table: with three hexadecimal digits 4,096 parts, so that a
 /// million people make parts of some 250 records.

@@ -21,8 +21,8 @@ mod listed;
 mod settle;
 
 pub(super) use desk::{Manifests, Roll};
-pub(super) use entries::{Entries, Entry, State};
-pub(super) use group::{Group, group_of, group_of_all, tables};
+pub(super) use entries::{Entries, Entry, State, Verdict};
+pub(super) use group::{Group, OF_A_PERSON, SPREAD, group_of, group_of_all, tables};
 pub(super) use listed::{Found, Known, to_its_end};
 
 /// The prefix of all manifests.

@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use data_encoding::{BASE64, BASE64_NOPAD, Encoding};
+use data_encoding::{BASE64, BASE64_NOPAD, Encoding, HEXLOWER};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::seal::SubKey;
@@ -163,6 +163,11 @@ impl MasterKey {
         decode(text.expose()).ok_or_else(|| MasterKeyError::Malformed {
             origin: "the environment".to_owned(),
         })
+    }
+
+    /// What the key is called: says which one it is and nothing about it.
+    pub(super) fn id(&self) -> String {
+        HEXLOWER.encode(&self.store_key("name").as_bytes()[..8])
     }
 
     /// The key for one purpose inside the store. Their names cannot meet those of [`MasterKey::sub_key`].

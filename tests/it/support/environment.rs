@@ -41,6 +41,18 @@ pub(crate) fn kills_and_stops() -> (usize, usize) {
     )
 }
 
+/// How often a backup is made and restored while people work: `ATTACHE_TEST_CYCLES`, which `scripts/backup-cycles` sets.
+///
+/// Without it, few enough for every run of the tests.
+pub(crate) fn backup_cycles() -> usize {
+    read("ATTACHE_TEST_CYCLES").map_or(3, |text| text.parse().expect("a number"))
+}
+
+/// How many connections are backed up where it is told what that costs: `ATTACHE_TEST_CONNECTIONS`.
+pub(crate) fn many_connections() -> usize {
+    read("ATTACHE_TEST_CONNECTIONS").map_or(100, |text| text.parse().expect("a number"))
+}
+
 /// The seed of random tests: `ATTACHE_TEST_SEED`.
 pub(crate) fn seed() -> Option<u64> {
     read("ATTACHE_TEST_SEED").map(|text| text.parse().expect("a number"))

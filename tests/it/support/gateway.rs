@@ -7,7 +7,7 @@ use attache::app::App;
 use attache::base::{Clock, Random, Timestamp};
 use attache::config::{Config, Environment, Options};
 use attache::gateway::ServiceSettings;
-use attache::store::{MasterKey, Store};
+use attache::store::{MasterKey, Restore, Restored, Store};
 use tempfile::TempDir;
 
 use super::machine::Bridge;
@@ -86,15 +86,8 @@ impl TestGateway {
     ) -> Self {
         let Self { app, clock, folder } = self;
         app.stop().await;
-        let options = Options {
-            data_dir: Some(folder.path().join("data")),
-            ..Options::default()
-        };
-        let config =
-            Config::resolve(&options, &Environment::default()).expect("a right configuration");
-        let random = Random::System;
-        let key = MasterKey::load(&config.master_key, &config.store, &random).expect("its key");
-        let store = Store::open(&config.store, key, random).await;
+        let (config, key) = config_and_key(folder.path());
+        let store = Store::open(&config.store, key, Random::System).await;
         let store = store.expect("its store");
         work(&store).await;
         store.close().await;
@@ -113,6 +106,31 @@ impl TestGateway {
         let done = work(&Rows::open(&folder.path().join("data")));
         let app = start_app(folder.path(), &clock, providers, |_| {}).await;
         (Self { app, clock, folder }, done)
+    }
+
+    /// Ends it in order, has a store made of `backup` take the place of its own, and starts it again.
+    pub(crate) async fn restored(self, providers: &[&Provider], backup: &Path) -> (Self, Restored) {
+        let Self { app, clock, folder } = self;
+        app.stop().await;
+        let (config, key) = config_and_key(folder.path());
+        let number = std::fs::read_dir(&config.data_dir)
+            .expect("a folder")
+            .count();
+        let restore = Restore {
+            settings: config.store,
+            backup: backup.to_owned(),
+            replace: true,
+            aside: format!("store.before-{number}"),
+        };
+        let restored = restore.run(&key, &Random::System, &|_, _, _| {}).await;
+        let restored = restored.unwrap_or_else(|error| panic!("{error}"));
+        let app = start_app(folder.path(), &clock, providers, |_| {}).await;
+        (Self { app, clock, folder }, restored)
+    }
+
+    /// The master key of its store.
+    pub(crate) fn master_key(&self) -> MasterKey {
+        config_and_key(self.folder.path()).1
     }
 
     /// A person who is signed in, with an agent of their own.
@@ -171,6 +189,16 @@ impl TestGateway {
     pub(crate) fn app(&self) -> &App {
         &self.app
     }
+}
+
+fn config_and_key(folder: &Path) -> (Config, MasterKey) {
+    let options = Options {
+        data_dir: Some(folder.join("data")),
+        ..Options::default()
+    };
+    let config = Config::resolve(&options, &Environment::default()).expect("a right configuration");
+    let key = MasterKey::load(&config.master_key, &config.store, &Random::System);
+    (config, key.expect("its key"))
 }
 
 async fn start_app(

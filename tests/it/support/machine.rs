@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use attache::base::Random;
+use attache::config::{Config, Environment, Options};
+use attache::store::{MasterKey, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -61,6 +64,19 @@ impl Machine {
         assert_eq!(ended.status, Some(0), "{arguments:?}: {}", ended.stderr);
         serde_json::from_str(&ended.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", ended.stdout))
+    }
+
+    /// Its store, while nothing runs.
+    pub(crate) async fn open_store(&self) -> Store {
+        let options = Options {
+            data_dir: Some(self.data_dir()),
+            ..Options::default()
+        };
+        let config =
+            Config::resolve(&options, &Environment::default()).expect("a right configuration");
+        let key = MasterKey::load(&config.master_key, &config.store, &Random::System);
+        let store = Store::open(&config.store, key.expect("its key"), Random::System).await;
+        store.expect("its store")
     }
 
     /// A client's process: `attache stdio`.
