@@ -6,7 +6,7 @@ use std::thread;
 use super::Failure;
 use super::run::{in_runtime, local_owner, resolve};
 use crate::app::control::{
-    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Version, run,
+    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Version, rotate_here, run,
 };
 use crate::app::{Offline, StartError};
 use crate::base::{Clock, Random};
@@ -102,7 +102,10 @@ fn without_a_gateway(
             Err(error) => return Err(error.into()),
         };
         let (owner, _) = local_owner(offline.gateway(), environment).await?;
-        let answer = run(offline.gateway(), &owner, command.clone()).await;
+        let answer = match command {
+            Command::RotateKeys => rotate_here(offline.gateway()).await,
+            _ => run(offline.gateway(), &owner, command.clone()).await,
+        };
         offline.close().await;
         Ok(Some(answer))
     })

@@ -11,6 +11,7 @@ mod check;
 mod doctor;
 mod drill;
 mod failure;
+mod keys;
 mod local;
 mod manifest;
 mod run;
@@ -63,6 +64,8 @@ enum Command {
     Agents(ask::AgentsOptions),
     /// Show where events go and what was sent; send a test, or one event again.
     Webhooks(webhooks::WebhooksOptions),
+    /// Show how the master key stands, and change it for a new one while people work.
+    Keys(keys::KeysOptions),
     /// Run the built-in service of the demo alone.
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Call(options) => ask::call(options, &environment),
         Command::Agents(options) => ask::agents(options, &environment),
         Command::Webhooks(options) => webhooks::webhooks(options, &environment),
+        Command::Keys(options) => keys::keys(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
         Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),

@@ -21,6 +21,7 @@ mod disconnect_all;
 mod drill;
 mod fault;
 mod health;
+mod keys;
 mod last_rites;
 mod links;
 mod notify;

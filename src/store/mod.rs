@@ -50,8 +50,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
-pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
-pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
+pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress, Shredded};
+pub use master_key::{
+    KeyCommand, KeyCommandError, KeySource, MasterKey, MasterKeyError, MasterKeys,
+};
 pub use seal::{Seal, SealError, SubKey};
 pub use table::{Listing, Record, Table};
 

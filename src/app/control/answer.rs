@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::keys::KeyReport;
 use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
@@ -60,6 +61,8 @@ pub enum Answer {
     Resent(Vec<DeliveryLine>),
     /// To [`Command::EndingSoon`](super::Command::EndingSoon).
     EndingSoon(Vec<EndingLine>),
+    /// To [`Command::Keys`](super::Command::Keys) and [`Command::RotateKeys`](super::Command::RotateKeys).
+    Keys(KeyReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -164,6 +167,9 @@ pub struct Departed {
     pub records: usize,
     /// Their connections.
     pub connections: Vec<ReceiptLine>,
+    /// What became of the key that sealed what was theirs, and what may still be somewhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
 }
 
 /// One account that calls may mean.

@@ -97,6 +97,10 @@ pub enum Command {
     },
     /// Whose connections end soon, of everybody.
     EndingSoon,
+    /// How the keys stand.
+    Keys,
+    /// The master key is changed for a new one.
+    RotateKeys,
 }
 
 impl Command {
@@ -105,7 +109,9 @@ impl Command {
     pub fn needs_a_gateway(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
-            Self::Connections
+            Self::Keys
+            | Self::RotateKeys
+            | Self::Connections
             | Self::Accounts
             | Self::DefaultAccount { .. }
             | Self::Disconnect { .. }

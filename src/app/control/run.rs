@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::accounts;
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
-    ToolLine, Word, endings, webhooks,
+    ToolLine, Word, endings, keys, webhooks,
 };
 use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
@@ -47,6 +47,8 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::Webhooks => webhooks::report(gateway).await,
         Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
         Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
+        Command::Keys => return keys::status(gateway),
+        Command::RotateKeys => return keys::rotate(gateway).await,
         Command::EndingSoon => webhooks::ending_soon(gateway).await,
         Command::Open => gateway
             .create_sign_in_link(&owner.principal)
