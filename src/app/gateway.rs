@@ -24,7 +24,7 @@ use crate::egress::{Egress, EgressSetupError};
 use crate::gateway::{Fault, Gateway, Links, ServicesProblem, Settings, Webhook};
 use crate::identity::Caller;
 use crate::mcp;
-use crate::store::{MasterKey, MasterKeyError, OpenError, Store};
+use crate::store::{MasterKeyError, MasterKeys, OpenError, Store};
 use crate::web::{self, SignInMode};
 
 /// How often expired records are removed.
@@ -129,6 +129,7 @@ impl App {
             sweep(gateway.clone(), stop.clone()),
             upkeep(gateway.clone(), stop.clone()),
             backups.clone().keep_making(stop.clone()),
+            rotate_keys(gateway.clone(), stop.clone()),
         ];
         let webhooks = gateway.webhooks().iter().cloned();
         tasks.extend(webhooks.map(|webhook| deliver(gateway.clone(), webhook, stop.clone())));
@@ -250,8 +251,9 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let services = CatalogueFiles::of(&config).read()?;
         let egress = Egress::new(config.egress)?;
-        let key = MasterKey::load(&config.master_key, &config.store, &random)?;
-        let store = Store::open(&config.store, key, random.clone()).await?;
+        let previous = config.previous_key.as_ref();
+        let keys = MasterKeys::load(&config.master_key, previous, &config.store, &random)?;
+        let store = Store::open(&config.store, keys, random.clone()).await?;
         let backups = Backups::new(store.clone(), config.backups, clock.clone());
         let gateway = Gateway::new(
             store.clone(),
@@ -335,6 +337,14 @@ fn upkeep(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
         };
         // What is cut off here stays due; a renewal under way is a task of its own.
         stop.run_until_cancelled(work).await;
+    })
+}
+
+fn rotate_keys(gateway: Gateway, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // What is cut off here is gone on with by the next start.
+        let rotations = gateway.rotate_keys_when_wanted();
+        stop.run_until_cancelled(rotations).await;
     })
 }
 

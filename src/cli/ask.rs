@@ -322,7 +322,8 @@ pub(super) fn people(options: PeopleOptions, environment: &Environment) -> Resul
             print(&format!(
                 "{} is removed, with everything of theirs.",
                 departed.name
-            ))
+            ))?;
+            departed.key.iter().try_for_each(|key| print(key))
         }
         _ => Err(unexpected()),
     }

@@ -6,8 +6,8 @@ use std::thread;
 use super::Failure;
 use super::run::{in_runtime, local_owner, resolve};
 use crate::app::control::{
-    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Step, Version, run,
-    run_backup,
+    ATTEMPTS, Answer, Command, GatewayLock, Launch, PAUSE, StartFailure, Step, Version,
+    rotate_here, run, run_backup,
 };
 use crate::app::{Offline, StartError};
 use crate::base::{Clock, Random};
@@ -118,6 +118,7 @@ fn without_a_gateway(
                 let follow = |stage, done, total| follow(Step { stage, done, total });
                 run_backup(offline.backups(), command, &follow).await
             }
+            Command::RotateKeys => rotate_here(offline.gateway()).await,
             _ => {
                 let (owner, _) = local_owner(offline.gateway(), environment).await?;
                 run(offline.gateway(), &owner, command.clone()).await

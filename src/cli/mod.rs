@@ -12,6 +12,7 @@ mod check;
 mod doctor;
 mod drill;
 mod failure;
+mod keys;
 mod local;
 mod manifest;
 mod progress;
@@ -71,6 +72,8 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Make a store of a backup, in the place of the one that is there or where none is.
     Restore(restore::RestoreOptions),
+    /// Show how the master key stands, and change it for a new one while people work.
+    Keys(keys::KeysOptions),
     /// Run the built-in service of the demo alone.
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Store(options) => store::run(options, &environment),
         Command::Backup(options) => backup::run(options, &environment),
         Command::Restore(options) => restore::run(options, &environment),
+        Command::Keys(options) => keys::keys(options, &environment),
         Command::Reload(options) => ask::reload(options, &environment),
         Command::Drill(options) => drill::run(options, &environment),
         Command::Sandbox(options) => run::sandbox(&options),

@@ -27,6 +27,12 @@ pub(super) struct File {
     /// The file that holds the master key.
     #[serde(rename = "master_key_file")]
     pub(super) master_key: Option<PathBuf>,
+    /// The program, with its arguments, that prints the master key.
+    pub(super) key_command: Option<Vec<String>>,
+    /// The file that holds the master key of before.
+    pub(super) previous_key_file: Option<PathBuf>,
+    /// The program, with its arguments, that prints the master key of before.
+    pub(super) previous_key_command: Option<Vec<String>>,
     #[serde(default)]
     pub(super) egress: EgressSection,
     #[serde(default)]

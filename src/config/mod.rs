@@ -5,6 +5,7 @@
 
 mod control_socket;
 mod file;
+mod keys;
 mod remote;
 mod resolve;
 mod source;

@@ -11,6 +11,7 @@ use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
 use super::control_socket;
 use super::file::{BackupSection, File, ServiceSection, StoreSection};
+use super::keys;
 use super::source::Environment;
 use super::webhooks;
 use crate::base::Secret;
@@ -59,6 +60,8 @@ pub struct Config {
     pub providers: Option<PathBuf>,
     /// Where the master key comes from.
     pub master_key: KeySource,
+    /// Where the master key of before comes from, while a store changes from it to another.
+    pub previous_key: Option<KeySource>,
     /// Settings of the way out.
     pub egress: egress::Settings,
     /// What each agent may ask for at once.
@@ -141,7 +144,8 @@ impl Config {
             ..egress::Settings::default()
         };
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
-        let master_key = problems.master_key(environment, &file, &data_dir);
+        let store = store_settings(&data_dir, &StoreSection::default());
+        let (master_key, previous_key) = keys::resolve(environment, &file, &store, &mut problems);
         let idle_exit = problems.keep(idle_exit(environment, &file)).flatten();
         let backups = problems.shelf(&file.backup, &data_dir);
         let Problems(problems) = problems;
@@ -159,6 +163,7 @@ impl Config {
                 runtime_dir: environment.find("XDG_RUNTIME_DIR").map(PathBuf::from),
                 idle_exit,
                 master_key,
+                previous_key,
                 egress,
                 limits: file.limits,
                 mcp: file.mcp,
@@ -474,24 +479,6 @@ impl Problems {
                                _VARIABLES_<NAME>";
                 self.add(&format!("{PREFIX}{rest}"), message.to_owned());
             }
-        }
-    }
-
-    fn master_key(&mut self, environment: &Environment, file: &File, data_dir: &Path) -> KeySource {
-        let value = environment.find("ATTACHE_MASTER_KEY");
-        let named = environment
-            .find("ATTACHE_MASTER_KEY_FILE")
-            .map(PathBuf::from);
-        if value.is_some() && named.is_some() {
-            self.add(
-                "ATTACHE_MASTER_KEY",
-                "ATTACHE_MASTER_KEY_FILE is set as well; keep one".into(),
-            );
-        }
-        match (value, named.or_else(|| file.master_key.clone())) {
-            (Some(value), _) => KeySource::Value(Secret::new(value)),
-            (None, Some(path)) => KeySource::NamedFile(path),
-            (None, None) => KeySource::beside(&store_settings(data_dir, &StoreSection::default())),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{DisconnectError, EndedAll, Fault, Gateway};
 use crate::base::{PersonId, Timestamp};
 use crate::connection::{Delivery, RevokedReason};
 use crate::identity::Principal;
-use crate::store::{Table, WriteError};
+use crate::store::{Shredded, Table, WriteError};
 
 /// When it is looked again: once what was cut off can be gone on with, once every request that was under way has ended,
 /// sign-ins included, and once no webhook is told any more that the person was disconnected.
@@ -24,6 +24,9 @@ const LOOKS: [Duration; 3] = [
     Duration::from_mins(15),
     Duration::from_hours(10 * 24),
 ];
+
+/// How long a key is kept for tombstones until it is looked again whether they are gone.
+const NEXT_SHREDDING: Duration = Duration::from_hours(24);
 
 /// One person, for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub struct Departure {
     /// Records that cannot be read, by their full keys: agents, sessions, links and requests of nobody knows whom. They are
     /// left alone, and are of no use to anybody.
     pub unreadable: Vec<String>,
+    /// What became of the key that sealed what was theirs.
+    pub key: Shredded,
+    /// When that was. Backups made before hold what was theirs, and their key.
+    pub at: Timestamp,
 }
 
 /// What a look at the records of somebody who is gone found.
@@ -147,8 +154,9 @@ impl Gateway {
         let connections = self.disconnect_all(by, Some(id), None).await?;
         let left = self.destroy_what_is_left(id).await?;
         let records = left.destroyed;
+        let key = self.parts.store.shred(id).await?;
         let had_connections = !(connections.ended.is_empty() && connections.unreadable.is_empty());
-        if is_unknown && records == 0 && !had_connections {
+        if is_unknown && records == 0 && !had_connections && key == Shredded::Nothing {
             return Err(RemovePersonError::UnknownPerson);
         }
         tracing::info!(person = %id, records, "a person was removed");
@@ -157,6 +165,8 @@ impl Gateway {
             connections,
             records,
             unreadable: left.unreadable,
+            key,
+            at: self.parts.clock.now(),
         })
     }
 
@@ -194,7 +204,18 @@ impl Gateway {
         if self.principal(&id).await?.is_some() {
             return Ok(());
         }
-        self.destroy_what_is_left(&id).await.map(drop)
+        self.destroy_what_is_left(&id).await?;
+        match self.parts.store.shred(&id).await? {
+            // While tombstones are left there is a key for them; the last of them takes it along.
+            Shredded::Rest { .. } | Shredded::Later => self.note_shredding(&id).await,
+            Shredded::Nothing | Shredded::Whole { .. } => Ok(()),
+        }
+    }
+
+    async fn note_shredding(&self, person: &PersonId) -> Result<(), Fault> {
+        let task = Task::Forget(person.to_string());
+        let at = self.parts.clock.now() + NEXT_SHREDDING;
+        Ok(self.parts.store.note_due(at, &task.to_string()).await?)
     }
 
     async fn note_departure(&self, person: &PersonId) -> Result<(), Fault> {

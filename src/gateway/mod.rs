@@ -24,6 +24,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod health;
+mod keys;
 mod last_rites;
 mod links;
 mod notify;

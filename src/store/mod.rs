@@ -62,8 +62,10 @@ pub use backup::{
 pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
-pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
-pub use master_key::{KeySource, MasterKey, MasterKeyError, MasterKeys};
+pub use keys::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress, Shredded};
+pub use master_key::{
+    KeyCommand, KeyCommandError, KeySource, MasterKey, MasterKeyError, MasterKeys,
+};
 #[cfg(test)]
 pub(crate) use memory::Room;
 pub use seal::{Seal, SealError, SubKey};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::backups::{BackupLine, BackupReport, Step};
+use super::keys::KeyReport;
 use super::store::StoreReport;
 use super::webhooks::{DeliveryLine, EndingReport, TestLine, WebhookReport};
 use crate::base::Secret;
@@ -71,6 +72,8 @@ pub enum Answer {
     BackedUp(BackupLine),
     /// To [`Command::Backups`](super::Command::Backups).
     Backups(BackupReport),
+    /// To [`Command::Keys`](super::Command::Keys) and [`Command::RotateKeys`](super::Command::RotateKeys).
+    Keys(KeyReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -198,6 +201,9 @@ pub struct Departed {
     /// Records that cannot be read, so that nobody knows whether they were this person's: left as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+    /// What became of the key that sealed what was theirs, and what may still be somewhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
 }
 
 /// One account that calls may mean.

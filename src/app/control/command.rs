@@ -115,6 +115,10 @@ pub enum Command {
     },
     /// The backups that there are, and how the last one that was due went.
     Backups,
+    /// How the keys stand.
+    Keys,
+    /// The master key is changed for a new one.
+    RotateKeys,
 }
 
 /// Where a backup goes.
@@ -133,7 +137,9 @@ impl Command {
     pub fn needs_a_gateway(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Call { .. } | Self::Open | Self::Context => true,
-            Self::Connections
+            Self::Keys
+            | Self::RotateKeys
+            | Self::Connections
             | Self::Accounts
             | Self::DefaultAccount { .. }
             | Self::Disconnect { .. }

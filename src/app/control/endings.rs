@@ -1,7 +1,7 @@
 //! The commands that end something: connections, one or many, and people.
 
 use super::run::unknown_service;
-use super::{Answer, Departed, PersonRow, ReceiptLine, RefusalKind};
+use super::{Answer, Departed, PersonRow, ReceiptLine, RefusalKind, keys};
 use crate::base::{ConnectionId, PersonId};
 use crate::connection::{AtProvider, Connection, Status};
 use crate::gateway::{
@@ -119,6 +119,7 @@ pub(super) async fn remove_person(
     Ok(Answer::PersonRemoved(Departed {
         name,
         records: departure.records,
+        key: keys::shredding(&departure.key, departure.at),
         connections: lines(gateway, &departure.connections, Unreadable::Goes).await?,
         unreadable: departure.unreadable,
     }))

@@ -12,7 +12,7 @@
 //! | `locks` | the two file locks of a data folder |
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
-//! | `webhooks` | the same for events |
+//! | `webhooks`, `keys` | the same for events, and for the master key |
 //! | `store` | the same for the store as a whole |
 //! | `backups` | the same for backups |
 
@@ -23,6 +23,7 @@ mod command;
 mod context_bill;
 mod endings;
 mod hello;
+mod keys;
 mod listen;
 mod locks;
 mod reach;
@@ -39,6 +40,7 @@ pub use backups::{BackupLine, BackupReport, ShelvedLine, Step, run as run_backup
 pub use command::{BackupPlace, Command, Word};
 pub(super) use endings::sentence;
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
+pub use keys::{KeyReport, RotationEndLine, RotationLine, rotate_here};
 pub use listen::ControlError;
 pub(super) use listen::{ControlSocket, Offered};
 pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::accounts;
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
-    ToolLine, Word, endings, store, webhooks,
+    ToolLine, Word, endings, keys, store, webhooks,
 };
 use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
@@ -50,6 +50,8 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::Webhooks => webhooks::report(gateway).await,
         Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
         Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
+        Command::Keys => return keys::status(gateway),
+        Command::RotateKeys => return keys::rotate(gateway).await,
         Command::EndingSoon => webhooks::ending_soon(gateway).await,
         Command::VerifyStore => store::verify(gateway).await,
         Command::RepairStore => store::repair(gateway).await,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Gravity;
 use crate::config::Config;
-use crate::store::{KeySource, MasterKey, MasterKeyError};
+use crate::store::{KeyCommand, KeySource, MasterKeyError, MasterKeys};
 
 /// How the master key stands.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub enum KeyFinding {
     InSharedFile(PathBuf),
     /// It comes from the environment.
     InEnvironment,
+    /// A program prints it.
+    FromCommand(KeyCommand),
     /// There is none, and no store either: the first start makes it in this file.
     NotMadeYet(PathBuf),
     /// There is none that can be used.
@@ -26,7 +28,9 @@ pub enum KeyFinding {
 impl KeyFinding {
     pub(super) fn gravity(&self) -> Gravity {
         match self {
-            Self::InFile(_) | Self::InEnvironment | Self::NotMadeYet(_) => Gravity::Ok,
+            Self::InFile(_) | Self::InEnvironment | Self::FromCommand(_) | Self::NotMadeYet(_) => {
+                Gravity::Ok
+            }
             Self::InSharedFile(_) => Gravity::Warning,
             Self::Failed(_) => Gravity::Problem,
         }
@@ -34,13 +38,15 @@ impl KeyFinding {
 }
 
 /// Reads the key, and makes none.
-pub(super) fn examine(config: &Config) -> (Option<MasterKey>, KeyFinding) {
-    let key = match MasterKey::find(&config.master_key, &config.store) {
+pub(super) fn examine(config: &Config) -> (Option<MasterKeys>, KeyFinding) {
+    let previous = config.previous_key.as_ref();
+    let key = match MasterKeys::find(&config.master_key, previous, &config.store) {
         Ok(key) => key,
         Err(error) => return (None, KeyFinding::Failed(error)),
     };
     let finding = match &config.master_key {
         KeySource::Value(_) => KeyFinding::InEnvironment,
+        KeySource::Command(command) => KeyFinding::FromCommand(command.clone()),
         KeySource::File(path) if key.is_none() => KeyFinding::NotMadeYet(path.clone()),
         KeySource::File(path) => KeyFinding::InFile(path.clone()),
         KeySource::NamedFile(path) => {

@@ -26,7 +26,7 @@ pub use services::{ServiceFinding, Standing};
 use crate::base::{Clock, Random};
 use crate::config::{Config, ConfigProblem, Environment, Options};
 use crate::gateway::Links;
-use crate::store::{Condition, MasterKey, OpenError, Store};
+use crate::store::{Condition, MasterKeys, OpenError, Store};
 
 /// How a finding is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,7 +220,7 @@ fn wrong_configuration(problems: Vec<ConfigProblem>, clock: &Clock) -> Vec<Findi
 
 async fn examine_store(
     config: &Config,
-    key: Option<MasterKey>,
+    key: Option<MasterKeys>,
     key_finding: &KeyFinding,
     random: &Random,
 ) -> StoreFinding {

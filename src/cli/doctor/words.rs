@@ -187,6 +187,9 @@ fn master_key(finding: &KeyFinding) -> Words {
         KeyFinding::InEnvironment => {
             Words::new("the master key comes from the environment").so(KEEP_A_COPY)
         }
+        KeyFinding::FromCommand(command) => {
+            Words::new(format!("the key command `{command}` prints the master key")).so(KEEP_A_COPY)
+        }
         KeyFinding::NotMadeYet(path) => Words::new(format!(
             "there is no master key yet; the first start makes it in {}",
             path.display()
@@ -216,6 +219,9 @@ fn no_master_key(error: &MasterKeyError) -> Words {
                 .since("nothing can be sealed or opened with it")
                 .so("put the right key back; for a new store, `head -c 32 /dev/urandom | base64` makes one")
         }
+        MasterKeyError::Command(error) => Words::new(error.to_string())
+            .since("nothing can be sealed or opened without the key")
+            .so("see to the key command"),
         MasterKeyError::File { path, source } => Words::new(format!(
             "the master key file {} cannot be read: {source}",
             path.display()

@@ -11,6 +11,7 @@ mod data_key;
 mod house;
 mod person;
 mod rotation;
+mod shredding;
 mod wrapping;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -34,6 +35,7 @@ use person::DATA_KEYS;
 use person::PersonKeys;
 pub(super) use rotation::KeyPlace;
 pub use rotation::{KeyStatus, PreviousKey, RotationEnd, RotationError, RotationProgress};
+pub use shredding::Shredded;
 pub(super) use wrapping::Wrapping;
 
 /// Tables whose records are sealed with the key of the person that their keys begin with.

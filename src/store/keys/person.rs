@@ -17,6 +17,17 @@ pub(in crate::store) const DATA_KEYS: &str = "key";
 /// How many people's keys are kept open in each half of the cache.
 const HALF: usize = 2_048;
 
+/// What is to become of a person's data keys.
+#[derive(Clone, Copy)]
+pub(super) enum KeyChange {
+    /// A new one in front, under the current master key. Not for keys that are wrapped with it already.
+    Renewed,
+    /// A new one in front, so that the one before can go.
+    Destroyed,
+    /// The one before goes.
+    Alone,
+}
+
 /// The full key of the record that holds the data keys of `person`.
 pub(in crate::store) fn key_row(person: &str) -> String {
     format!("{DATA_KEYS}/{person}")
@@ -126,12 +137,12 @@ impl Inner {
         self.backend.get(row).await
     }
 
-    /// Puts what `change` makes of the keys in their record's place, unless that is nothing. The generation stays.
+    /// Changes the keys in the record at `row`, in which `wrapped` was found. The generation stays.
     pub(super) async fn change_key_row(
         &self,
         row: String,
         mut wrapped: Vec<u8>,
-        change: impl Fn(DataKeys, &[u8]) -> Option<DataKeys>,
+        change: KeyChange,
     ) -> Result<(), StoreError> {
         loop {
             let (keys, generation) = match self.keys.unwrap(&row, &wrapped) {
@@ -142,8 +153,11 @@ impl Inner {
                 }
                 Err(error) => return Err(error),
             };
-            let Some(keys) = change(keys, &wrapped) else {
-                return Ok(());
+            let keys = match change {
+                KeyChange::Renewed if self.keys.is_wrapped_anew(&wrapped) => return Ok(()),
+                KeyChange::Alone if !keys.has_previous() => return Ok(()),
+                KeyChange::Renewed | KeyChange::Destroyed => keys.renewed(&self.keys.random),
+                KeyChange::Alone => keys.alone(),
             };
             let anew = self.keys.wrap(&row, &keys, generation)?;
             let changed = self.put_raw(&row, &wrapped, &anew).await?;
@@ -158,6 +172,22 @@ impl Inner {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Removes the record, whatever it is by now.
+    pub(super) async fn destroy_key_row(&self, row: &str) -> Result<(), StoreError> {
+        while let Some(wrapped) = self.find_key_row(row).await? {
+            match self.backend.swap(row, Some(&wrapped), None).await? {
+                Swap::Done => return Ok(()),
+                Swap::Conflict => {}
+                Swap::Unknown => {
+                    return Err(StoreError::Unknown {
+                        key: row.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Puts a new record, unless somebody else has.

@@ -19,9 +19,9 @@ use futures::future::join_all;
 use tokio::task::spawn_blocking;
 
 use super::house::HOUSE_KEY;
-use super::person::DATA_KEYS;
+use super::person::{DATA_KEYS, KeyChange};
 use super::{KeyId, Keys, Owner, Ring, Wrapping, owner_of};
-use crate::store::backend::{KeyRange, Order, Swap};
+use crate::store::backend::{Backend, KeyRange, Order, Swap};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::master_key::{MasterKeyError, make_next, promote_next};
 use crate::store::{INDEX_KEY, Inner, Settings, Store, due, key_check, sweep};
@@ -259,16 +259,10 @@ impl Inner {
         self.count_sealed().await?;
         self.rewrap_index_key().await?;
         self.renew_house_key().await?;
-        self.for_each_row(&format!("{DATA_KEYS}/"), async |row, wrapped| {
-            self.renew_person_key(row, wrapped).await
-        })
-        .await?;
+        self.renew_person_keys().await?;
         self.wait_for_writes().await?;
         while self.reseal_everything().await? > 0 {}
-        self.for_each_row(&format!("{DATA_KEYS}/"), async |row, wrapped| {
-            self.drop_previous(row, wrapped).await
-        })
-        .await?;
+        self.drop_previous_of_people().await?;
         self.drop_previous_of_house().await?;
         self.finish().await
     }
@@ -276,11 +270,10 @@ impl Inner {
     /// Counts what is to be done.
     async fn count_sealed(&self) -> Result<(), StoreError> {
         let mut total = 0;
-        self.for_each_page("", async |rows| {
+        let mut pages = Pages::below("");
+        while let Some(rows) = pages.next(&self.backend).await? {
             total += rows.iter().filter(|(key, _)| is_sealed(key)).count() as u64;
-            Ok(())
-        })
-        .await?;
+        }
         let counters = &self.keys.counters;
         counters.done.store(0, Relaxed);
         counters.unreadable.store(0, Relaxed);
@@ -324,19 +317,32 @@ impl Inner {
         }
     }
 
-    async fn renew_person_key(&self, row: String, wrapped: Vec<u8>) -> Result<(), StoreError> {
-        self.change_key_row(row, wrapped, |keys, wrapped| {
-            let done = self.keys.is_wrapped_anew(wrapped);
-            (!done).then(|| keys.renewed(&self.keys.random))
-        })
-        .await
+    async fn renew_person_keys(&self) -> Result<(), StoreError> {
+        let mut pages = Pages::below(&format!("{DATA_KEYS}/"));
+        while let Some(rows) = pages.next(&self.backend).await? {
+            let renewed = rows
+                .into_iter()
+                .map(|(row, wrapped)| self.change_key_row(row, wrapped, KeyChange::Renewed));
+            join_all(renewed)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
+        }
+        Ok(())
     }
 
-    async fn drop_previous(&self, row: String, wrapped: Vec<u8>) -> Result<(), StoreError> {
-        self.change_key_row(row, wrapped, |keys, _| {
-            keys.has_previous().then(|| keys.alone())
-        })
-        .await
+    async fn drop_previous_of_people(&self) -> Result<(), StoreError> {
+        let mut pages = Pages::below(&format!("{DATA_KEYS}/"));
+        while let Some(rows) = pages.next(&self.backend).await? {
+            let alone = rows
+                .into_iter()
+                .map(|(row, wrapped)| self.change_key_row(row, wrapped, KeyChange::Alone));
+            join_all(alone)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
+        }
+        Ok(())
     }
 
     async fn drop_previous_of_house(&self) -> Result<(), StoreError> {
@@ -373,26 +379,25 @@ impl Inner {
         let counters = &self.keys.counters;
         counters.done.store(0, Relaxed);
         counters.unreadable.store(0, Relaxed);
-        self.for_each_page("", async |rows| {
+        let mut pages = Pages::below("");
+        while let Some(rows) = pages.next(&self.backend).await? {
             let rows = rows.into_iter().filter(|(key, _)| is_sealed(key));
-            let resealed = rows.map(|(key, sealed)| async move {
-                let resealed = self.reseal(&key, sealed).await;
-                counters.done.fetch_add(1, Relaxed);
-                resealed
-            });
+            let resealed = rows.map(|(key, sealed)| self.reseal_counted(key, sealed));
             for resealed in join_all(resealed).await {
-                match resealed? {
-                    Resealed::Now => anew += 1,
-                    Resealed::Before => {}
-                    Resealed::Unreadable => {
-                        counters.unreadable.fetch_add(1, Relaxed);
-                    }
-                }
+                anew += usize::from(resealed? == Resealed::Now);
             }
-            Ok(())
-        })
-        .await?;
+        }
         Ok(anew)
+    }
+
+    async fn reseal_counted(&self, key: String, sealed: Vec<u8>) -> Result<Resealed, StoreError> {
+        let resealed = self.reseal(&key, sealed).await?;
+        let counters = &self.keys.counters;
+        counters.done.fetch_add(1, Relaxed);
+        if resealed == Resealed::Unreadable {
+            counters.unreadable.fetch_add(1, Relaxed);
+        }
+        Ok(resealed)
     }
 
     /// Seals the record at `full_key` under the key of now. Its content, and so its generation, stays.
@@ -483,36 +488,29 @@ impl Inner {
             }),
         }
     }
+}
 
-    async fn for_each_row(
-        &self,
-        prefix: &str,
-        work: impl AsyncFn(String, Vec<u8>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        self.for_each_page(prefix, async |rows| {
-            let rows = rows.into_iter().map(|(key, bytes)| work(key, bytes));
-            join_all(rows).await.into_iter().collect()
-        })
-        .await
+/// Every row below a prefix, a page at a time.
+pub(super) struct Pages(KeyRange);
+
+impl Pages {
+    pub(super) fn below(prefix: &str) -> Self {
+        Self(KeyRange::prefix(prefix))
     }
 
-    /// Every row below `prefix`, a page at a time.
-    pub(super) async fn for_each_page(
-        &self,
-        prefix: &str,
-        mut work: impl AsyncFnMut(Vec<(String, Vec<u8>)>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut range = KeyRange::prefix(prefix);
-        loop {
-            let rows = self.backend.scan(&range, Order::Ascending, PAGE).await?;
-            let Some((last, _)) = rows.last() else {
-                return Ok(());
-            };
-            range = range.past(last, Order::Ascending);
-            let readable =
-                |(key, bytes): (Vec<u8>, Vec<u8>)| Some((String::from_utf8(key).ok()?, bytes));
-            work(rows.into_iter().filter_map(readable).collect()).await?;
-        }
+    /// The next page; none after the last.
+    pub(super) async fn next(
+        &mut self,
+        backend: &Backend,
+    ) -> Result<Option<Vec<(String, Vec<u8>)>>, StoreError> {
+        let rows = backend.scan(&self.0, Order::Ascending, PAGE).await?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(None);
+        };
+        self.0 = self.0.clone().past(last, Order::Ascending);
+        let readable =
+            |(key, bytes): (Vec<u8>, Vec<u8>)| Some((String::from_utf8(key).ok()?, bytes));
+        Ok(Some(rows.into_iter().filter_map(readable).collect()))
     }
 }
 

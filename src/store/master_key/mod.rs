@@ -3,6 +3,7 @@
 //! Owns reading, checking and, on the very first start, making the key. Refuses to know what is sealed with it: it only
 //! hands out keys derived for a purpose. The key is 32 bytes, written as base64 text.
 
+mod command;
 mod own_file;
 mod pair;
 
@@ -15,9 +16,12 @@ use std::path::{Path, PathBuf};
 use data_encoding::{BASE64, BASE64_NOPAD, Encoding, HEXLOWER};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use command::PATIENCE;
+
 use super::seal::SubKey;
 use super::{Settings, folder};
 use crate::base::{Random, Secret};
+pub use command::{KeyCommand, KeyCommandError};
 pub(super) use own_file::{make_next, promote_next};
 pub use pair::MasterKeys;
 
@@ -34,6 +38,8 @@ pub enum KeySource {
     NamedFile(PathBuf),
     /// The text itself, from the environment.
     Value(Secret),
+    /// What a program prints.
+    Command(KeyCommand),
 }
 
 impl KeySource {
@@ -72,6 +78,9 @@ pub enum MasterKeyError {
         /// The file, or the words for a value.
         origin: String,
     },
+    /// The program that should print it did not.
+    #[error(transparent)]
+    Command(#[from] KeyCommandError),
     /// The file cannot be read or made.
     #[error("cannot use the master key file {}: {source}", path.display())]
     File {
@@ -109,6 +118,7 @@ impl MasterKey {
             KeySource::File(path) => Self::load_or_make(path, settings, random),
             KeySource::NamedFile(path) => Self::read_named(path),
             KeySource::Value(text) => Self::parse_value(text),
+            KeySource::Command(command) => Ok(command.run(PATIENCE)?),
         }
     }
 
@@ -121,6 +131,7 @@ impl MasterKey {
             KeySource::File(path) => Self::find_own(path, settings),
             KeySource::NamedFile(path) => Self::read_named(path).map(Some),
             KeySource::Value(text) => Self::parse_value(text).map(Some),
+            KeySource::Command(command) => Ok(Some(command.run(PATIENCE)?)),
         }
     }
 

@@ -86,15 +86,11 @@ async fn assert_all_there(store: &Store, people: u128) {
 
 async fn key_ids(store: &Store) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    store
-        .0
-        .for_each_page("", async |rows| {
-            let sealed = rows.iter().filter(|(key, _)| is_sealed(key));
-            found.extend(sealed.map(|(_, bytes)| KeyId::of(bytes).unwrap().to_string()));
-            Ok(())
-        })
-        .await
-        .unwrap();
+    let mut pages = Pages::below("");
+    while let Some(rows) = pages.next(&store.0.backend).await.unwrap() {
+        let sealed = rows.iter().filter(|(key, _)| is_sealed(key));
+        found.extend(sealed.map(|(_, bytes)| KeyId::of(bytes).unwrap().to_string()));
+    }
     found
 }
 
