@@ -155,7 +155,14 @@ async fn listed<V: Serialize + DeserializeOwned>(
 ) -> Result<(BTreeSet<String>, usize), StoreError> {
     let listing = table.list(prefix, 1_000).await?;
     let keys = listing.records.iter().map(|record| record.key().to_owned());
-    Ok((keys.collect(), listing.damaged.len()))
+    let mut said = listing.damaged.iter().filter_map(StoreError::record);
+    // Where the manifest itself is in doubt, that is said once for everything that it lists.
+    let damaged = if said.any(|key| key.starts_with("man/")) {
+        usize::MAX
+    } else {
+        listing.damaged.len()
+    };
+    Ok((keys.collect(), damaged))
 }
 
 /// The rest of the store goes on: somebody new can be written and read.
