@@ -194,7 +194,7 @@ impl Plain {
         let db = sled::Config::new().path(folder).open()?;
         let log = File::open(folder.join("db"))?;
         let (queue, orders) = mpsc::channel::<Order>();
-        let mut write = move |batch: &[Order]| -> anyhow::Result<()> {
+        let write = move |batch: &[Order]| -> anyhow::Result<()> {
             for order in batch {
                 db.insert(order.key.as_bytes(), order.value.as_bytes())?;
             }
