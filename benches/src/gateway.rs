@@ -45,16 +45,26 @@ struct Ready {
 impl Home {
     /// A home for `program`, with the API at `upstream` set up as a service.
     pub(crate) fn new(program: &Path, upstream: &str) -> anyhow::Result<Self> {
+        Self::inside(&std::env::temp_dir(), program, upstream, "")
+    }
+
+    /// As [`Home::new`], in a folder inside `place`, with more in the configuration's own tables.
+    pub(crate) fn inside(
+        place: &Path,
+        program: &Path,
+        upstream: &str,
+        more: &str,
+    ) -> anyhow::Result<Self> {
         let program = program
             .canonicalize()
             .with_context(|| format!("{}: build it first", program.display()))?;
-        let folder = TempDir::with_prefix("attache-bench-")?;
+        let folder = TempDir::with_prefix_in("attache-bench-", place)?;
         let home = Self { program, folder };
         let port = Url::parse(upstream)?.port().context("a port")?;
         fs::create_dir(home.path("providers"))?;
         let file = include_str!("provider.toml").replace("@port@", &port.to_string());
         fs::write(home.path(&format!("providers/{SERVICE}.toml")), file)?;
-        fs::write(home.config(), home.settings(port))?;
+        fs::write(home.config(), home.settings(port) + more)?;
         Ok(home)
     }
 

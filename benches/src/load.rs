@@ -28,12 +28,44 @@ pub(crate) fn next_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A server and what it is asked. Connection number n sends call number n, and begins anew after the last.
+/// A server and what it is asked.
 #[derive(Clone)]
 pub(crate) struct Target {
     address: SocketAddr,
     host: HeaderValue,
     calls: Arc<[Call]>,
+    choice: Choice,
+}
+
+/// Which of its calls a target is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Connection number n sends call number n, and begins anew after the last.
+    OwnOfConnection,
+    /// Any, each time.
+    Uniform,
+    /// Half the time one of the first hundredth, otherwise any.
+    HalfOfOneInAHundred,
+}
+
+impl Choice {
+    /// The place of the call to be sent with this id, which decides; none for the connection's own.
+    fn pick(self, id: u64, calls: usize) -> Option<usize> {
+        let among = match self {
+            Self::OwnOfConnection => return None,
+            Self::HalfOfOneInAHundred if mixed(!id) % 2 == 0 => calls.div_ceil(100),
+            Self::Uniform | Self::HalfOfOneInAHundred => calls,
+        };
+        usize::try_from(mixed(id) % among as u64).ok()
+    }
+}
+
+/// SplitMix64: numbers that follow each other become unrelated ones.
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// What was measured.
@@ -59,14 +91,25 @@ impl Target {
             address,
             host,
             calls: calls.into(),
+            choice: Choice::OwnOfConnection,
         })
+    }
+
+    /// The same target, asked for its calls in another way.
+    pub(crate) fn choosing(&self, choice: Choice) -> Self {
+        Self {
+            choice,
+            ..self.clone()
+        }
     }
 
     async fn worker(&self, number: usize) -> anyhow::Result<Worker> {
         Ok(Worker {
             connection: Connection::open(self.address).await?,
             host: self.host.clone(),
-            call: self.calls[number % self.calls.len()].clone(),
+            calls: Arc::clone(&self.calls),
+            choice: self.choice,
+            own: number % self.calls.len(),
             latencies: histogram()?,
         })
     }
@@ -84,16 +127,20 @@ fn histogram() -> anyhow::Result<Histogram<u64>> {
 struct Worker {
     connection: Connection,
     host: HeaderValue,
-    call: Call,
+    calls: Arc<[Call]>,
+    choice: Choice,
+    own: usize,
     latencies: Histogram<u64>,
 }
 
 impl Worker {
     async fn call(&mut self) -> anyhow::Result<()> {
         let id = next_id();
-        let request = self.call.request(id, &self.host);
+        let place = self.choice.pick(id, self.calls.len());
+        let call = &self.calls[place.unwrap_or(self.own)];
+        let request = call.request(id, &self.host);
         let answer = self.connection.send(request).await?;
-        if self.call.is_answered_by(id, answer.status, &answer.body) {
+        if call.is_answered_by(id, answer.status, &answer.body) {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&answer.body);

@@ -20,6 +20,15 @@ pub(crate) struct Options {
     /// How many connections the store holds whose start is timed.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) connections: usize,
+    /// How many connections there are in the largest of the stores whose growth is measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) most_connections: usize,
+    /// How many connections each person has there.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) connections_each: u16,
+    /// Where those stores are made: a file system in memory makes them in minutes.
+    #[arg(long, value_name = "FOLDER", default_value = "/tmp")]
+    pub(crate) growth_folder: PathBuf,
     /// How many people have calls that wait.
     #[arg(long, default_value_t = 100)]
     pub(crate) people: usize,
@@ -46,6 +55,13 @@ pub(crate) enum Suite {
     Start,
     /// Calls that wait for a connection (P-07).
     Parked,
+    /// Calls beside more and more connections, and the start with them (P-08, P-09). Minutes, and gigabytes: it runs only
+    /// when it is asked for.
+    Growth,
+    /// Durable writes, beside the same engine synced by hand (P-10).
+    Durable,
+    /// Ways to read on another thread than the one that asks.
+    Hops,
 }
 
 impl Options {
@@ -56,6 +72,7 @@ impl Options {
 
     /// Whether this is to be measured.
     pub(crate) fn wants(&self, suite: Suite) -> bool {
-        self.only.is_empty() || self.only.contains(&suite)
+        let usual = self.only.is_empty() && suite != Suite::Growth;
+        usual || self.only.contains(&suite)
     }
 }

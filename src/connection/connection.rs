@@ -38,6 +38,7 @@ pub struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantedBy {
     /// The provider's issuer identifier, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// The token endpoint that gave the credential.
     pub token_endpoint: String,

@@ -15,21 +15,26 @@ pub struct Credential {
     #[serde(with = "crate::base::secret::for_sealing")]
     pub access_token: Secret,
     /// Renews the access token, where the provider gives one.
-    #[serde(with = "crate::base::secret::for_sealing", default)]
+    #[serde(
+        with = "crate::base::secret::for_sealing",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub refresh_token: Option<Secret>,
     /// When the access token was received.
     #[serde(default = "long_ago")]
     pub obtained: Timestamp,
     /// When the access token stops working, where the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
     /// When the refresh token stops working, where the provider says so in its replies.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires: Option<Timestamp>,
     /// Counts the credentials of this connection. It is the fencing value: whoever writes names the credential that it
     /// replaces, and an older one never takes the place of a newer.
     pub generation: u64,
     /// A renewal that was announced and has not ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<RefreshIntent>,
 }
 

@@ -15,10 +15,10 @@ pub struct Usage {
     /// Since when it is kept: of the time before nothing is known.
     pub since: Timestamp,
     /// When a call last used the connection.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
     /// The beginning of the day, in UTC, on which a call last needed each scope.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scopes: BTreeMap<String, Timestamp>,
 }
 

@@ -106,6 +106,15 @@ impl Backend {
         }
     }
 
+    /// The bytes at each of `keys`, in their order: as [`Backend::get`] one by one, but those that must be read are read in
+    /// one go. Not a snapshot.
+    pub(super) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(keys.iter().map(|key| memory.get(key.as_bytes())).collect()),
+            Self::Sled(sled) => sled.get_many(keys).await,
+        }
+    }
+
     /// Puts `new` at `key` if `expected` is there now; `None` stands for no bytes at all, on either side.
     ///
     /// A caller that stops waiting does not take the write back.

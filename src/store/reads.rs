@@ -61,6 +61,47 @@ impl Reads {
         read.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// The bytes at each of `keys`, as [`Reads::read`] answers: those that are not known are read by one thread in one go,
+    /// one after the other, since a change of threads costs more than a read that needs no disk. Not a snapshot.
+    pub(super) async fn read_many<R>(
+        &self,
+        keys: &[&str],
+        open: impl FnOnce() -> Result<R, StoreError>,
+    ) -> Result<Vec<Option<Vec<u8>>>, StoreError>
+    where
+        R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError> + Send + 'static,
+    {
+        let mut all = vec![None; keys.len()];
+        let mut missed = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            match self.cache.look(key.as_bytes()) {
+                Look::Known(found) => all[at] = found,
+                Look::Missed(glance) => missed.push((at, glance, (*key).to_owned())),
+            }
+        }
+        if missed.is_empty() {
+            return Ok(all);
+        }
+        let reader = open()?;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let cache = Arc::clone(&self.cache);
+        let read = spawn_blocking(move || {
+            let mut read = Vec::with_capacity(missed.len());
+            for (at, glance, key) in missed {
+                let found = reader(key.as_bytes())?;
+                cache.keep(glance, key.as_bytes(), found.as_deref());
+                read.push((at, found));
+            }
+            drop(place);
+            Ok(read)
+        });
+        // Cut short only when the runtime ends.
+        for (at, found) in read.await.unwrap_or(Err(StoreError::Closed))? {
+            all[at] = found;
+        }
+        Ok(all)
+    }
+
     /// `journal`, with every swap that it applies made known to the cache before anybody is told of it.
     pub(super) fn watching<J: Journal>(&self, journal: J) -> impl Journal + use<J> {
         Watched {

@@ -98,6 +98,14 @@ impl Sled {
         self.reads.read(key, open).await
     }
 
+    pub(super) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let open = || {
+            let db = self.db()?;
+            Ok(move |key: &[u8]| get_here(&db, key))
+        };
+        self.reads.read_many(keys, open).await
+    }
+
     pub(super) async fn swap(
         &self,
         key: &[u8],

@@ -2,6 +2,9 @@
 
 mod calls;
 mod compare;
+mod durable;
+mod growth;
+mod hops;
 mod memory;
 mod missing;
 mod parked;
@@ -67,6 +70,15 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Suite::Parked) {
         parked::run(options, &stage).await?;
+    }
+    if options.wants(Suite::Durable) {
+        durable::run(options).await?;
+    }
+    if options.wants(Suite::Hops) {
+        hops::run(options).await?;
+    }
+    if options.wants(Suite::Growth) {
+        growth::run(options, &stage).await?;
     }
     println!("\nLoad average after: {}", load_average());
     Ok(())

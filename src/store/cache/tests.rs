@@ -1,6 +1,3 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-
 use super::*;
 
 const KEY: &[u8] = b"con/per_1/con_1";
@@ -59,7 +56,8 @@ enum Actor {
     Opener,
 }
 
-/// Every run that is one order of these steps.
+/// Every step takes locks from its beginning to its end, so that what threads can do is some order of steps. Every run
+/// that is one order of these steps.
 fn orders(left: &[(Actor, usize)], run: &mut Vec<Actor>, each: &mut impl FnMut(&[Actor])) {
     if left.iter().all(|(_, steps)| *steps == 0) {
         return each(run);
@@ -164,53 +162,6 @@ fn no_order_of_steps_shows_what_was_there_before_a_reopening() {
     assert_eq!(runs, 560);
 }
 
-/// The same with real threads: a number that only rises is never seen to fall, and never lower than what was
-/// acknowledged before the read began.
-#[test]
-fn many_threads_never_see_a_number_fall() {
-    const WRITES: u64 = 50_000;
-    let cache = RecordCache::new(1 << 20);
-    let (stored, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
-    let done = AtomicBool::new(false);
-    let hits = AtomicU64::new(0);
-    let seen = || -> u64 {
-        let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
-        match cache.look(KEY) {
-            Look::Known(found) => {
-                hits.fetch_add(1, Ordering::Relaxed);
-                number(&found.unwrap())
-            }
-            Look::Missed(glance) => {
-                let found = stored.load(Ordering::SeqCst);
-                cache.keep(glance, KEY, Some(&found.to_be_bytes()));
-                found
-            }
-        }
-    };
-    let watch = || {
-        let mut last = 0;
-        while !done.load(Ordering::SeqCst) {
-            let at_least = acknowledged.load(Ordering::SeqCst).max(last);
-            last = seen();
-            assert!(last >= at_least, "{last} after {at_least}");
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(watch);
-        }
-        for write in 1..=WRITES {
-            let bytes = write.to_be_bytes();
-            let turn = cache.begin(KEY);
-            stored.store(write, Ordering::SeqCst);
-            turn.applied(Some(&bytes));
-            acknowledged.store(write, Ordering::SeqCst);
-        }
-        done.store(true, Ordering::SeqCst);
-    });
-    assert!(hits.into_inner() > 0, "nothing was ever answered by it");
-}
-
 #[test]
 fn guessed_keys_push_no_record_out() {
     let cache = RecordCache::new(1 << 20);
@@ -223,7 +174,7 @@ fn guessed_keys_push_no_record_out() {
         keys.iter().filter(kept).count()
     };
     assert_eq!(kept(&cache), keys.len(), "they do not fit");
-    for guess in 0..100_000 {
+    for guess in 0..20_000 {
         read(&cache, format!("tic/{guess:064}").as_bytes(), None);
     }
     assert_eq!(kept(&cache), keys.len());
@@ -239,7 +190,7 @@ fn a_look_through_many_records_leaves_those_that_are_in_use() {
             read(&cache, key.as_bytes(), Some(&[7; 600]));
         }
     }
-    for once in 0..50_000 {
+    for once in 0..20_000 {
         let key = format!("use/per_{once:08}");
         read(&cache, key.as_bytes(), Some(&[8; 600]));
     }

@@ -24,6 +24,9 @@ use crate::store::envelope::{self, Envelope};
 use crate::store::error::{StoreError, WriteError};
 use crate::store::{Inner, Store};
 
+/// How many rows of a group are read in one go.
+const AT_ONCE: usize = 64;
+
 /// A record as it was found.
 pub(in crate::store) struct Found {
     pub(in crate::store) sealed: Vec<u8>,
@@ -89,15 +92,23 @@ impl Inner {
             keys.reverse();
         }
         let mut all = Vec::new();
-        for key in keys {
+        let mut rows = Vec::new().into_iter();
+        // Not all at once: a limit leaves the rest unread.
+        for (at, key) in keys.iter().enumerate() {
             if all.len() == limit {
                 break;
             }
-            let sealed = self.backend.get(key).await?;
+            if at % AT_ONCE == 0 {
+                let next = &keys[at..keys.len().min(at + AT_ONCE)];
+                rows = self.backend.get_many(next).await?.into_iter();
+            }
+            let sealed = rows.next().flatten();
             match self.find_on(group, &roll, key, sealed).await {
                 Ok(None) => {}
-                Ok(Some(found)) => all.push((key.to_owned(), Ok(found))),
-                Err(error) if error.record().is_some() => all.push((key.to_owned(), Err(error))),
+                Ok(Some(found)) => all.push(((*key).to_owned(), Ok(found))),
+                Err(error) if error.record().is_some() => {
+                    all.push(((*key).to_owned(), Err(error)));
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use futures::FutureExt;
@@ -64,6 +64,39 @@ async fn what_was_read_is_answered_without_waiting() {
     let known = reads.read(b"key", unread).now_or_never();
     assert_eq!(known, Some(bytes("value")));
     assert_eq!(reads.read(b"none", unread).now_or_never(), Some(Ok(None)));
+}
+
+#[tokio::test]
+async fn of_many_only_those_that_are_not_known_are_read_and_each_stands_at_its_place() {
+    let reads = Reads::new(1 << 20);
+    reads
+        .read(b"b", || Ok(|_: &[u8]| bytes("known")))
+        .await
+        .unwrap();
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&threads);
+    let open = || {
+        Ok(move |key: &[u8]| {
+            asked
+                .lock()
+                .unwrap()
+                .push((thread::current().id(), key.to_vec()));
+            Ok((key != b"c").then(|| key.to_vec()))
+        })
+    };
+    let all = reads.read_many(&["a", "b", "c", "d"], open).await.unwrap();
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!(all, [text("a"), text("known"), None, text("d")]);
+    let asked = threads.lock().unwrap();
+    let keys: Vec<_> = asked.iter().map(|(_, key)| key.as_slice()).collect();
+    assert_eq!(keys, [b"a", b"c", b"d"]);
+    assert!(
+        asked
+            .iter()
+            .all(|(on, _)| *on == asked[0].0 && *on != thread::current().id())
+    );
+    let again = reads.read_many(&["d", "c"], unread).now_or_never();
+    assert_eq!(again, Some(Ok(vec![text("d"), None])));
 }
 
 #[tokio::test]
