@@ -16,10 +16,12 @@ mod listen;
 mod logging;
 mod offline;
 mod ready;
+mod standby;
 
 pub use bridge::{BridgeError, bridge, bridge_to};
 pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;
 pub use offline::Offline;
-pub use ready::{Ready, ReadyPerson, ReadySandbox};
+pub use ready::{Ready, ReadyPerson, ReadySandbox, ReadyState};
+pub use standby::{Standby, Start};

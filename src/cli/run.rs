@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::signals::Signals;
 use super::{Failure, Places, local, steps};
-use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
+use crate::app::control::{GatewayLock, Started, Turn, this_program, wait_for_turn};
 use crate::app::{App, Demo, Ready, ReadySandbox, bridge, bridge_to};
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
@@ -219,7 +219,11 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
 }
 
 pub(super) fn resolve(options: &Options, environment: &Environment) -> Result<Config, Failure> {
-    Config::resolve(options, environment).map_err(|problems| {
+    let resolved = Config::resolve(options, environment).map(|mut config| {
+        config.store.probe = this_program().ok();
+        config
+    });
+    resolved.map_err(|problems| {
         let lines: Vec<_> = problems
             .iter()
             .map(|problem| format!("  {problem}"))

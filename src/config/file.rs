@@ -57,6 +57,10 @@ pub(super) struct EgressSection {
 pub(super) struct StoreSection {
     /// Memory for the store's own cache, in bytes.
     pub(super) cache_bytes: Option<u64>,
+    /// What is kept free of the disk, in bytes.
+    pub(super) floor_bytes: Option<u64>,
+    /// The size of the file that is freed when the disk is full, in bytes.
+    pub(super) ballast_bytes: Option<u64>,
 }
 
 /// `[services.<id>]`.

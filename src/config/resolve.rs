@@ -17,7 +17,7 @@ use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
 use crate::mcp;
-use crate::store::{self, KeySource};
+use crate::store::{self, KeySource, SpaceSettings};
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
@@ -159,7 +159,13 @@ impl Config {
                 egress,
                 limits: file.limits,
                 mcp: file.mcp,
-                store: store_settings(&data_dir, file.store.cache_bytes),
+                store: store::Settings {
+                    space: SpaceSettings {
+                        floor_bytes: file.store.floor_bytes,
+                        ballast_bytes: file.store.ballast_bytes,
+                    },
+                    ..store_settings(&data_dir, file.store.cache_bytes)
+                },
                 services,
                 webhooks,
                 data_dir,
@@ -182,7 +188,10 @@ impl Config {
     #[must_use]
     pub fn in_folder(self, name: &str) -> Self {
         let data_dir = self.data_dir.join(name);
-        let store = store_settings(&data_dir, Some(self.store.cache_bytes));
+        let store = store::Settings {
+            data_dir: data_dir.clone(),
+            ..self.store
+        };
         let master_key = match self.master_key {
             KeySource::File(_) => KeySource::beside(&store),
             given => given,

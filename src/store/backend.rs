@@ -93,14 +93,13 @@ impl Backend {
     /// They may come from a swap that is not yet durable and would be lost with the machine's power. That is safe: the
     /// log is one sequence, so whatever is later written on the strength of such a read can only be durable together
     /// with it; and an effect outside this process must wait for an acknowledged swap of its own in any case.
-    #[expect(
-        clippy::unused_async,
-        reason = "a backend across a network will wait here"
-    )]
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.get(key.as_bytes())),
-            Self::Sled(sled) => sled.get(key.as_bytes()),
+            Self::Sled(sled) => {
+                sled.settled().await;
+                sled.get(key.as_bytes())
+            }
         }
     }
 

@@ -29,7 +29,12 @@ async fn memory() -> Subject {
 
 async fn sled() -> Subject {
     let folder = tempfile::tempdir().unwrap();
-    let sled = Sled::open(folder.path().join("store"), 1 << 20).await;
+    let sled = Sled::open(
+        folder.path().join("store"),
+        1 << 20,
+        crate::store::SpaceSettings::default(),
+    )
+    .await;
     Subject {
         backend: Backend::Sled(sled.unwrap()),
         _folder: Some(folder),

@@ -11,8 +11,10 @@ use data_encoding::HEXLOWER;
 use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order};
+use super::probe::{self, Seen};
 use super::{
-    INDEX_KEY, MasterKey, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep,
+    INDEX_KEY, MasterKey, OpenError, Settings, SpaceSettings, Store, StoreError, due, folder,
+    key_check, sweep,
 };
 use crate::base::Random;
 
@@ -136,6 +138,24 @@ async fn open_copy(
         .await
         .unwrap_or_else(|cut_short| Err(cut_short.into()))
         .map_err(|error| Unanswered::Scratch(error.to_string()))?;
+    if let Some(program) = &settings.probe {
+        match probe::look(program, &copied.store_dir()).await {
+            Seen::Whole => {}
+            Seen::NotTried(reason) => return Err(Unanswered::Scratch(reason)),
+            Seen::Damaged(detail) => {
+                let folder = from.to_owned();
+                return Err(Unanswered::Store(OpenError::Damaged { folder, detail }));
+            }
+        }
+    }
+    let copied = Settings {
+        probe: None,
+        space: SpaceSettings {
+            floor_bytes: Some(0),
+            ballast_bytes: Some(0),
+        },
+        ..copied
+    };
     let store = Store::open(&copied, master_key, random)
         .await
         .map_err(|error| about(error, from))?;

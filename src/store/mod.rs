@@ -31,9 +31,11 @@ mod keys;
 mod manifest;
 mod master_key;
 mod memory;
+mod probe;
 mod records;
 mod seal;
 mod sled;
+mod space;
 mod sweep;
 mod table;
 
@@ -50,7 +52,9 @@ pub use due::{DueNote, Lane};
 pub use error::{OpenError, StoreError, WriteError};
 pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
+pub use probe::{PROBE_COMMAND, Verdict, probe};
 pub use seal::{Seal, SealError, SubKey};
+pub use space::SpaceSettings;
 pub use table::{Listing, Record, Table};
 
 use crate::base::Random;
@@ -69,6 +73,11 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The most bytes that sled keeps in memory; reads beyond them go to the disk.
     pub cache_bytes: u64,
+    /// How much of the disk is kept free.
+    pub space: SpaceSettings,
+    /// The program that looks at a copy of the store before it is opened, called with [`PROBE_COMMAND`]; `None`: nobody
+    /// looks.
+    pub probe: Option<PathBuf>,
 }
 
 impl Settings {
@@ -81,6 +90,8 @@ impl Settings {
         Self {
             data_dir,
             cache_bytes: Self::CACHE_BYTES,
+            space: SpaceSettings::default(),
+            probe: None,
         }
     }
 
@@ -128,7 +139,14 @@ impl Store {
         random: Random,
     ) -> Result<Self, OpenError> {
         key_check::confirm(settings, &master_key, &random)?;
-        let sled = Sled::open(settings.store_dir(), settings.cache_bytes).await?;
+        if let Some(program) = &settings.probe {
+            probe::confirm(settings, program, &random).await?;
+        }
+        let sled = Sled::open(settings.store_dir(), settings.cache_bytes, settings.space).await?;
+        let sled = match &settings.probe {
+            Some(_) => sled.marked(probe::Mark::of(settings)),
+            None => sled,
+        };
         let backend = Backend::Sled(sled);
         let unlocked = unlock(&backend, settings, &master_key, &random).await;
         let checked = match unlocked {

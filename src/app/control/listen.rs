@@ -25,7 +25,7 @@ use crate::identity::Caller;
 use crate::mcp;
 
 /// How long whoever connects may take to say what they want.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest command, in bytes: arguments of a tool are part of it.
 const LONGEST_COMMAND: u64 = 16 << 20;
@@ -74,6 +74,18 @@ impl ControlSocket {
         }
     }
 
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    /// Takes the socket away, so that nobody new comes.
+    pub(super) fn remove(&self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "the control socket could not be removed");
+        }
+    }
+
     /// Serves until `stop`; then the socket goes at once, and those under way finish for a while.
     pub(crate) async fn serve(self, offered: Offered) {
         let tasks = TaskTracker::new();
@@ -93,9 +105,7 @@ impl ControlSocket {
                 }
             }
         }
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the control socket could not be removed");
-        }
+        self.remove();
         tasks.close();
         if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
             tracing::warn!("some commands and clients did not finish in time and were cut off");
@@ -114,7 +124,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// The folder keeps others away; this does when the folder was opened to them.
-fn is_same_user(stream: &UnixStream) -> bool {
+pub(super) fn is_same_user(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     match stream.peer_cred() {
         Ok(peer) if peer.uid() == own => true,
@@ -267,16 +277,17 @@ async fn greet(writer: &mut OwnedWriteHalf, refused: Option<String>) -> io::Resu
         attache: Version::of_this_program(),
         pid: std::process::id(),
         refused,
+        problem: None,
     };
     write_line(writer, &serde_json::to_string(&greeting)?).await
 }
 
-async fn read_line(reader: &mut BufReader<OwnedReadHalf>, longest: u64) -> io::Result<String> {
+pub(super) async fn read_line(reader: &mut BufReader<OwnedReadHalf>, longest: u64) -> io::Result<String> {
     let mut line = String::new();
     reader.take(longest).read_line(&mut line).await?;
     Ok(line)
 }
 
-async fn write_line(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
+pub(super) async fn write_line(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
     writer.write_all(format!("{line}\n").as_bytes()).await
 }
