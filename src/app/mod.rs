@@ -23,5 +23,5 @@ pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;
 pub use offline::Offline;
-pub use ready::{Ready, ReadyPerson, ReadySandbox, ReadyState};
+pub use ready::{Ready, ReadyPerson, ReadySandbox, ReadyState, ShownOnce};
 pub use standby::{Standby, Start};

@@ -30,8 +30,8 @@ use crate::config::Config;
 use crate::gateway::Links;
 use crate::mcp::LONGEST_MESSAGE;
 use crate::store::{Circumstances, OpenError, Store};
-use crate::web::pages::Outage;
 use crate::web;
+use crate::web::pages::Outage;
 
 /// How often it is looked whether anything has changed that may let the store open. A disk that gets room again tells
 /// nobody.
@@ -107,7 +107,9 @@ fn outage(error: &OpenError) -> Option<Outage> {
             NotADirectory | PermissionDenied | ReadOnlyFilesystem => None,
             _ => Some(Outage::Disk),
         },
-        OpenError::WrongKey { .. } | OpenError::NewerFormat { .. } | OpenError::InUse { .. } => None,
+        OpenError::WrongKey { .. } | OpenError::NewerFormat { .. } | OpenError::InUse { .. } => {
+            None
+        }
     }
 }
 
@@ -233,7 +235,15 @@ impl Standby {
             // Whoever was answered last has the answer by then.
             let _ = task.await;
         }
-        App::start_with(store, listener, address, self.config, self.clock, self.random).await
+        App::start_with(
+            store,
+            listener,
+            address,
+            self.config,
+            self.clock,
+            self.random,
+        )
+        .await
     }
 
     /// Ends it.
@@ -278,7 +288,11 @@ fn mcp(authorities: Vec<String>, outage: watch::Receiver<Outage>) -> Router {
 async fn answer_http(State(mcp): State<Mcp>, request: Request) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.and_then(|value| value.to_str().ok());
-    let is_ours = |host: &str| mcp.authorities.iter().any(|own| own.eq_ignore_ascii_case(host));
+    let is_ours = |host: &str| {
+        mcp.authorities
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(host))
+    };
     if !host.is_some_and(is_ours) {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     }
@@ -303,7 +317,9 @@ async fn answer_http(State(mcp): State<Mcp>, request: Request) -> Response {
 /// The error that answers a message, if it is a request.
 fn answer(message: &[u8], sentence: &str) -> Option<Value> {
     let message: Value = serde_json::from_slice(message).ok()?;
-    let id = message.get("id").filter(|id| id.is_string() || id.is_number())?;
+    let id = message
+        .get("id")
+        .filter(|id| id.is_string() || id.is_number())?;
     message.get("method")?;
     let error = json!({ "code": UNAVAILABLE, "message": sentence });
     Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }))
@@ -315,9 +331,15 @@ mod tests {
 
     #[test]
     fn requests_are_answered_under_their_id_and_nothing_else_is() {
-        let error = answer(br#"{"jsonrpc":"2.0","id":"a","method":"initialize"}"#, "full");
+        let error = answer(
+            br#"{"jsonrpc":"2.0","id":"a","method":"initialize"}"#,
+            "full",
+        );
         let error = error.unwrap();
-        assert_eq!((&error["id"], &error["error"]["message"]), (&"a".into(), &"full".into()));
+        assert_eq!(
+            (&error["id"], &error["error"]["message"]),
+            (&"a".into(), &"full".into())
+        );
         for silent in [
             &br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#[..],
             br#"{"jsonrpc":"2.0","id":1,"result":{}}"#,

@@ -54,7 +54,7 @@ pub use examine::Condition;
 pub use master_key::{KeySource, MasterKey, MasterKeyError};
 pub use probe::{PROBE_COMMAND, Verdict, probe};
 pub use seal::{Seal, SealError, SubKey};
-pub use space::SpaceSettings;
+pub use space::{Circumstances, SpaceSettings};
 pub use table::{Listing, Record, Table};
 
 use crate::base::Random;
@@ -295,6 +295,10 @@ async fn make_index_key(
         // Only the holder of the lock writes.
         Ok(Swap::Conflict) => "another process wrote first".to_owned(),
         Ok(Swap::Unknown) => "the first record could not be made durable".to_owned(),
+        Err(StoreError::NoSpace) => {
+            let folder = settings.store_dir();
+            return Err(OpenError::NoSpace { folder });
+        }
         Err(error) => error.to_string(),
     };
     Err(OpenError::Folder {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::folder;
+use super::{Settings, folder};
 use crate::base::Random;
 
 /// The file that is removed when the last of the space is needed. It holds nothing.
@@ -50,6 +50,32 @@ impl SpaceSettings {
     pub const LARGEST_FLOOR: u64 = 64 << 20;
     /// The most that [`SpaceSettings::ballast_bytes`] is unless set: 16 MiB.
     pub const LARGEST_BALLAST: u64 = 16 << 20;
+}
+
+/// What decides whether a store that did not open may open now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    free: Option<u64>,
+    /// Length, change time and number of the log.
+    log: Option<(u64, i64, i64, u64)>,
+}
+
+impl Circumstances {
+    /// How they are now.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let known = fs::metadata(settings.log_file()).ok();
+        Self {
+            free: free(&settings.data_dir),
+            log: known.map(|known| (known.len(), known.mtime(), known.mtime_nsec(), known.ino())),
+        }
+    }
+
+    /// Whether it is worth a try, when it was not at `before`: there is more room, or other files.
+    #[must_use]
+    pub fn are_better_than(&self, before: &Self) -> bool {
+        self.free > before.free || self.log != before.log
+    }
 }
 
 /// What may be written now.
@@ -218,8 +244,7 @@ impl Space {
 
     /// The bytes that are left for us; `None` when the system does not say.
     fn free(&self) -> Option<u64> {
-        let seen = statvfs(&self.folder).ok()?;
-        Some(seen.f_bavail.saturating_mul(seen.f_frsize))
+        free(&self.folder)
     }
 
     fn is_whole(&self) -> bool {
@@ -262,6 +287,11 @@ pub(super) fn speaks_of_a_full_disk(text: &str) -> bool {
     ]
     .iter()
     .any(|words| text.contains(words))
+}
+
+fn free(folder: &Path) -> Option<u64> {
+    let seen = statvfs(folder).ok()?;
+    Some(seen.f_bavail.saturating_mul(seen.f_frsize))
 }
 
 fn total(folder: &Path) -> Option<u64> {

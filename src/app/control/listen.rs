@@ -282,7 +282,10 @@ async fn greet(writer: &mut OwnedWriteHalf, refused: Option<String>) -> io::Resu
     write_line(writer, &serde_json::to_string(&greeting)?).await
 }
 
-pub(super) async fn read_line(reader: &mut BufReader<OwnedReadHalf>, longest: u64) -> io::Result<String> {
+pub(super) async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+    longest: u64,
+) -> io::Result<String> {
     let mut line = String::new();
     reader.take(longest).read_line(&mut line).await?;
     Ok(line)

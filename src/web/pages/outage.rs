@@ -20,8 +20,12 @@ impl Outage {
     #[must_use]
     pub fn happened(self) -> &'static str {
         match self {
-            Self::NoSpace => "The disk on which Attache keeps its records is full, so they cannot be opened.",
-            Self::Damaged => "The files in which Attache keeps its records are damaged, so they were left as they are.",
+            Self::NoSpace => {
+                "The disk on which Attache keeps its records is full, so they cannot be opened."
+            }
+            Self::Damaged => {
+                "The files in which Attache keeps its records are damaged, so they were left as they are."
+            }
             Self::Disk => "The disk on which Attache keeps its records cannot be read or written.",
         }
     }
@@ -30,7 +34,9 @@ impl Outage {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::NoSpace => "Whoever runs it has to free some space there. Attache goes on by itself then, and nothing is lost.",
+            Self::NoSpace => {
+                "Whoever runs it has to free some space there. Attache goes on by itself then, and nothing is lost."
+            }
             Self::Damaged => {
                 "Whoever runs it finds out more with `attache doctor`, and puts back a backup with `attache restore`."
             }
