@@ -144,7 +144,7 @@ impl App {
         let router = router(&gateway, &mcp, sign_in, address)
             .layer(from_fn_with_state(activity.clone(), activity::count));
         match gateway.forget_old_webhooks().await {
-            Err(fault) if fault.is_no_space() => {
+            Err(fault) if fault.is_full_disk() => {
                 tracing::warn!(%fault, "webhooks that are gone are forgotten later")
             }
             other => other?,

@@ -70,7 +70,7 @@ async fn ready(
     let (state, problem, sign_in_url) =
         match app.gateway().create_sign_in_link(&owner.principal).await {
             Ok(link) => (ReadyState::Ready, None, Some(link)),
-            Err(fault) if fault.is_no_space() => {
+            Err(fault) if fault.is_full_disk() => {
                 (ReadyState::NearlyFull, Some(fault.to_string()), None)
             }
             Err(fault) => return Err(fault.into()),

@@ -21,12 +21,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the disk is too full for what was to be written; reading goes on.
-    #[must_use]
-    pub fn is_no_space(&self) -> bool {
-        matches!(self, Self::Store(StoreError::NoSpace))
-    }
-
     /// What people and agents are told.
     #[must_use]
     pub fn sentence(&self) -> &'static str {

@@ -144,10 +144,8 @@ async fn what_says_nothing_about_the_store_does_not_keep_it_shut() {
 async fn a_child_that_does_not_end_is_ended() {
     let mut place = Place::new().await;
     place.program("exec sleep 1000");
-    let seen = look(
-        place.settings.probe.as_ref().unwrap(),
-        &place.settings.store_dir(),
-    );
+    let copy = place.settings.store_dir();
+    let seen = look(place.settings.probe.as_ref().unwrap(), &copy);
     let Seen::Damaged(detail) = seen.await else {
         panic!("it waited for its end");
     };
