@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         let receipt = match gateway.disconnect(principal, &connection.id).await {
             Ok(receipt) => receipt,
             Err(DisconnectError::Fault(fault)) => return Err(fault.into()),
-            Err(DisconnectError::UnknownConnection) => return Ok(()),
+            Err(DisconnectError::UnknownConnection | DisconnectError::Damaged) => return Ok(()),
         };
         self.tell_what_was_seen();
         let line = super::control::sentence(&receipt);

@@ -57,6 +57,13 @@ fn words(line: &AccountLine) -> String {
     let status = match line.status.as_str() {
         "connected" => "",
         "expired" => "  must be connected again",
+        "damaged" if line.service.is_empty() => {
+            return format!(
+                "{:<16} damaged: not even its service can be read; remove it with `attache disconnect --damaged {}`",
+                "?", line.connection
+            );
+        }
+        "damaged" => "  damaged: must be connected again",
         other => other,
     };
     let workspace = match &line.workspace {

@@ -44,7 +44,7 @@ pub(super) struct ConnectOptions {
 #[derive(Debug, Args)]
 pub(super) struct DisconnectOptions {
     /// The service, as `attache connections` names it.
-    #[arg(required_unless_present = "all")]
+    #[arg(required_unless_present_any = ["all", "damaged"])]
     service: Option<String>,
     /// Disconnect everything of everybody, or less with --service and --person.
     #[arg(long, conflicts_with = "service")]
@@ -55,6 +55,12 @@ pub(super) struct DisconnectOptions {
     /// With --all: of this person alone, as `attache people` names them.
     #[arg(long, requires = "all")]
     person: Option<String>,
+    /// Remove this one, which cannot be read, as `attache connections` names it.
+    #[arg(long, value_name = "CONNECTION", conflicts_with_all = ["service", "all"])]
+    damaged: Option<String>,
+    /// With --damaged: really do it.
+    #[arg(long, requires = "damaged")]
+    yes: bool,
     #[command(flatten)]
     places: Places,
     #[command(flatten)]
@@ -179,6 +185,13 @@ pub(super) fn connections(
 }
 
 fn connection(line: &ConnectionLine) -> String {
+    if let Some(connection) = &line.connection {
+        return format!(
+            "{:<16} damaged: what is stored of it cannot be read, not even its service; remove it with `attache disconnect \
+             --damaged {connection}`, and connect it again",
+            "?"
+        );
+    }
     let status = match line.status.as_str() {
         "connected" => "connected",
         "expired" => "must be connected again",
@@ -187,6 +200,7 @@ fn connection(line: &ConnectionLine) -> String {
         "not_offered" => "not offered any more",
         "not_connected" => "not connected",
         "not_set_up" => "not set up",
+        "damaged" => "damaged: what is stored of it cannot be read; it must be connected again",
         other => other,
     };
     let account = line
@@ -235,9 +249,16 @@ pub(super) fn disconnect(
     options: DisconnectOptions,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    let command = match options.service {
-        Some(service) => Command::Disconnect { service },
-        None => Command::DisconnectAll {
+    let command = match (options.service, options.damaged) {
+        (_, Some(connection)) if !options.yes => {
+            return Err(Failure::new(format!(
+                "this removes a connection that cannot be read, and its service is not told, since nobody knows any more \
+                 which one it was; if you mean it, run `attache disconnect --damaged {connection} --yes`"
+            )));
+        }
+        (_, Some(connection)) => Command::RemoveDamaged { connection },
+        (Some(service), None) => Command::Disconnect { service },
+        (None, None) => Command::DisconnectAll {
             service: options.of_service,
             person: options.person,
         },
@@ -275,14 +296,29 @@ pub(super) fn people(options: PeopleOptions, environment: &Environment) -> Resul
     match ask(options.places, environment, &command, options.form)? {
         Answer::People(people) if json => print_json(&people),
         Answer::People(people) => people.iter().try_for_each(|person| {
+            let name = if person.damaged {
+                "(cannot be read)"
+            } else {
+                &person.name
+            };
+            let damaged = match person.damaged_connections {
+                0 => String::new(),
+                count => format!(", {count} damaged"),
+            };
             print(&format!(
-                "{}  {:<24} {} connected",
-                person.id, person.name, person.connections
+                "{}  {name:<24} {} connected{damaged}",
+                person.id, person.connections
             ))
         }),
         Answer::PersonRemoved(departed) if json => print_json(&departed),
         Answer::PersonRemoved(departed) => {
             receipts(&departed.connections)?;
+            if !departed.unreadable.is_empty() {
+                eprintln!(
+                    "These records cannot be read, so nobody knows whose they are; they are left as they are: {}",
+                    departed.unreadable.join(", ")
+                );
+            }
             print(&format!(
                 "{} is removed, with everything of theirs.",
                 departed.name

@@ -168,6 +168,7 @@ fn expired(reason: ExpiredReason) -> &'static str {
         ExpiredReason::RefreshTokenTooOld => "refresh_token_too_old",
         ExpiredReason::InterruptedRefresh => "interrupted_refresh",
         ExpiredReason::ScopeWithdrawn => "scope_withdrawn",
+        ExpiredReason::Damaged => "damaged",
     }
 }
 

@@ -37,6 +37,9 @@ pub enum ExpiredReason {
     InterruptedRefresh,
     /// The provider took back a permission without which the account cannot even be named.
     ScopeWithdrawn,
+    /// What is stored of it cannot be read. Never stored itself: whoever looks finds it, and finds it gone once the
+    /// record is whole again.
+    Damaged,
 }
 
 /// Why a connection was disconnected.
@@ -80,6 +83,9 @@ impl Status {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Active => "connected",
+            Self::Expired {
+                reason: ExpiredReason::Damaged,
+            } => "damaged",
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "disconnected",
         }
@@ -123,6 +129,9 @@ impl ExpiredReason {
                 "A renewal was cut off, and the service does not accept a second try."
             }
             Self::ScopeWithdrawn => "The service took a permission back that it cannot do without.",
+            Self::Damaged => {
+                "What Attache stored for this connection was damaged or changed, so it must be connected again."
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 pub use which_account::{AccountChoice, Unclear, WhichAccount};
 
-use super::{Fault, Gateway, MissingReason, Service};
+use super::{DamagedConnection, Fault, Gateway, MissingReason, Service};
 use crate::base::{ConnectionId, PersonId};
 use crate::catalogue::{
     ACCOUNT_ARGUMENT, AccountRule, ArgumentProblem, InvalidArguments, Tool, plain, same,
@@ -111,9 +111,21 @@ impl Gateway {
         service: &Service,
         wanted: &Wanted<'_>,
     ) -> Result<Result<Record<Connection>, MissingReason>, Fault> {
-        let mut known = self.connections_to(person, service.id()).await?;
+        let (mut known, damaged) = self.all_connections_of(person).await?;
+        known.retain(|record| record.value.service == service.id());
+        if self
+            .means_damaged(person, service, &damaged, wanted)
+            .await?
+        {
+            return Ok(Err(MissingReason::Unreadable));
+        }
         let chosen = match self.choose(person, service, &known, wanted).await? {
             Ok(chosen) => chosen,
+            Err(MissingReason::NotConnected | MissingReason::Disconnected)
+                if !damaged.is_empty() =>
+            {
+                return Ok(Err(MissingReason::Unreadable));
+            }
             Err(reason) => return Ok(Err(reason)),
         };
         let record = known.swap_remove(chosen);
@@ -122,6 +134,22 @@ impl Gateway {
             Status::Expired { reason } => Err(MissingReason::Expired(reason)),
             Status::Revoked { .. } => Err(MissingReason::Disconnected),
         })
+    }
+
+    /// Whether such a call would use a connection that cannot be read: it names none, and that one is the default. It does
+    /// not slip to another account for that.
+    async fn means_damaged(
+        &self,
+        person: &PersonId,
+        service: &Service,
+        damaged: &[DamagedConnection],
+        wanted: &Wanted<'_>,
+    ) -> Result<bool, Fault> {
+        if damaged.is_empty() || wanted.account.is_some() {
+            return Ok(false);
+        }
+        let default = self.default_account(person, service.id()).await?;
+        Ok(default.is_some_and(|default| damaged.iter().any(|one| one.connection == default)))
     }
 
     /// The account that such a call means, whatever its status, and whether the person has others there; none where

@@ -12,7 +12,9 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn authenticate(&self, token: &AgentToken) -> Result<Option<Caller>, Fault> {
-        let Some(agent) = self.parts.store.agents().get(token.agent.as_str()).await? else {
+        let found = self.parts.store.agents().get(token.agent.as_str()).await;
+        // An agent that cannot be read is nobody: its person adds another.
+        let Some(agent) = self.set_apart(found)?.ok().flatten() else {
             return Ok(None);
         };
         if !agent.value.recognises(token) {
@@ -38,13 +40,12 @@ impl Gateway {
     ) -> Result<(Caller, Secret), Fault> {
         let token = self.startup_token(person, name);
         let agent = token.agent(person.id.clone(), name, self.parts.clock.now());
-        match self
-            .parts
-            .store
-            .agents()
-            .create(agent.id.as_str(), &agent)
-            .await
-        {
+        let agents = self.parts.store.agents();
+        if let Err(damaged) = self.set_apart(agents.get(agent.id.as_str()).await)? {
+            // Everything in it is known: the token is derived, and so is the person.
+            self.discard(&damaged).await?;
+        }
+        match agents.create(agent.id.as_str(), &agent).await {
             Ok(_) | Err(WriteError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -75,8 +76,9 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn agents_of(&self, person: &Principal) -> Result<Vec<Agent>, Fault> {
         const AT_MOST: usize = 10_000;
-        let listed = self.parts.store.agents().list("", AT_MOST).await?.whole()?;
-        let mut mine: Vec<_> = listed
+        let listed = self.parts.store.agents().list("", AT_MOST).await?;
+        let mut mine: Vec<_> = self
+            .readable(listed)
             .into_iter()
             .map(|record| record.value)
             .filter(|agent| agent.person == person.id)
@@ -112,7 +114,9 @@ impl Gateway {
         id: &AgentId,
     ) -> Result<Option<Agent>, Fault> {
         let agents = self.parts.store.agents();
-        let Some(record) = agents.get(id.as_str()).await? else {
+        let found = self.set_apart(agents.get(id.as_str()).await)?;
+        // One that cannot be read calls no more, and nobody knows whose it was.
+        let Some(record) = found.ok().flatten() else {
             return Ok(None);
         };
         if record.value.person != person.id {

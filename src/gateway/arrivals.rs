@@ -116,7 +116,7 @@ impl Gateway {
     pub async fn until_used(&self, caller: &Caller, link: &ConnectLink) -> Result<(), Fault> {
         let tickets = self.parts.store.tickets();
         let mut arriving = self.parts.arrivals.of(&caller.principal.id);
-        while let Some(record) = tickets.get(&link.digest).await?
+        while let Ok(Some(record)) = self.set_apart(tickets.get(&link.digest).await)?
             && !record.value.is_spent()
         {
             arriving.next().await;

@@ -21,6 +21,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 
 use super::credentials::record_key;
+use super::damage::Damaged;
 use super::fault::ATTEMPTS;
 use super::last_rites::Asking;
 use super::services::NotReady;
@@ -28,7 +29,7 @@ use super::upkeep::Task;
 use super::{Fault, Gateway, Ready};
 use crate::base::Timestamp;
 use crate::catalogue::{Revocation, RevocationReach};
-use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
+use crate::connection::{AtProvider, Connection, Credential, Tombstone, TombstoneReason};
 use crate::store::{Record, WriteError};
 
 /// How long a credential without a working connection is left alone: its connection may be written in this moment.
@@ -44,7 +45,8 @@ impl Gateway {
             return Ok(());
         }
         let key = format!("{}/{}", tombstone.person, tombstone.connection);
-        let connection = self.parts.store.connections().get(&key).await?;
+        let connection = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        let connection = connection.ok().flatten();
         let is_disconnected = connection.is_some_and(|found| !found.value.status.is_connected());
         if is_disconnected {
             tombstone.reason = TombstoneReason::Disconnected;
@@ -66,7 +68,8 @@ impl Gateway {
         let now = self.parts.clock.now();
         let key = record_key(connection);
         // As it is stored, it still says who granted the old one.
-        let Some(holder) = self.parts.store.connections().get(&key).await? else {
+        let holder = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        let Some(holder) = holder.ok().flatten() else {
             return Ok(());
         };
         let tombstone = Tombstone::of(&holder.value, old, TombstoneReason::Superseded, now)
@@ -114,7 +117,11 @@ impl Gateway {
 
     /// The tokens that were buried in advance are in use now.
     pub(super) async fn exhume(&self, key: &str) -> Result<(), Fault> {
-        for tombstone in self.tombstones_at(key).await? {
+        let (tombstones, damaged) = self.tombstones_at(key).await?;
+        for damaged in &damaged {
+            self.discard(damaged).await?;
+        }
+        for tombstone in tombstones {
             match self.parts.store.tombstones().delete(&tombstone).await {
                 Ok(()) | Err(WriteError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -132,8 +139,11 @@ impl Gateway {
         let credentials = self.parts.store.credentials();
         let mut buried: Option<Credential> = None;
         for _ in 0..ATTEMPTS {
-            let Some(record) = self.credential(connection).await? else {
-                return Ok(());
+            let key = record_key(connection);
+            let record = match self.stored_credential(&key).await? {
+                Ok(Some(record)) => record,
+                Ok(None) => return Ok(()),
+                Err(damaged) => return self.lose(&key, &damaged).await,
             };
             let now = self.parts.clock.now();
             let mut tombstone = Tombstone::of(connection, &record.value, reason, now);
@@ -153,11 +163,21 @@ impl Gateway {
         Err(Fault::Contention)
     }
 
-    /// The tombstones of one connection.
-    pub(super) async fn tombstones_at(&self, key: &str) -> Result<Vec<Record<Tombstone>>, Fault> {
+    /// Tokens that cannot be read cannot be revoked: their connection is settled as one that was given up, before what is
+    /// left of them goes.
+    async fn lose(&self, key: &str, damaged: &Damaged) -> Result<(), Fault> {
+        self.settle(key, AtProvider::GaveUp).await?;
+        self.discard(damaged).await
+    }
+
+    /// The tombstones of one connection, and those that cannot be read.
+    pub(super) async fn tombstones_at(
+        &self,
+        key: &str,
+    ) -> Result<(Vec<Record<Tombstone>>, Vec<Damaged>), Fault> {
         let tombstones = self.parts.store.tombstones();
         let listed = tombstones.list(&format!("{key}/"), usize::MAX).await?;
-        Ok(listed.whole()?)
+        Ok(self.sort_out(listed))
     }
 
     /// Goes on with what was begun for the connection at `key`, from whatever state it is in.
@@ -169,11 +189,24 @@ impl Gateway {
     /// Buries a credential that no working connection holds. One that was made after its connection was disconnected may
     /// be of a new sign-in, whose connection is written next: that is looked at again later.
     pub(super) async fn bury_left_over(&self, key: &str) -> Result<(), Fault> {
-        let Some(credential) = self.parts.store.credentials().get(key).await? else {
+        let connection = self.set_apart(self.parts.store.connections().get(key).await)?;
+        let Ok(connection) = connection else {
+            // Its person removes it, and then its credential goes.
             return Ok(());
         };
-        let connection = self.parts.store.connections().get(key).await?;
         let connection = connection.map(|record| record.value);
+        let credential = match self.stored_credential(key).await? {
+            Ok(Some(credential)) => credential,
+            Ok(None) => return Ok(()),
+            Err(damaged) => {
+                let is_in_use = connection.is_some_and(|found| found.status.is_connected());
+                return if is_in_use {
+                    Ok(())
+                } else {
+                    self.lose(key, &damaged).await
+                };
+            }
+        };
         let generation = credential.value.generation;
         let may_be_new = connection
             .as_ref()
@@ -212,9 +245,10 @@ impl Gateway {
         key: &str,
         change: impl Fn(Connection) -> Result<Connection, E>,
     ) -> Result<(), Fault> {
-        let connections = self.parts.store.connections();
+        let connections = self.parts.store.connections().finishing();
         for _ in 0..ATTEMPTS {
-            let Some(record) = connections.get(key).await? else {
+            let found = self.set_apart(connections.get(key).await)?;
+            let Some(record) = found.ok().flatten() else {
                 return Ok(());
             };
             let Ok(changed) = change(record.value.clone()) else {
@@ -231,7 +265,7 @@ impl Gateway {
 
     async fn create_tombstone(&self, key: &str, tombstone: &Tombstone) -> Result<(), Fault> {
         let number = HEXLOWER.encode(&self.parts.random.bytes::<16>());
-        let tombstones = self.parts.store.tombstones();
+        let tombstones = self.parts.store.tombstones().finishing();
         tombstones
             .create(&format!("{key}/{number}"), tombstone)
             .await?;

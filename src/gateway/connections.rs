@@ -4,7 +4,7 @@ use super::credentials::record_key;
 use super::{Fault, Gateway, MissingReason, Scopes, Service, accounts};
 use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
-use crate::connection::{Connection, Forecast, Status, Usage};
+use crate::connection::{Connection, ExpiredReason, Forecast, Status, Usage};
 use crate::identity::Principal;
 
 /// One service, and how a person stands with it.
@@ -115,9 +115,10 @@ impl Gateway {
             let mut connections = Vec::new();
             for record in &mine {
                 if record.value.service == service.id() {
-                    let usage = usages.get(&record_key(&record.value));
-                    let forecast = self.forecast_for_show(&record.value).await;
-                    let mut view = view(service, &record.value, usage, forecast, now);
+                    let connection = self.as_it_stands(record.value.clone()).await?;
+                    let usage = usages.get(&record_key(&connection));
+                    let forecast = self.forecast_for_show(&connection).await;
+                    let mut view = view(service, &connection, usage, forecast, now);
                     view.is_default =
                         view.connection.is_choice() && Some(&view.connection.id) == default;
                     connections.push(view);
@@ -147,6 +148,20 @@ impl Gateway {
         }
         views.sort_by_key(ServiceView::urgency);
         Ok(views)
+    }
+
+    /// The connection as it must be shown: one whose credential cannot be read does not work, whatever its record says.
+    async fn as_it_stands(&self, mut connection: Connection) -> Result<Connection, Fault> {
+        if connection.is_active()
+            && self
+                .stored_credential(&record_key(&connection))
+                .await?
+                .is_err()
+        {
+            let reason = ExpiredReason::Damaged;
+            connection.status = Status::Expired { reason };
+        }
+        Ok(connection)
     }
 
     /// The person's connections whose service has left the catalogue. They cannot be used, only disconnected.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::accounts::Wanted;
 use super::call::Asked;
+use super::damage::{Damaged, DamagedConnection};
 use super::fault::ATTEMPTS;
 use super::renewal::{Outcome, Stale};
 use super::{Fault, Gateway, Ready, Service, WhichAccount};
@@ -53,6 +54,8 @@ pub enum MissingReason {
     },
     /// The person has several accounts there, and it is not clear which one is meant.
     WhichAccount(WhichAccount),
+    /// There is none that works, and one of the person's connections cannot be read: it may be this one.
+    Unreadable,
 }
 
 impl MissingReason {
@@ -85,6 +88,10 @@ impl MissingReason {
                 )
             }
             Self::WhichAccount(which) => which.sentence(service, person),
+            Self::Unreadable => format!(
+                "One of the connections of {person} cannot be read, since what Attache stored for it was damaged or \
+                 changed; if that was {service}, it has to be connected again."
+            ),
         }
     }
 }
@@ -178,7 +185,14 @@ impl Gateway {
         if granted_by.issuer != now.issuer || granted_by.token_endpoint != now.token_endpoint {
             return Err(Unusable::Missing(MissingReason::AuthorityChanged));
         }
-        let Some(credential) = self.credential(&connection.value).await? else {
+        let stored = self
+            .stored_credential(&record_key(&connection.value))
+            .await?;
+        let Ok(stored) = stored else {
+            let reason = ExpiredReason::Damaged;
+            return Err(Unusable::Missing(MissingReason::Expired(reason)));
+        };
+        let Some(credential) = stored else {
             return Err(Unusable::Missing(MissingReason::NotConnected));
         };
         let left = self.remaining(&record_key(&connection.value), &credential.value);
@@ -188,7 +202,11 @@ impl Gateway {
         }
         if is_over && credential.value.refresh_token.is_none() {
             let reason = ExpiredReason::RefreshTokenMissing;
-            self.expire(connection, reason).await?;
+            match self.expire(connection, reason).await {
+                // Whoever looks next finds the same.
+                Err(fault) if fault.is_full_disk() => {}
+                expired => expired?,
+            }
             return Err(Unusable::Missing(MissingReason::Expired(reason)));
         }
         Ok((connection, credential))
@@ -209,7 +227,12 @@ impl Gateway {
             self.renew_in_background(key, stale);
             return Ok(credential);
         }
-        match self.renew(key, &stale).await? {
+        let renewed = match self.renew(key, &stale).await {
+            // Nothing was sent, and what there is still works.
+            Err(fault) if fault.is_full_disk() && !left.is_zero() => return Ok(credential),
+            renewed => renewed?,
+        };
+        match renewed {
             Outcome::Newer(newer) => Ok(Credential::clone(&newer)),
             Outcome::NotNow { .. } | Outcome::OtherAuthority if !left.is_zero() => Ok(credential),
             other => Err(not_renewed(&other)),
@@ -235,15 +258,21 @@ impl Gateway {
     pub(super) async fn end_refused(&self, used: &Usable) -> Result<MissingReason, Fault> {
         let reason = ExpiredReason::RefusedByProvider;
         let key = record_key(&used.connection);
-        let current = self.parts.store.credentials().get(&key).await?;
+        let Ok(current) = self.stored_credential(&key).await? else {
+            return Ok(MissingReason::Expired(ExpiredReason::Damaged));
+        };
         let is_newest = current.is_some_and(|now| now.value.generation == used.generation);
         if is_newest && let Some(record) = self.parts.store.connections().get(&key).await? {
-            self.expire(record, reason).await?;
+            match self.expire(record, reason).await {
+                // Whoever looks next finds the same.
+                Err(fault) if fault.is_full_disk() => {}
+                expired => expired?,
+            }
         }
         Ok(MissingReason::Expired(reason))
     }
 
-    /// The connections of `person` to one service. A record that cannot be read is a fault of its own, never silence.
+    /// The connections of `person` to one service, as far as they can be read.
     pub(super) async fn connections_to(
         &self,
         person: &PersonId,
@@ -254,11 +283,19 @@ impl Gateway {
         Ok(found)
     }
 
-    /// All connections of `person`.
+    /// All connections of `person` that can be read. Of the others the operator is told.
     pub(super) async fn connections_of(
         &self,
         person: &PersonId,
     ) -> Result<Vec<Record<Connection>>, Fault> {
+        Ok(self.all_connections_of(person).await?.0)
+    }
+
+    /// All connections of `person`: those that can be read, and those that cannot.
+    pub(super) async fn all_connections_of(
+        &self,
+        person: &PersonId,
+    ) -> Result<(Vec<Record<Connection>>, Vec<DamagedConnection>), Fault> {
         const AT_MOST: usize = 1_000;
         let listed = self
             .parts
@@ -266,7 +303,11 @@ impl Gateway {
             .connections()
             .list(&format!("{person}/"), AT_MOST)
             .await?;
-        Ok(listed.whole()?)
+        let (records, damaged) = self.sort_out(listed);
+        let damaged = damaged
+            .iter()
+            .filter_map(|one| DamagedConnection::named_by(&one.key));
+        Ok((records, damaged.collect()))
     }
 
     /// The credential of a connection.
@@ -282,17 +323,32 @@ impl Gateway {
             .await?)
     }
 
+    /// What is stored as the credential of the connection at `key`, or its damage.
+    pub(super) async fn stored_credential(
+        &self,
+        key: &str,
+    ) -> Result<Result<Option<Record<Credential>>, Damaged>, Fault> {
+        self.set_apart(self.parts.store.credentials().get(key).await)
+    }
+
     /// Puts a credential in the place of whatever the connection had, with the next generation.
     pub(super) async fn put_credential(
         &self,
         connection: &Connection,
         new: &Credential,
     ) -> Result<(), Fault> {
-        let credentials = self.parts.store.credentials();
+        let credentials = self.parts.store.credentials().finishing();
         let key = record_key(connection);
         self.note_next_renewal(&key, new).await?;
         for _ in 0..ATTEMPTS {
-            let written = match credentials.get(&key).await? {
+            let stored = match self.stored_credential(&key).await? {
+                Ok(stored) => stored,
+                Err(damaged) => {
+                    self.discard(&damaged).await?;
+                    None
+                }
+            };
+            let written = match stored {
                 None => {
                     let first = Credential {
                         generation: connection.first_generation(),

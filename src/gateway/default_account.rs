@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::fault::ATTEMPTS;
-use super::{Fault, Gateway, MissingReason};
+use super::{DamagedConnection, Fault, Gateway, MissingReason};
 use crate::base::{ConnectionId, PersonId};
 use crate::connection::{Connection, DefaultAccount};
 use crate::identity::Principal;
@@ -87,8 +87,8 @@ impl Gateway {
         id: &ConnectionId,
     ) -> Result<Connection, DefaultAccountError> {
         let key = format!("{}/{id}", principal.id);
-        let found = self.parts.store.connections().get(&key).await;
-        let record = found.map_err(Fault::from)?;
+        let found = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        let record = found.ok().flatten();
         Ok(record.ok_or(DefaultAccountError::UnknownConnection)?.value)
     }
 
@@ -100,9 +100,13 @@ impl Gateway {
             connection: connection.id.clone(),
         };
         for _ in 0..ATTEMPTS {
-            let written = match defaults.get(&key).await? {
-                Some(old) => defaults.replace(&old, &new).await,
-                None => defaults.create(&key, &new).await,
+            let written = match self.set_apart(defaults.get(&key).await)? {
+                Ok(Some(old)) => defaults.replace(&old, &new).await,
+                Ok(None) => defaults.create(&key, &new).await,
+                Err(damaged) => {
+                    self.discard(&damaged).await?;
+                    defaults.create(&key, &new).await
+                }
             };
             match written {
                 Ok(_) => return Ok(()),
@@ -118,7 +122,11 @@ impl Gateway {
         let defaults = self.parts.store.default_accounts();
         let key = self.default_key(&connection.person, &connection.service);
         for _ in 0..ATTEMPTS {
-            let found = defaults.get(&key).await?;
+            let found = match self.set_apart(defaults.get(&key).await)? {
+                Ok(found) => found,
+                // Whichever it named, nobody knows any more.
+                Err(damaged) => return self.discard(&damaged).await,
+            };
             let Some(record) = found.filter(|found| found.value.connection == connection.id) else {
                 return Ok(());
             };
@@ -131,14 +139,47 @@ impl Gateway {
         Err(Fault::Contention)
     }
 
-    /// What `person` has chosen at `service`.
+    /// Forgets a choice that means a connection which cannot be read: nothing would ever use what is connected in its
+    /// place.
+    pub(super) async fn forget_unreadable_default(
+        &self,
+        person: &PersonId,
+        service: &str,
+    ) -> Result<(), Fault> {
+        let Some(default) = self.default_account(person, service).await? else {
+            return Ok(());
+        };
+        let (_, damaged) = self.all_connections_of(person).await?;
+        match damaged.iter().find(|one| one.connection == default) {
+            Some(one) => self.forget_default_of(one).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets that the account of a connection that cannot be read is the default, wherever that was.
+    pub(super) async fn forget_default_of(&self, gone: &DamagedConnection) -> Result<(), Fault> {
+        let defaults = self.parts.store.default_accounts();
+        let prefix = format!("{}/", gone.person);
+        for record in self.readable(defaults.list(&prefix, usize::MAX).await?) {
+            if record.value.connection == gone.connection {
+                match defaults.delete(&record).await {
+                    Ok(()) | Err(WriteError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What `person` has chosen at `service`. A choice that cannot be read is none: where it matters, they are asked.
     pub(super) async fn default_account(
         &self,
         person: &PersonId,
         service: &str,
     ) -> Result<Option<ConnectionId>, Fault> {
         let key = self.default_key(person, service);
-        let found = self.parts.store.default_accounts().get(&key).await?;
+        let found = self.parts.store.default_accounts().get(&key).await;
+        let found = self.set_apart(found)?.ok().flatten();
         Ok(found.map(|found| found.value.connection))
     }
 
@@ -150,7 +191,7 @@ impl Gateway {
         const AT_MOST: usize = 1_000;
         let defaults = self.parts.store.default_accounts();
         let listed = defaults.list(&format!("{person}/"), AT_MOST).await?;
-        let chosen = listed.whole()?.into_iter().map(|record| record.value);
+        let chosen = self.readable(listed).into_iter().map(|record| record.value);
         Ok(chosen
             .map(|chosen| (chosen.service, chosen.connection))
             .collect())

@@ -89,7 +89,9 @@ impl Gateway {
 
     async fn follow_delivery(&self, webhook: &Webhook, note: &DueNote) -> Result<(), Fault> {
         let store = &self.parts.store;
-        let Some(record) = store.deliveries().get(&note.task).await? else {
+        let found = self.set_apart(store.deliveries().get(&note.task).await)?;
+        // One that cannot be read cannot be sent, however often it is tried.
+        let Some(record) = found.ok().flatten() else {
             return Ok(store.drop_due(note).await?);
         };
         let now = self.parts.clock.now();
@@ -187,7 +189,10 @@ impl Gateway {
         let (attempt, _) = self.send_event(webhook, &id, &body).await;
         if attempt.succeeded() {
             let gone = self.parts.store.gone_webhooks();
-            gone.take(&self.gone_key(webhook)).await?;
+            match self.set_apart(gone.take(&self.gone_key(webhook)).await)? {
+                Ok(_) => {}
+                Err(damaged) => self.discard(&damaged).await?,
+            }
         }
         Ok(attempt)
     }
@@ -211,7 +216,8 @@ impl Gateway {
             let _turn = webhook.turn().lock().await;
             let now = self.parts.clock.now();
             let deliveries = store.deliveries();
-            let Some(latest) = deliveries.get(record.key()).await? else {
+            let latest = self.set_apart(deliveries.get(record.key()).await)?;
+            let Some(latest) = latest.ok().flatten() else {
                 continue;
             };
             let again = latest.value.clone().again(now);
@@ -239,19 +245,18 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn latest_deliveries(&self, limit: usize) -> Result<Vec<Delivery>, Fault> {
         let listed = self.parts.store.deliveries().list_last("", limit).await?;
-        let records = listed.whole()?.into_iter();
+        let records = self.readable(listed).into_iter();
         Ok(records.map(|record| record.value).collect())
     }
 
     async fn deliveries_by_latest(&self) -> Result<Vec<Record<Delivery>>, Fault> {
         const AT_MOST: usize = 10_000;
         let listed = self.parts.store.deliveries().list_last("", AT_MOST).await?;
-        Ok(listed.whole()?)
+        Ok(self.readable(listed))
     }
 
     async fn is_gone(&self, webhook: &Webhook) -> Result<bool, Fault> {
-        let gone = self.parts.store.gone_webhooks();
-        Ok(gone.get(&self.gone_key(webhook)).await?.is_some())
+        Ok(self.gone_since(webhook).await?.is_some())
     }
 
     /// Standard Webhooks, "Delivery": a receiver that says 410 is not sent anything any more.
@@ -269,8 +274,15 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn gone_since(&self, webhook: &Webhook) -> Result<Option<Timestamp>, Fault> {
         let gone = self.parts.store.gone_webhooks();
-        let record = gone.get(&self.gone_key(webhook)).await?;
-        Ok(record.map(|record| record.value))
+        let key = self.gone_key(webhook);
+        match self.set_apart(gone.get(&key).await)? {
+            Ok(record) => Ok(record.map(|record| record.value)),
+            Err(damaged) => {
+                // It says so again when it is sent something.
+                self.discard(&damaged).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Another address is another receiver.

@@ -28,10 +28,14 @@ const LOOKS: [Duration; 3] = [
 /// One person, for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonLine {
-    /// The person.
-    pub person: Principal,
+    /// Their identifier.
+    pub id: PersonId,
+    /// The person; none: their record cannot be read.
+    pub person: Option<Principal>,
     /// How many connections they have that are not disconnected.
     pub connections: usize,
+    /// How many of their connections cannot be read.
+    pub damaged: usize,
 }
 
 /// What went with a person.
@@ -43,6 +47,16 @@ pub struct Departure {
     pub connections: EndedAll,
     /// How many other records were theirs: agents, sessions, links, requests.
     pub records: usize,
+    /// Records that cannot be read, by their full keys: agents, sessions, links and requests of nobody knows whom. They are
+    /// left alone, and are of no use to anybody.
+    pub unreadable: Vec<String>,
+}
+
+/// What a look at the records of somebody who is gone found.
+#[derive(Default)]
+struct Left {
+    destroyed: usize,
+    unreadable: Vec<String>,
 }
 
 /// Why nobody was removed.
@@ -69,19 +83,29 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn people(&self) -> Result<Vec<PersonLine>, Fault> {
         let people = self.parts.store.people().list("", usize::MAX).await?;
+        let (people, damaged) = self.sort_out(people);
+        let mut everybody: Vec<_> = people
+            .into_iter()
+            .map(|record| (record.value.id.clone(), Some(record.value)))
+            .collect();
+        everybody.extend(damaged.iter().filter_map(|one| {
+            let id = one.key.strip_prefix("per/")?;
+            Some((PersonId::parse(id).ok()?, None))
+        }));
         let mut lines = Vec::new();
-        for record in people.whole()? {
-            let connections = self.connections_of(&record.value.id).await?;
+        for (id, person) in everybody {
+            let (connections, damaged) = self.all_connections_of(&id).await?;
             let connected = connections
                 .iter()
-                .filter(|record| record.value.status.is_connected())
-                .count();
+                .filter(|record| record.value.status.is_connected());
             lines.push(PersonLine {
-                person: record.value,
-                connections: connected,
+                connections: connected.count(),
+                damaged: damaged.len(),
+                id,
+                person,
             });
         }
-        lines.sort_by(|one, other| one.person.name.cmp(&other.person.name));
+        lines.sort_by_key(|line| line.person.as_ref().map(|person| person.name.clone()));
         Ok(lines)
     }
 
@@ -98,22 +122,28 @@ impl Gateway {
         if by.id == *id {
             return Err(RemovePersonError::IsOneself);
         }
-        let record = self.parts.store.people().get(id.as_str()).await?;
-        let person = record.as_ref().map(|record| record.value.clone());
-        if let Some(record) = record {
-            self.note_departure(id).await?;
-            let index = [&record.value.issuer, &record.value.subject].map(String::as_str);
-            let index = self.parts.store.index(&index);
-            // Only if it leads to this very person.
-            let index_record = self.parts.store.person_index().get(&index).await?;
-            if let Some(found) = index_record.filter(|found| found.value == *id) {
-                is_gone(self.parts.store.person_index().delete(&found).await)?;
+        let found = self.set_apart(self.parts.store.people().get(id.as_str()).await)?;
+        let is_unknown = matches!(found, Ok(None));
+        let person = match found {
+            Ok(Some(record)) => {
+                self.note_departure(id).await?;
+                self.forget_way_to(&record.value).await?;
+                is_gone(self.parts.store.people().delete(&record).await)?;
+                Some(record.value)
             }
-            is_gone(self.parts.store.people().delete(&record).await)?;
-        }
+            Ok(None) => None,
+            Err(damaged) => {
+                self.note_departure(id).await?;
+                self.forget_every_way_to(id).await?;
+                self.discard(&damaged).await?;
+                None
+            }
+        };
         let connections = self.disconnect_all(by, Some(id), None).await?;
-        let records = self.destroy_what_is_left(id).await?;
-        if person.is_none() && records == 0 && connections.ended.is_empty() {
+        let left = self.destroy_what_is_left(id).await?;
+        let records = left.destroyed;
+        let had_connections = !(connections.ended.is_empty() && connections.unreadable.is_empty());
+        if is_unknown && records == 0 && !had_connections {
             return Err(RemovePersonError::UnknownPerson);
         }
         tracing::info!(person = %id, records, "a person was removed");
@@ -121,7 +151,34 @@ impl Gateway {
             person,
             connections,
             records,
+            unreadable: left.unreadable,
         })
+    }
+
+    /// Nobody is found any more as the one whom the issuer calls so.
+    async fn forget_way_to(&self, person: &Principal) -> Result<(), Fault> {
+        let ways = self.parts.store.person_index();
+        let way = self
+            .parts
+            .store
+            .index(&[&person.issuer, &person.subject].map(String::as_str));
+        match self.set_apart(ways.get(&way).await)? {
+            // Only if it leads to this very person.
+            Ok(Some(found)) if found.value == person.id => is_gone(ways.delete(&found).await),
+            Ok(_) => Ok(()),
+            Err(damaged) => self.discard(&damaged).await,
+        }
+    }
+
+    /// The same where nobody can read any more who they were.
+    async fn forget_every_way_to(&self, id: &PersonId) -> Result<(), Fault> {
+        let ways = self.parts.store.person_index();
+        for way in self.readable(ways.list("", usize::MAX).await?) {
+            if way.value == *id {
+                is_gone(ways.delete(&way).await)?;
+            }
+        }
+        Ok(())
     }
 
     /// Follows a note: whoever still has a record of their own has not left.
@@ -144,63 +201,98 @@ impl Gateway {
         Ok(())
     }
 
-    /// Destroys every record of somebody whose own record is gone. Tokens are buried first. Returns how many went.
-    async fn destroy_what_is_left(&self, person: &PersonId) -> Result<usize, Fault> {
+    /// Destroys every record of somebody whose own record is gone. Tokens are buried first.
+    async fn destroy_what_is_left(&self, person: &PersonId) -> Result<Left, Fault> {
         let store = &self.parts.store;
-        let mut count = self.destroy_connections(person).await?;
-        count += delete_those(&store.agents(), |agent| agent.person == *person).await?;
-        count += delete_those(&store.sessions(), |session| session.person == *person).await?;
-        count += delete_those(&store.sign_in_links(), |link| link.person == *person).await?;
-        count += delete_those(&store.tickets(), |ticket| ticket.person == *person).await?;
+        let mut left = Left {
+            destroyed: self.destroy_connections(person).await?,
+            unreadable: Vec::new(),
+        };
+        let those = &mut left;
+        self.delete_those(&store.agents(), |agent| agent.person == *person, those)
+            .await?;
+        self.delete_those(
+            &store.sessions(),
+            |session| session.person == *person,
+            those,
+        )
+        .await?;
+        self.delete_those(&store.sign_in_links(), |link| link.person == *person, those)
+            .await?;
+        self.delete_those(&store.tickets(), |ticket| ticket.person == *person, those)
+            .await?;
         let requests = store.authorization_requests();
-        count += delete_those(&requests, |request| request.person == *person).await?;
+        self.delete_those(&requests, |request| request.person == *person, those)
+            .await?;
         self.forget_uses_of(person).await?;
-        for record in store
-            .default_accounts()
-            .list(&format!("{person}/"), usize::MAX)
-            .await?
-            .whole()?
-        {
-            is_gone(store.default_accounts().delete(&record).await)?;
-        }
+        self.forget_defaults_of(person).await?;
+        let mut events = Left::default();
         let destroyed = |event: &Delivery| event.person == *person && !event.is_last_word();
-        delete_those(&store.deliveries(), destroyed).await?;
+        self.delete_those(&store.deliveries(), destroyed, &mut events)
+            .await?;
+        left.unreadable.append(&mut events.unreadable);
         self.parts.open_tickets.forget(person);
-        Ok(count)
+        Ok(left)
+    }
+
+    async fn forget_defaults_of(&self, person: &PersonId) -> Result<(), Fault> {
+        let defaults = self.parts.store.default_accounts();
+        let listed = defaults.list(&format!("{person}/"), usize::MAX).await?;
+        let (chosen, damaged) = self.sort_out(listed);
+        for record in chosen {
+            is_gone(defaults.delete(&record).await)?;
+        }
+        for damaged in damaged {
+            self.discard(&damaged).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes every record of a table that `is_theirs`. One that changes meanwhile is found by the next look; one that
+    /// cannot be read is told, since nobody knows whose it is.
+    async fn delete_those<V: Serialize + DeserializeOwned>(
+        &self,
+        table: &Table<V>,
+        is_theirs: impl Fn(&V) -> bool,
+        left: &mut Left,
+    ) -> Result<(), Fault> {
+        let (records, damaged) = self.sort_out(table.list("", usize::MAX).await?);
+        for record in records {
+            if is_theirs(&record.value) {
+                is_gone(table.delete(&record).await)?;
+                left.destroyed += 1;
+            }
+        }
+        left.unreadable
+            .extend(damaged.into_iter().map(|one| one.key));
+        Ok(())
     }
 
     async fn destroy_connections(&self, person: &PersonId) -> Result<usize, Fault> {
         let connections = self.parts.store.connections();
         let all = connections.list(&format!("{person}/"), usize::MAX).await?;
-        let mut count = 0;
-        for record in all.whole()? {
+        let (records, damaged) = self.sort_out(all);
+        let mut count = damaged.len();
+        for damaged in &damaged {
+            if let Some(key) = damaged.key.strip_prefix("con/") {
+                self.discard_connection(key, damaged).await?;
+            }
+        }
+        for record in records {
             let reason = RevokedReason::DisconnectedByAdmin;
             match self.end_use(person, &record.value.id, reason).await {
-                Ok(()) | Err(DisconnectError::UnknownConnection) => {}
+                // Damaged in this moment: the next look finds it.
+                Ok(()) | Err(DisconnectError::UnknownConnection | DisconnectError::Damaged) => {}
                 Err(DisconnectError::Fault(fault)) => return Err(fault),
             }
-            if let Some(ended) = connections.get(record.key()).await? {
+            let ended = self.set_apart(connections.get(record.key()).await)?;
+            if let Ok(Some(ended)) = ended {
                 is_gone(connections.delete(&ended).await)?;
                 count += 1;
             }
         }
         Ok(count)
     }
-}
-
-/// Deletes every record of a table that `is_theirs`. One that changes meanwhile is found by the next look.
-async fn delete_those<V: Serialize + DeserializeOwned>(
-    table: &Table<V>,
-    is_theirs: impl Fn(&V) -> bool,
-) -> Result<usize, Fault> {
-    let mut count = 0;
-    for record in table.list("", usize::MAX).await?.whole()? {
-        if is_theirs(&record.value) {
-            is_gone(table.delete(&record).await)?;
-            count += 1;
-        }
-    }
-    Ok(count)
 }
 
 /// Whether it went by us or by somebody else, it is gone or will be looked at again.

@@ -73,6 +73,8 @@ pub enum Obstacle {
 pub enum DisconnectError {
     /// The person has no such connection. The same answer whether it is another's or nobody's.
     UnknownConnection,
+    /// Its record cannot be read: it can only be removed, with [`Gateway::remove_damaged_connection`].
+    Damaged,
     /// Something failed on our side.
     Fault(Fault),
 }
@@ -180,9 +182,14 @@ impl Gateway {
         let provider = service.as_ref().map(|service| &service.provider);
         let name = provider.map_or(connection.service.as_str(), |provider| provider.name());
         let page = provider.and_then(|provider| provider.removal_page());
-        let revoking = match at_provider {
-            AtProvider::Pending => Some(self.revoking(connection).await?),
-            AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => None,
+        let (at_provider, revoking) = match at_provider {
+            AtProvider::Pending => match self.revoking(connection).await? {
+                Some(revoking) => (at_provider, Some(revoking)),
+                None => (AtProvider::GaveUp, None),
+            },
+            AtProvider::Confirmed | AtProvider::Unsupported | AtProvider::GaveUp => {
+                (at_provider, None)
+            }
         };
         Ok(Some(Receipt {
             connection: connection.id.clone(),
@@ -197,13 +204,15 @@ impl Gateway {
         }))
     }
 
-    async fn revoking(&self, connection: &Connection) -> Result<Revoking, Fault> {
+    /// None: a token that had to be revoked cannot be read any more, so nobody can have it revoked.
+    async fn revoking(&self, connection: &Connection) -> Result<Option<Revoking>, Fault> {
         let now = self.parts.clock.now();
         let key = format!("{}/{}", connection.person, connection.id);
-        let mut tombstones = Vec::new();
-        for record in self.tombstones_at(&key).await? {
-            tombstones.push(record.value);
+        let (readable, damaged) = self.tombstones_at(&key).await?;
+        if !damaged.is_empty() {
+            return Ok(None);
         }
+        let tombstones: Vec<_> = readable.into_iter().map(|record| record.value).collect();
         let obstacle = match tombstones.first().map(|tombstone| {
             self.services()
                 .granting(&tombstone.service, &tombstone.granted_by)
@@ -219,7 +228,7 @@ impl Gateway {
             .iter()
             .filter_map(|tombstone| tombstone.access_expires);
         let buried = tombstones.iter().map(|tombstone| tombstone.buried).max();
-        Ok(Revoking {
+        Ok(Some(Revoking {
             obstacle,
             answers_until: ends.max().filter(|end| *end > now),
             next: tombstones
@@ -227,16 +236,14 @@ impl Gateway {
                 .filter_map(|tombstone| tombstone.next)
                 .min(),
             kept_until: buried.unwrap_or(connection.since) + Tombstone::KEPT,
-        })
+        }))
     }
 
     async fn connection_at(&self, key: &str) -> Result<Record<Connection>, DisconnectError> {
-        self.parts
-            .store
-            .connections()
-            .get(key)
-            .await?
-            .ok_or(DisconnectError::UnknownConnection)
+        match self.set_apart(self.parts.store.connections().get(key).await)? {
+            Ok(found) => found.ok_or(DisconnectError::UnknownConnection),
+            Err(_) => Err(DisconnectError::Damaged),
+        }
     }
 
     /// None: it was disconnected before.
@@ -245,7 +252,7 @@ impl Gateway {
         key: &str,
         reason: RevokedReason,
     ) -> Result<Option<Connection>, DisconnectError> {
-        let connections = self.parts.store.connections();
+        let connections = self.parts.store.connections().finishing();
         for _ in 0..ATTEMPTS {
             let record = self.connection_at(key).await?;
             let now = self.parts.clock.now();

@@ -57,6 +57,9 @@ impl Gateway {
             .unwrap_or_default();
         let connections = self.parts.store.connections();
         let listing = connections.list(&prefix, usize::MAX).await?;
+        for error in &listing.damaged {
+            self.tell_damage(error);
+        }
         let wanted: Vec<Connection> = listing
             .records
             .into_iter()
@@ -92,7 +95,7 @@ impl Gateway {
             .await
         {
             // Gone in the meantime: what was wanted.
-            Ok(()) | Err(DisconnectError::UnknownConnection) => Ok(()),
+            Ok(()) | Err(DisconnectError::UnknownConnection | DisconnectError::Damaged) => Ok(()),
             Err(DisconnectError::Fault(fault)) => Err(fault),
         };
         (connection, cut)

@@ -24,9 +24,30 @@ impl Fault {
     /// What people and agents are told.
     #[must_use]
     pub fn sentence(&self) -> &'static str {
+        if self.is_full_disk() {
+            return "The disk of this gateway is full or takes no writes, so this was not done. Nothing is wrong with \
+                    your connections and nothing was lost: try again once the person who runs Attache has made room.";
+        }
         "Something failed on the gateway's side, and nothing was changed. Try again in a moment; if it stays so, ask \
          the person who runs Attache to look at its log."
     }
+
+    /// Whether the store takes no writes at the moment: its disk is full, or failed. Reading goes on.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Store(error) => takes_no_writes(error),
+            Self::Contention | Self::Catalogue(_) => false,
+        }
+    }
+}
+
+/// Whether the store as a whole takes no writes.
+pub(super) fn takes_no_writes(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::NoSpace | StoreError::Poisoned { .. } | StoreError::Unknown { .. }
+    )
 }
 
 impl From<WriteError> for Fault {

@@ -22,6 +22,15 @@ pub struct Foreseen {
     pub ending: Ending,
 }
 
+/// What can be foreseen.
+#[derive(Clone, Debug)]
+pub struct Outlooks {
+    /// The ends, the nearest first.
+    pub found: Vec<Foreseen>,
+    /// The records of connections that cannot be read, by their full keys: nothing is foreseen of them.
+    pub unreadable: Vec<String>,
+}
+
 impl Gateway {
     /// When a connection will end. One that does not work has no future.
     pub(super) async fn forecast(&self, connection: &Connection) -> Result<Forecast, Fault> {
@@ -56,7 +65,8 @@ impl Gateway {
 
     /// Warns when the end of the connection at `key` is near. Answers when to look again.
     pub(super) async fn warn_if_due(&self, key: &str) -> Result<Option<Timestamp>, Fault> {
-        let Some(record) = self.parts.store.connections().get(key).await? else {
+        let found = self.set_apart(self.parts.store.connections().get(key).await)?;
+        let Some(record) = found.ok().flatten() else {
             return Ok(None);
         };
         let connection = record.value;
@@ -74,11 +84,12 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
-    pub async fn foreseen_endings(&self, until: Timestamp) -> Result<Vec<Foreseen>, Fault> {
+    pub async fn foreseen_endings(&self, until: Timestamp) -> Result<Outlooks, Fault> {
         const AT_MOST: usize = 100_000;
         let listed = self.parts.store.connections().list("", AT_MOST).await?;
         let mut found = Vec::new();
-        for record in listed.whole()? {
+        let (records, damaged) = self.sort_out(listed);
+        for record in records {
             let connection = record.value;
             let ending = self.forecast(&connection).await?.ending();
             if let Some(ending) = ending.filter(|ending| ending.at < until) {
@@ -96,7 +107,8 @@ impl Gateway {
             }
         }
         found.sort_by_key(|foreseen| foreseen.ending.at);
-        Ok(found)
+        let unreadable = damaged.into_iter().map(|one| one.key).collect();
+        Ok(Outlooks { found, unreadable })
     }
 
     async fn next_look(&self, connection: &Connection) -> Result<Option<Timestamp>, Fault> {
@@ -121,7 +133,8 @@ impl Gateway {
             .find(&connection.service)
             .and_then(|service| service.ready());
         let rules = ready.map(|ready| ready.oauth.refresh.clone());
-        let credential = self.credential(connection).await?;
+        let credential = self.stored_credential(&record_key(connection)).await?;
+        let credential = credential.ok().flatten();
         Ok(credential.map(|credential| (credential, rules.unwrap_or_default())))
     }
 }

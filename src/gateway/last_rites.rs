@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::burial::reach;
+use super::credentials::record_key;
 use super::probe::Probe;
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::Timestamp;
@@ -72,7 +73,13 @@ impl Gateway {
     /// Has the tombstones at `key` revoked, as far as it is their turn, and settles their connection once that is decided.
     pub(super) async fn lay_to_rest(&self, key: &str, asking: Asking) -> Result<(), Fault> {
         let mut fates = Vec::new();
-        for tombstone in self.tombstones_at(key).await? {
+        let (tombstones, damaged) = self.tombstones_at(key).await?;
+        for damaged in &damaged {
+            // What was in it cannot be revoked any more.
+            self.settle(key, AtProvider::GaveUp).await?;
+            self.discard(damaged).await?;
+        }
+        for tombstone in tombstones {
             let fate = self.decide(&tombstone, asking).await?;
             fates.push((tombstone, fate));
         }
@@ -108,7 +115,7 @@ impl Gateway {
 
     /// One may have come while those that were `seen` were dealt with.
     async fn doubt_if_more_came(&self, key: &str, seen: &HashSet<String>) -> Result<(), Fault> {
-        let left = self.tombstones_at(key).await?;
+        let (left, _) = self.tombstones_at(key).await?;
         if left.iter().all(|tombstone| seen.contains(tombstone.key())) {
             return Ok(());
         }
@@ -118,9 +125,11 @@ impl Gateway {
 
     /// Whether the connection was disconnected and its credential is still there: nothing is known of its tokens yet.
     async fn is_being_buried(&self, key: &str) -> Result<bool, Fault> {
-        let connection = self.parts.store.connections().get(key).await?;
+        let connection = self.set_apart(self.parts.store.connections().get(key).await)?;
+        let connection = connection.ok().flatten();
         let is_disconnected = connection.is_some_and(|found| !found.value.status.is_connected());
-        Ok(is_disconnected && self.parts.store.credentials().get(key).await?.is_some())
+        let credential = self.stored_credential(key).await?;
+        Ok(is_disconnected && credential.is_ok_and(|found| found.is_some()))
     }
 
     /// One turn at one tombstone.
@@ -236,7 +245,8 @@ impl Gateway {
     async fn wait(&self, record: &Record<Tombstone>, after: Tombstone) -> Result<Fate, Fault> {
         let now = self.parts.clock.now();
         let next = after.next.unwrap_or(now);
-        match self.parts.store.tombstones().replace(record, &after).await {
+        let tombstones = self.parts.store.tombstones().finishing();
+        match tombstones.replace(record, &after).await {
             Ok(_) | Err(WriteError::Conflict) => Ok(Fate::Waits(next)),
             Err(error) => Err(error.into()),
         }
@@ -252,7 +262,10 @@ impl Gateway {
             if matches!(connection.value.status, Status::Revoked { .. }) {
                 continue;
             }
-            if let Some(held) = self.credential(&connection.value).await? {
+            let held = self
+                .stored_credential(&record_key(&connection.value))
+                .await?;
+            if let Some(held) = held.ok().flatten() {
                 left = left.without_those_of(&held.value);
             }
         }
@@ -275,7 +288,7 @@ impl Gateway {
     }
 
     /// Says of a connection that is being revoked how it ended. One that is not is left as it is.
-    async fn settle(&self, key: &str, at_provider: AtProvider) -> Result<(), Fault> {
+    pub(super) async fn settle(&self, key: &str, at_provider: AtProvider) -> Result<(), Fault> {
         self.change_connection(key, |connection| connection.settle(at_provider))
             .await
     }

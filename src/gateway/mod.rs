@@ -13,6 +13,7 @@ mod call_error;
 mod connect;
 mod connections;
 mod credentials;
+mod damage;
 mod default_account;
 mod deliver;
 mod departure;
@@ -48,6 +49,7 @@ pub use connect::{
 };
 pub use connections::{ConnectionView, ServiceView, Waiting};
 pub use credentials::MissingReason;
+pub use damage::DamagedConnection;
 pub use default_account::DefaultAccountError;
 pub use deliver::WebhookError;
 pub use departure::{Departure, PersonLine, RemovePersonError};
@@ -55,7 +57,7 @@ pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
 pub use drill::{Actor, Drill, DrillReport, DrillStep, RehearsalError};
 pub use fault::Fault;
-pub use health::Foreseen;
+pub use health::{Foreseen, Outlooks};
 pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
 pub use scopes::{GrantedScope, Need, Scopes};
@@ -103,6 +105,7 @@ struct Parts {
     webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
     uses: usage::Uses,
+    told_damage: damage::ToldDamage,
 }
 
 impl Gateway {
@@ -136,6 +139,7 @@ impl Gateway {
             webhooks: settings.webhooks,
             renewals,
             uses: usage::Uses::default(),
+            told_damage: damage::ToldDamage::default(),
         };
         Self {
             parts: Arc::new(parts),

@@ -33,10 +33,17 @@ impl Gateway {
         }
         let key = record_key(connection);
         let now = self.parts.clock.now();
-        if let Some(before) = self.parts.store.connections().get(&key).await?
+        let before = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        if let Some(before) = before.ok().flatten()
             && now.since(before.value.since) < RECENT
         {
-            Box::pin(self.tell(&before.value)).await?;
+            match Box::pin(self.tell(&before.value)).await {
+                // What is about to happen matters more than that it is told twice.
+                Err(fault) if fault.is_full_disk() => {
+                    tracing::warn!(%fault, connection = %connection.id, "an event could not be put down");
+                }
+                told => told?,
+            }
         }
         let task = Task::Tell(key).to_string();
         Ok(self.parts.store.note_due(now + LOOK_AFTER, &task).await?)
@@ -56,7 +63,8 @@ impl Gateway {
 
     /// Tells how a connection stands, if it was not told.
     pub(super) async fn tell_if_due(&self, key: &str) -> Result<(), Fault> {
-        match self.parts.store.connections().get(key).await? {
+        let found = self.set_apart(self.parts.store.connections().get(key).await)?;
+        match found.ok().flatten() {
             Some(record) => self.tell(&record.value).await,
             None => Ok(()),
         }
@@ -121,7 +129,11 @@ impl Gateway {
         {
             Ok(_) => now,
             // It was told before. Whether its note was left as well is not known.
-            Err(WriteError::Conflict) => match deliveries.get(&key).await?.map(|it| it.value.state)
+            Err(WriteError::Conflict) => match self
+                .set_apart(deliveries.get(&key).await)?
+                .ok()
+                .flatten()
+                .map(|it| it.value.state)
             {
                 Some(DeliveryState::Waiting { next }) => next,
                 _ => return Ok(()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::damage::Damaged;
 use super::{Fault, Gateway};
 use crate::base::PersonId;
 use crate::identity::Principal;
@@ -20,8 +21,12 @@ impl Gateway {
     ) -> Result<Arc<Principal>, Fault> {
         let store = &self.parts.store;
         let index = store.index(&[issuer, subject]);
-        if let Some(known) = store.person_index().get(&index).await?
-            && let Some(principal) = self.principal(&known.value).await?
+        let known = match self.set_apart(store.person_index().get(&index).await)? {
+            Ok(known) => known.map(|known| known.value),
+            Err(damaged) => Some(self.find_again(issuer, subject, &damaged).await?),
+        };
+        if let Some(id) = known
+            && let Some(principal) = self.known_person(id, issuer, subject, name).await?
         {
             return Ok(principal);
         }
@@ -48,6 +53,58 @@ impl Gateway {
                     .await?
                     .ok_or(Fault::Contention)
             }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The person to whom the index leads. If their own record cannot be read, it is made anew from what the index vouches
+    /// for: nothing else is in it.
+    async fn known_person(
+        &self,
+        id: PersonId,
+        issuer: &str,
+        subject: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Principal>>, Fault> {
+        let people = self.parts.store.people();
+        let damaged = match self.set_apart(people.get(id.as_str()).await)? {
+            Ok(found) => return Ok(found.map(|found| Arc::new(found.value))),
+            Err(damaged) => damaged,
+        };
+        let principal = Principal {
+            id,
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            name: name.to_owned(),
+        };
+        self.discard(&damaged).await?;
+        people.create(principal.id.as_str(), &principal).await?;
+        tracing::warn!(person = %principal.id, "the record of a person was made anew");
+        Ok(Some(Arc::new(principal)))
+    }
+
+    /// The person whose way in the index cannot be read, looked for among all people; the index leads to them again. Nobody
+    /// is added in their place: that would be a second person, without what the first has.
+    ///
+    /// # Errors
+    /// The damage itself, where no record of a person says that they are this one.
+    async fn find_again(
+        &self,
+        issuer: &str,
+        subject: &str,
+        damaged: &Damaged,
+    ) -> Result<PersonId, Fault> {
+        let store = &self.parts.store;
+        let everybody = self.readable(store.people().list("", usize::MAX).await?);
+        let is_meant = |person: &Principal| person.issuer == issuer && person.subject == subject;
+        let mut found = everybody.iter().map(|record| &record.value);
+        let Some(person) = found.find(|person| is_meant(person)) else {
+            return Err(damaged.error.clone().into());
+        };
+        self.discard(damaged).await?;
+        let index = store.index(&[issuer, subject]);
+        match store.person_index().create(&index, &person.id).await {
+            Ok(_) | Err(WriteError::Conflict) => Ok(person.id.clone()),
             Err(error) => Err(error.into()),
         }
     }

@@ -168,14 +168,18 @@ impl Gateway {
         tool: &Tool,
         refusal: &Refusal,
     ) -> Result<MissingReason, Fault> {
-        let current = self.credential(&used.connection).await?;
+        let key = record_key(&used.connection);
+        let current = self.stored_credential(&key).await?.ok().flatten();
         if current.is_some_and(|now| now.value.access_token == used.access_token) {
             let plan = service.provider.scope_plan();
-            let key = record_key(&used.connection);
-            self.change_granted(&key, |granted| {
+            let withdrawn = self.change_granted(&key, |granted| {
                 granted.difference(&plan.behind(tool, granted))
-            })
-            .await?;
+            });
+            match withdrawn.await {
+                // The next call that is refused finds the same.
+                Err(fault) if fault.is_full_disk() => self.tell_full_disk(&fault),
+                withdrawn => withdrawn?,
+            }
         }
         let implied = service.provider.implications();
         Ok(MissingReason::ScopesWithdrawn {
@@ -191,7 +195,8 @@ impl Gateway {
     ) -> Result<(), Fault> {
         let connections = self.parts.store.connections();
         for _ in 0..ATTEMPTS {
-            let Some(record) = connections.get(key).await? else {
+            let found = self.set_apart(connections.get(key).await)?;
+            let Some(record) = found.ok().flatten() else {
                 return Ok(());
             };
             let granted = change(&record.value.granted);

@@ -42,13 +42,8 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn sign_in(&self, token: &Secret) -> Result<Option<(Secret, SignedIn)>, Fault> {
         let now = self.parts.clock.now();
-        let Some(link) = self
-            .parts
-            .store
-            .sign_in_links()
-            .take(&token.digest())
-            .await?
-        else {
+        let taken = self.parts.store.sign_in_links().take(&token.digest()).await;
+        let Some(link) = self.set_apart(taken)?.ok().flatten() else {
             return Ok(None);
         };
         if link.expires <= now {
@@ -80,7 +75,9 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn signed_in(&self, cookie: &Secret) -> Result<Option<SignedIn>, Fault> {
-        let Some(session) = self.parts.store.sessions().get(&cookie.digest()).await? else {
+        let found = self.parts.store.sessions().get(&cookie.digest()).await;
+        // A session that cannot be read is none: they sign in again.
+        let Some(session) = self.set_apart(found)?.ok().flatten() else {
             return Ok(None);
         };
         if !session.value.is_live(self.parts.clock.now()) {
@@ -98,7 +95,10 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn sign_out(&self, cookie: &Secret) -> Result<(), Fault> {
-        self.parts.store.sessions().take(&cookie.digest()).await?;
-        Ok(())
+        let taken = self.parts.store.sessions().take(&cookie.digest()).await;
+        match self.set_apart(taken)? {
+            Ok(_) => Ok(()),
+            Err(damaged) => self.discard(&damaged).await,
+        }
     }
 }

@@ -362,7 +362,8 @@ impl Gateway {
         }
         let tickets = self.parts.store.tickets();
         for _ in 0..ATTEMPTS {
-            let Some(record) = tickets.get(&open.token.digest()).await? else {
+            let found = self.set_apart(tickets.get(&open.token.digest()).await)?;
+            let Some(record) = found.ok().flatten() else {
                 return Ok(None);
             };
             let ticket = record.value.with_tool(tool);
@@ -432,7 +433,8 @@ impl Gateway {
         token: &Secret,
         signed_in: &SignedIn,
     ) -> Result<ConnectTicket, ConnectError> {
-        let record = self.parts.store.tickets().get(&token.digest()).await?;
+        let found = self.parts.store.tickets().get(&token.digest()).await;
+        let record = self.set_apart(found)?.ok().flatten();
         let ticket = record.ok_or(ConnectError::UnknownLink)?.value;
         ticket.check(&signed_in.principal.id, self.parts.clock.now())?;
         Ok(ticket)

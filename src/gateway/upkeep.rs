@@ -4,12 +4,16 @@
 //! record that it is about, so that doing one twice, late, or for nothing does no harm.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
 use super::last_rites::Asking;
 use super::{Fault, Gateway};
 use crate::store::DueNote;
+
+/// When it is looked again at what is due for a record that cannot be read.
+const UNTIL_MENDED: Duration = Duration::from_hours(1);
 
 /// What can be due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,13 +89,25 @@ impl Gateway {
             }
         };
         let store = &self.parts.store;
+        let done = match done {
+            // It is not mended by trying again; the operator has been told.
+            Err(Fault::Store(error)) if error.record().is_some() => {
+                self.tell_damage(&error);
+                Ok(Some(self.parts.clock.now() + UNTIL_MENDED))
+            }
+            done => done,
+        };
         let dropped = match done {
             Ok(None) => store.drop_due(&note).await.map_err(Fault::from),
             Ok(Some(at)) => store.put_off(&note, at).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         };
-        if let Err(fault) = dropped {
-            tracing::error!(%fault, task = note.task, "due work failed; it is tried again");
+        match dropped {
+            Ok(()) => {}
+            Err(fault) if fault.is_full_disk() => self.tell_full_disk(&fault),
+            Err(fault) => {
+                tracing::error!(%fault, task = note.task, "due work failed; it is tried again");
+            }
         }
     }
 }

@@ -149,9 +149,9 @@ impl Gateway {
     /// What `connection` was used for.
     pub(super) async fn usage(&self, connection: &Connection) -> Result<Option<Usage>, Fault> {
         let key = record_key(connection);
-        let stored = self.parts.store.uses().get(&key).await?;
+        let stored = self.set_apart(self.parts.store.uses().get(&key).await)?;
         Ok(together(
-            stored.map(|record| record.value),
+            stored.ok().flatten().map(|record| record.value),
             self.parts.uses.of(&key),
         ))
     }
@@ -165,11 +165,8 @@ impl Gateway {
         const AT_MOST: usize = 1_000;
         let prefix = format!("{person}/");
         let listed = self.parts.store.uses().list(&prefix, AT_MOST).await?;
-        for error in &listed.damaged {
-            tracing::error!(%error, "a ledger of use cannot be read");
-        }
-        let mut usages: HashMap<_, _> = listed
-            .records
+        let mut usages: HashMap<_, _> = self
+            .readable(listed)
             .into_iter()
             .map(|record| (record.key().to_owned(), record.value))
             .collect();
@@ -207,19 +204,33 @@ impl Gateway {
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        written.into_iter().collect()
+        // Noted is noted: what the disk has no room for is written later.
+        let full =
+            |result: &Result<(), Fault>| matches!(result, Err(fault) if fault.is_full_disk());
+        let (waiting, ended): (Vec<_>, Vec<_>) = written.into_iter().partition(full);
+        if let Some(Err(fault)) = waiting.first() {
+            self.tell_full_disk(fault);
+        }
+        ended.into_iter().collect()
     }
 
     async fn write_use(&self, key: &str, noted: &Usage) -> Result<(), Fault> {
         let store = &self.parts.store;
         for _ in 0..ATTEMPTS {
             // A connection that is gone meanwhile gets no ledger again.
-            let connection = store.connections().get(key).await?;
+            let connection = self.set_apart(store.connections().get(key).await)?;
+            let connection = connection.ok().flatten();
             if connection.is_none_or(|record| is_over(&record.value)) {
                 self.parts.uses.forget(key);
                 return Ok(());
             }
-            let old = store.uses().get(key).await?;
+            let old = match self.set_apart(store.uses().get(key).await)? {
+                Ok(old) => old,
+                Err(damaged) => {
+                    self.discard(&damaged).await?;
+                    None
+                }
+            };
             let usage = match &old {
                 Some(old) => old.value.clone().with(noted),
                 None => noted.clone(),
@@ -244,10 +255,16 @@ impl Gateway {
 
     /// Forgets what `connection` was used for.
     pub(super) async fn forget_use(&self, connection: &Connection) -> Result<(), Fault> {
-        let key = record_key(connection);
-        self.parts.uses.forget(&key);
-        self.parts.store.uses().take(&key).await?;
-        Ok(())
+        self.forget_use_at(&record_key(connection)).await
+    }
+
+    /// Forgets what the connection at `key` was used for.
+    pub(super) async fn forget_use_at(&self, key: &str) -> Result<(), Fault> {
+        self.parts.uses.forget(key);
+        match self.set_apart(self.parts.store.uses().take(key).await)? {
+            Ok(_) => Ok(()),
+            Err(damaged) => self.discard(&damaged).await,
+        }
     }
 
     /// Forgets what the connections of `person` were used for.
@@ -257,11 +274,14 @@ impl Gateway {
         self.parts.uses.forget(&prefix);
         loop {
             let page = self.parts.store.uses().list(&prefix, AT_A_TIME).await?;
-            let records = page.whole()?;
+            let (records, damaged) = self.sort_out(page);
             for record in &records {
                 self.parts.store.uses().take(record.key()).await?;
             }
-            if records.len() < AT_A_TIME {
+            for damaged in &damaged {
+                self.discard(damaged).await?;
+            }
+            if records.len() + damaged.len() < AT_A_TIME {
                 return Ok(());
             }
         }

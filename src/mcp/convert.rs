@@ -58,6 +58,10 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
         CallError::Delayed { wait, .. } => Ok(wait_for(wait, sentence)),
         CallError::RunAgain { .. } => Ok(failure("run_again", sentence)),
+        CallError::Fault(fault) if fault.is_full_disk() => {
+            tracing::error!(%fault, "a call needs what cannot be written");
+            Ok(failure("gateway_full", sentence))
+        }
         CallError::Fault(fault) => Err(internal(&fault)),
     }
 }

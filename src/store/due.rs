@@ -5,7 +5,7 @@
 //! a note is written before its record, and nothing is opened on a timer to find what is due. A note that is left again
 //! while somebody follows it is not dropped: it counts how often it was left. Refuses to know what the tasks are.
 
-use super::backend::{KeyRange, Order, Swap};
+use super::backend::{KeyRange, Order, Swap, Urgency};
 use super::{Store, StoreError};
 use crate::base::Timestamp;
 
@@ -44,7 +44,8 @@ impl Store {
     /// # Errors
     /// Those of the store.
     pub async fn note_due(&self, at: Timestamp, task: &str) -> Result<(), StoreError> {
-        self.note(NOTES, at, task).await
+        // What has begun must be able to end on a full disk, and a note is its first step.
+        self.note(NOTES, at, task, Urgency::Last).await
     }
 
     /// The notes up to the minute of `now`, oldest first, at most `limit`.
@@ -65,7 +66,7 @@ impl Store {
         at: Timestamp,
         task: &str,
     ) -> Result<(), StoreError> {
-        self.note(&lane.0, at, task).await
+        self.note(&lane.0, at, task, Urgency::Usual).await
     }
 
     /// As [`Store::due`], in a lane.
@@ -81,7 +82,13 @@ impl Store {
         self.notes(&lane.0, now, limit).await
     }
 
-    async fn note(&self, prefix: &str, at: Timestamp, task: &str) -> Result<(), StoreError> {
+    async fn note(
+        &self,
+        prefix: &str,
+        at: Timestamp,
+        task: &str,
+        urgency: Urgency,
+    ) -> Result<(), StoreError> {
         let key = format!("{prefix}/{:012}/{task}", minute(at));
         loop {
             let before = self.0.backend.get(&key).await?;
@@ -90,7 +97,7 @@ impl Store {
             let left = self
                 .0
                 .backend
-                .swap(&key, before.as_deref(), Some(&after))
+                .swap_urgently(&key, before.as_deref(), Some(&after), urgency)
                 .await?;
             match left {
                 Swap::Done => return Ok(()),
@@ -137,7 +144,7 @@ impl Store {
             return Ok(());
         }
         // The new note first: a cut in between leaves both.
-        self.note(prefix, at, &note.task).await?;
+        self.note(prefix, at, &note.task, Urgency::Usual).await?;
         self.drop_due(note).await
     }
 

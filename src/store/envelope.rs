@@ -54,10 +54,26 @@ impl Envelope {
         })
     }
 
+    /// The value's bytes, where it is not JSON.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.plaintext[self.value..]
+    }
+
+    /// Whether this is what [`compose`] makes of these.
+    pub(super) fn is<V: Serialize>(
+        &self,
+        key: &str,
+        value: &V,
+        expires: Option<Timestamp>,
+    ) -> bool {
+        compose(key, value, self.generation, expires)
+            .is_ok_and(|plaintext| plaintext.as_slice() == self.plaintext.as_slice())
+    }
+
     /// Reads the value.
     pub(super) fn value<V: DeserializeOwned>(&self, key: &str) -> Result<V, StoreError> {
         // What serde_json says quotes the value, which may be a secret.
-        serde_json::from_slice(&self.plaintext[self.value..]).map_err(|_| StoreError::OtherShape {
+        serde_json::from_slice(self.bytes()).map_err(|_| StoreError::OtherShape {
             key: key.to_owned(),
         })
     }
@@ -108,6 +124,21 @@ pub(super) fn compose<V: Serialize>(
         key: key.to_owned(),
     })?;
     Ok(plaintext.0)
+}
+
+/// What goes into the seal of a record whose value is not JSON.
+pub(super) fn compose_bytes(value: &[u8], generation: u64) -> Zeroizing<Vec<u8>> {
+    let mut plaintext = Wiped::default();
+    plaintext.push(&[VERSION, NO_EXPIRY]);
+    plaintext.push(&generation.to_be_bytes());
+    plaintext.push(value);
+    plaintext.0
+}
+
+/// Gives what [`compose`] made another generation.
+pub(super) fn set_generation(plaintext: &mut [u8], generation: u64) {
+    const FRONT: usize = 2;
+    plaintext[FRONT..FRONT + size_of::<u64>()].copy_from_slice(&generation.to_be_bytes());
 }
 
 /// A buffer that wipes what it leaves behind when it grows, which a `Vec` alone would hand back to the allocator.
@@ -172,6 +203,20 @@ mod tests {
     fn parse(plaintext: &[u8]) -> Result<(u64, u64), StoreError> {
         let envelope = Envelope::parse("con/1", Zeroizing::new(plaintext.to_vec()))?;
         Ok((envelope.generation, envelope.value("con/1")?))
+    }
+
+    #[test]
+    fn a_generation_can_be_filled_in() {
+        for expires in [None, Some(Timestamp::from_unix(9))] {
+            let mut plaintext = compose("con/1", &7, 0, expires).unwrap();
+            set_generation(&mut plaintext, u64::MAX - 1);
+            let expected = compose("con/1", &7, u64::MAX - 1, expires).unwrap();
+            assert_eq!(plaintext, expected);
+        }
+        assert_eq!(
+            compose_bytes(b"7", 5),
+            compose("con/1", &7, 5, None).unwrap()
+        );
     }
 
     #[test]

@@ -11,10 +11,10 @@ use data_encoding::HEXLOWER;
 use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order};
+use super::manifest::Group;
 use super::probe::{self, Seen};
 use super::{
-    INDEX_KEY, MasterKey, OpenError, Settings, SpaceSettings, Store, StoreError, due, folder,
-    key_check, sweep,
+    MasterKey, OpenError, Settings, SpaceSettings, Store, StoreError, due, folder, key_check, sweep,
 };
 use crate::base::Random;
 
@@ -196,10 +196,12 @@ async fn count(store: &Store) -> Result<Condition, StoreError> {
         range = range.past(last, Order::Ascending);
         for (key, sealed) in &rows {
             let key = String::from_utf8_lossy(key);
-            if key == INDEX_KEY || unsealed.iter().any(|prefix| key.starts_with(prefix)) {
+            if key.starts_with("store/") || unsealed.iter().any(|prefix| key.starts_with(prefix)) {
                 continue;
             }
-            records += 1;
+            // A manifest is no record of anybody's, but as good as one when it is damaged.
+            let is_manifest = Group::of_manifest(&key).is_some();
+            records += usize::from(!is_manifest);
             damaged += usize::from(store.0.open_record(&key, sealed).await.is_err());
         }
     }

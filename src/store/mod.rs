@@ -41,7 +41,7 @@ mod table;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -60,6 +60,7 @@ pub use table::{Listing, Record, Table};
 use crate::base::Random;
 use backend::{Backend, KeyRange, Order, Swap};
 use keys::Keys;
+use manifest::Manifests;
 use memory::Memory;
 use sled::Sled;
 
@@ -121,6 +122,9 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     backend: Backend,
     keys: Keys,
+    manifests: Manifests,
+    /// This itself, for work that is put off and must not keep the store open.
+    me: Weak<Inner>,
     index_key: IndexKey,
     master_key: MasterKey,
 }
@@ -174,9 +178,11 @@ impl Store {
     }
 
     fn with(backend: Backend, index_key: IndexKey, master_key: MasterKey, random: Random) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new_cyclic(|me| Inner {
             backend,
             keys: Keys::new(&master_key, random),
+            manifests: Manifests::new(),
+            me: me.clone(),
             index_key,
             master_key,
         }))
@@ -227,6 +233,12 @@ impl Store {
     /// Finishes the writes under way and closes the files, for all clones. Later calls on any of them say
     /// [`StoreError::Closed`]; a store in memory stays as it is.
     pub async fn close(self) {
+        match self.0.settle().await {
+            Ok(()) | Err(StoreError::Closed) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the manifests could not be brought up to date; the next start does it");
+            }
+        }
         self.0.backend.close().await;
     }
 }

@@ -6,7 +6,9 @@
 
 use futures::future::join_all;
 
-use super::backend::{Backend, KeyRange, Order, Swap};
+use super::backend::{Backend, KeyRange, Order, Swap, Urgency};
+use super::envelope::Envelope;
+use super::manifest::{Found, Group, Known, group_of, to_its_end};
 use super::{Inner, Store, StoreError, WriteError};
 use crate::base::Timestamp;
 
@@ -92,15 +94,23 @@ impl Inner {
         let Some(full_key) = hint.splitn(3, '/').nth(2) else {
             return self.drop_hint(&hint, Followed::Stale).await;
         };
-        let Some(sealed) = self.backend.get(full_key).await? else {
-            return self.drop_hint(&hint, Followed::Stale).await;
+        let group = group_of(full_key);
+        let found = match &group {
+            Some(group) => self.find(group, full_key).await,
+            None => self.find_unlisted(full_key).await,
         };
-        let Ok(record) = self.open_record(full_key, &sealed).await else {
-            return Ok(Followed::Kept);
+        let Found { sealed, envelope } = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return self.drop_hint(&hint, Followed::Stale).await,
+            Err(error) if error.record().is_some() => return Ok(Followed::Kept),
+            Err(error) => return Err(error),
         };
-        match record.expires {
+        match envelope.expires {
             Some(expires) if expires <= now => {
-                match self.backend.swap(full_key, Some(&sealed), None).await? {
+                match self
+                    .remove_expired(group, full_key, sealed, &envelope)
+                    .await?
+                {
                     Swap::Done => self.drop_hint(&hint, Followed::Removed).await,
                     Swap::Conflict => Ok(Followed::Kept),
                     Swap::Unknown => Err(StoreError::Unknown {
@@ -111,6 +121,30 @@ impl Inner {
             // Expires later, or never: another hint speaks for it, or none needs to.
             _ => self.drop_hint(&hint, Followed::Stale).await,
         }
+    }
+
+    async fn remove_expired(
+        &self,
+        group: Option<Group>,
+        full_key: &str,
+        sealed: Vec<u8>,
+        envelope: &Envelope,
+    ) -> Result<Swap, StoreError> {
+        let Some((group, inner)) = group.zip(self.me.upgrade()) else {
+            let removal = self
+                .backend
+                .swap_urgently(full_key, Some(&sealed), None, Urgency::Last);
+            return removal.await;
+        };
+        let known = Known {
+            full_key: full_key.to_owned(),
+            generation: envelope.generation,
+            sealed,
+        };
+        to_its_end(full_key.to_owned(), async move {
+            inner.remove_listed(&group, known).await
+        })
+        .await
     }
 
     async fn drop_hint(&self, hint: &str, outcome: Followed) -> Result<Followed, StoreError> {

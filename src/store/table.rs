@@ -3,15 +3,19 @@
 //! Owns what create, replace, delete and take mean in terms of swaps, and what is done when it is not known how a swap
 //! ended. Refuses to know which backend it stands on, and what the values mean.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::{fmt, mem};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::backend::{KeyRange, Order, Swap, Urgency};
-use super::envelope;
+use super::envelope::{self, Envelope};
 use super::error::{StoreError, WriteError};
+use super::manifest::{Found, Known, group_of, group_of_all, to_its_end};
 use super::{Inner, Store, sweep};
 use crate::base::Timestamp;
 
@@ -135,11 +139,11 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// [`StoreError::Damaged`] and its like for this record; others for the store.
     pub async fn get(&self, key: &str) -> Result<Option<Record<V>>, StoreError> {
         let full_key = self.full_key(key);
-        let sealed = self.inner().backend.get(&full_key).await?;
-        match sealed {
-            Some(sealed) => self.read(&full_key, sealed).await.map(Some),
-            None => Ok(None),
-        }
+        let found = match group_of(&full_key) {
+            Some(group) => self.inner().find(&group, &full_key).await?,
+            None => self.inner().find_unlisted(&full_key).await?,
+        };
+        found.map(|found| self.record(&full_key, found)).transpose()
     }
 
     /// Puts a new record at `key`.
@@ -147,7 +151,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// # Errors
     /// [`WriteError::Conflict`] when there is one, even if it has expired.
     pub async fn create(&self, key: &str, value: &V) -> Result<Record<V>, WriteError> {
-        self.put(key, None, value, None).await
+        self.put_new(key, value, None).await
     }
 
     /// Puts a new record at `key` that [`Store::sweep`] removes once `expires` has passed.
@@ -161,7 +165,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         expires: Timestamp,
     ) -> Result<Record<V>, WriteError> {
         sweep::hint(&self.inner().backend, &self.full_key(key), expires).await?;
-        self.put(key, None, value, Some(expires)).await
+        self.put_new(key, value, Some(expires)).await
     }
 
     /// Puts `value` in the place of `old`, which keeps its expiry.
@@ -169,7 +173,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// # Errors
     /// [`WriteError::Conflict`] when the record is no longer the one that was read.
     pub async fn replace(&self, old: &Record<V>, value: &V) -> Result<Record<V>, WriteError> {
-        self.put(&old.key, Some(old), value, old.expires).await
+        self.put_over(old, value, old.expires).await
     }
 
     /// Puts `value` in the place of `old`, with another expiry.
@@ -183,7 +187,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         expires: Timestamp,
     ) -> Result<Record<V>, WriteError> {
         sweep::hint(&self.inner().backend, &self.full_key(&old.key), expires).await?;
-        self.put(&old.key, Some(old), value, Some(expires)).await
+        self.put_over(old, value, Some(expires)).await
     }
 
     /// Removes `old`.
@@ -191,8 +195,19 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
     /// # Errors
     /// [`WriteError::Conflict`] when the record is no longer the one that was read, or is gone.
     pub async fn delete(&self, old: &Record<V>) -> Result<(), WriteError> {
-        self.swap(&self.full_key(&old.key), Some(&old.sealed), None)
-            .await
+        let full_key = self.full_key(&old.key);
+        let removed = match self.remove(&full_key, old).await? {
+            // Swapping nothing for nothing both looks whether it is gone and makes that durable if so.
+            Swap::Unknown => {
+                let nothing =
+                    self.inner()
+                        .backend
+                        .swap_urgently(&full_key, None, None, Urgency::Last);
+                nothing.await.unwrap_or(Swap::Unknown)
+            }
+            known => known,
+        };
+        ended(removed, &full_key)
     }
 
     /// Reads and removes the record at `key`: of all who try, at most one gets it.
@@ -206,11 +221,7 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
             let Some(record) = self.get(key).await? else {
                 return Ok(None);
             };
-            let swap = self
-                .inner()
-                .backend
-                .swap(&full_key, Some(&record.sealed), None);
-            match swap.await? {
+            match self.remove(&full_key, &record).await? {
                 Swap::Done => return Ok(Some(record.value)),
                 Swap::Conflict => {}
                 // Absence would not tell who removed it, so it is not looked for.
@@ -247,33 +258,74 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         order: Order,
         limit: usize,
     ) -> Result<Listing<V>, StoreError> {
-        let mut range = KeyRange::prefix(&self.full_key(key_prefix));
+        let prefix = self.full_key(key_prefix);
         let mut listing = Listing {
             records: Vec::new(),
             damaged: Vec::new(),
         };
-        let mut wanted = limit;
-        loop {
-            let page = wanted.min(PAGE);
-            let rows = self.inner().backend.scan(&range, order, page).await?;
-            wanted -= rows.len();
-            let last = rows.last().map(|(key, _)| key.clone());
-            let ended = rows.len() < page;
-            for (key, sealed) in rows {
-                match self.read(&String::from_utf8_lossy(&key), sealed).await {
-                    Ok(record) => listing.records.push(record),
-                    Err(error) => listing.damaged.push(error),
+        match group_of_all(&prefix) {
+            Some(group) => {
+                let all = self.inner().find_all(&group, &prefix, order, limit).await;
+                match all {
+                    Ok(all) => {
+                        for (full_key, found) in all {
+                            self.show(&mut listing, &full_key, found.map(Some));
+                        }
+                    }
+                    // The manifest itself.
+                    Err(error) if error.record().is_some() => listing.damaged.push(error),
+                    Err(error) => return Err(error),
                 }
             }
-            match last {
-                Some(last) if !ended && wanted > 0 => range = range.past(&last, order),
-                _ => return Ok(listing),
+            None => self.scan(&mut listing, &prefix, order, limit).await?,
+        }
+        Ok(listing)
+    }
+
+    async fn scan(
+        &self,
+        listing: &mut Listing<V>,
+        prefix: &str,
+        order: Order,
+        limit: usize,
+    ) -> Result<(), StoreError> {
+        let mut range = KeyRange::prefix(prefix);
+        loop {
+            let wanted = limit - listing.records.len() - listing.damaged.len();
+            let page = wanted.min(PAGE);
+            let rows = self.inner().backend.scan(&range, order, page).await?;
+            let ended = rows.len() < page || page == 0;
+            if let Some((last, _)) = rows.last() {
+                range = range.past(last, order);
+            }
+            for (key, sealed) in rows {
+                let full_key = String::from_utf8_lossy(&key);
+                let found = self.inner().find_scanned(&full_key, sealed).await;
+                self.show(listing, &full_key, found);
+            }
+            if ended {
+                return Ok(());
             }
         }
     }
 
-    async fn read(&self, full_key: &str, sealed: Vec<u8>) -> Result<Record<V>, StoreError> {
-        let envelope = self.inner().open_record(full_key, &sealed).await?;
+    fn show(
+        &self,
+        listing: &mut Listing<V>,
+        full_key: &str,
+        found: Result<Option<Found>, StoreError>,
+    ) {
+        let record =
+            found.and_then(|found| found.map(|found| self.record(full_key, found)).transpose());
+        match record {
+            Ok(Some(record)) => listing.records.push(record),
+            Ok(None) => {}
+            Err(error) => listing.damaged.push(error),
+        }
+    }
+
+    fn record(&self, full_key: &str, found: Found) -> Result<Record<V>, StoreError> {
+        let Found { sealed, envelope } = found;
         let own = full_key.strip_prefix(self.prefix);
         let key = own.and_then(|key| key.strip_prefix('/'));
         Ok(Record {
@@ -285,46 +337,206 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         })
     }
 
-    async fn put(
+    async fn put_new(
         &self,
         key: &str,
-        old: Option<&Record<V>>,
         value: &V,
         expires: Option<Timestamp>,
     ) -> Result<Record<V>, WriteError> {
         let full_key = self.full_key(key);
-        let generation = old.map_or(1, |old| old.generation + 1);
-        let plaintext = envelope::compose(&full_key, value, generation, expires)?;
-        let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
-        // Read back before it is written: what does not survive JSON must not get into the store.
-        let record = self.read(&full_key, sealed).await?;
-        let expected = old.map(|old| old.sealed.as_slice());
-        self.swap(&full_key, expected, Some(&record.sealed)).await?;
-        Ok(record)
+        let mut plaintext = envelope::compose(&full_key, value, 1, expires)?;
+        let value = reread(&full_key, &plaintext)?;
+        let (sealed, generation) = match group_of(&full_key) {
+            Some(group) => {
+                let (inner, urgency) = (Arc::clone(&self.store.0), self.urgency);
+                let plaintext = mem::take(&mut plaintext);
+                to_its_end(full_key.clone(), async move {
+                    inner
+                        .create_listed(&group, &full_key, plaintext, urgency)
+                        .await
+                })
+                .await?
+            }
+            None => {
+                let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
+                let swap = self.confirmed(&full_key, None, Some(&sealed));
+                ended(swap.await?, &full_key)?;
+                (sealed, 1)
+            }
+        };
+        Ok(Record {
+            value,
+            key: key.to_owned(),
+            sealed,
+            generation,
+            expires,
+        })
     }
 
-    async fn swap(
+    async fn put_over(
+        &self,
+        old: &Record<V>,
+        value: &V,
+        expires: Option<Timestamp>,
+    ) -> Result<Record<V>, WriteError> {
+        let full_key = self.full_key(&old.key);
+        let generation = old.generation + 1;
+        let plaintext = envelope::compose(&full_key, value, generation, expires)?;
+        let value = reread(&full_key, &plaintext)?;
+        let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
+        let mut before = Cow::Borrowed(old.sealed.as_slice());
+        loop {
+            let swap = self.confirmed(&full_key, Some(&before), Some(&sealed));
+            let swap = swap.await?;
+            match swap {
+                Swap::Conflict => match self.sealed_anew(&full_key, old, &before).await? {
+                    Some(anew) => before = Cow::Owned(anew),
+                    None => return Err(WriteError::Conflict),
+                },
+                known => {
+                    ended(known, &full_key)?;
+                    break;
+                }
+            }
+        }
+        if let Some(group) = group_of(&full_key) {
+            self.inner().note_written(&group, &full_key, generation);
+        }
+        Ok(Record {
+            value,
+            key: old.key.clone(),
+            sealed,
+            generation,
+            expires,
+        })
+    }
+
+    /// Removes `old`, also when it was sealed anew since.
+    async fn remove(&self, full_key: &str, old: &Record<V>) -> Result<Swap, StoreError> {
+        if let Some(group) = group_of(full_key) {
+            let inner = Arc::clone(&self.store.0);
+            let known = Known {
+                full_key: full_key.to_owned(),
+                generation: old.generation,
+                sealed: old.sealed.clone(),
+            };
+            return to_its_end(full_key.to_owned(), async move {
+                inner.remove_listed(&group, known).await
+            })
+            .await;
+        }
+        let mut sealed = Cow::Borrowed(old.sealed.as_slice());
+        loop {
+            let backend = &self.inner().backend;
+            let swap = backend.swap_urgently(full_key, Some(&sealed), None, Urgency::Last);
+            match swap.await? {
+                Swap::Conflict => match self.sealed_anew(full_key, old, &sealed).await? {
+                    Some(anew) => sealed = Cow::Owned(anew),
+                    None => return Ok(Swap::Conflict),
+                },
+                known => return Ok(known),
+            }
+        }
+    }
+
+    /// The bytes at the key of `old`, when they are no longer `before` and still hold what `old` does: a key of the store
+    /// was changed, and the record sealed under the new one.
+    async fn sealed_anew(
+        &self,
+        full_key: &str,
+        old: &Record<V>,
+        before: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(sealed) = self.inner().backend.get(full_key).await? else {
+            return Ok(None);
+        };
+        if sealed == before {
+            return Ok(None);
+        }
+        let envelope = match self.inner().open_record(full_key, &sealed).await {
+            Ok(envelope) => envelope,
+            Err(error) if error.record().is_some() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let same = envelope.generation == old.generation
+            // Where no manifest keeps count, a key begins again at the first generation.
+            && (group_of(full_key).is_some() || envelope.is(full_key, &old.value, old.expires));
+        Ok(same.then_some(sealed))
+    }
+
+    async fn confirmed(
         &self,
         full_key: &str,
         expected: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<(), WriteError> {
-        let backend = &self.inner().backend;
-        let swap = backend.swap_urgently(full_key, expected, new, self.urgency);
-        let outcome = match swap.await? {
-            // Swapping the new bytes for themselves both looks whether they are there and makes them durable if so.
-            Swap::Unknown => backend
-                .swap_urgently(full_key, new, new, self.urgency)
-                .await
-                .ok(),
-            known => Some(known),
+    ) -> Result<Swap, StoreError> {
+        self.inner()
+            .confirmed(full_key, expected, new, self.urgency)
+            .await
+    }
+}
+
+/// Read back before it is written: what does not survive JSON must not get into the store.
+fn reread<V: DeserializeOwned>(
+    full_key: &str,
+    plaintext: &Zeroizing<Vec<u8>>,
+) -> Result<V, StoreError> {
+    Envelope::parse(full_key, plaintext.clone())?.value(full_key)
+}
+
+fn ended(swap: Swap, full_key: &str) -> Result<(), WriteError> {
+    match swap {
+        Swap::Done => Ok(()),
+        Swap::Conflict => Err(WriteError::Conflict),
+        Swap::Unknown => Err(WriteError::Store(StoreError::Unknown {
+            key: full_key.to_owned(),
+        })),
+    }
+}
+
+impl Inner {
+    /// The record at a key that no manifest lists.
+    pub(super) async fn find_unlisted(&self, full_key: &str) -> Result<Option<Found>, StoreError> {
+        let Some(sealed) = self.backend.get(full_key).await? else {
+            return Ok(None);
         };
-        match outcome {
-            Some(Swap::Done) => Ok(()),
-            Some(Swap::Conflict) => Err(WriteError::Conflict),
-            Some(Swap::Unknown) | None => Err(WriteError::Store(StoreError::Unknown {
-                key: full_key.to_owned(),
-            })),
+        let envelope = self.open_record(full_key, &sealed).await?;
+        Ok(Some(Found { sealed, envelope }))
+    }
+
+    /// The record whose row a scan found.
+    async fn find_scanned(
+        &self,
+        full_key: &str,
+        sealed: Vec<u8>,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some(group) = group_of(full_key) else {
+            let envelope = self.open_record(full_key, &sealed).await?;
+            return Ok(Some(Found { sealed, envelope }));
+        };
+        let roll = self.roll(&group).await?;
+        self.find_on(&group, &roll, full_key, Some(sealed)).await
+    }
+
+    /// As [`Backend::swap_urgently`], and looks again when it is not known how that ended.
+    ///
+    /// [`Backend::swap_urgently`]: super::backend::Backend::swap_urgently
+    pub(super) async fn confirmed(
+        &self,
+        full_key: &str,
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        urgency: Urgency,
+    ) -> Result<Swap, StoreError> {
+        let backend = &self.backend;
+        let swap = backend.swap_urgently(full_key, expected, new, urgency);
+        match swap.await? {
+            // Swapping the new bytes for themselves both looks whether they are there and makes them durable if so.
+            Swap::Unknown => {
+                let again = backend.swap_urgently(full_key, new, new, urgency);
+                Ok(again.await.unwrap_or(Swap::Unknown))
+            }
+            known => Ok(known),
         }
     }
 }

@@ -83,6 +83,7 @@ async fn a_wrong_key_is_refused_without_the_key_check_too() {
     let store = open(&settings, 1).await.unwrap();
     let table: Table<String> = store.table("con");
     table.create("1", &"value".to_owned()).await.unwrap();
+    store.settle().await.unwrap();
     let before = rows(&store).await;
     store.close().await;
 

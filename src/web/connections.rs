@@ -14,7 +14,7 @@ use super::{Web, problem, render};
 use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
 use crate::connection::{AtProvider, Connection, ExpiredReason, Forecast, RevokedReason, Status};
-use crate::gateway::{ConnectionView, GrantedScope, Need, Service, ServiceView};
+use crate::gateway::{ConnectionView, DamagedConnection, GrantedScope, Need, Service, ServiceView};
 
 /// `?q=`.
 #[derive(Default, Deserialize)]
@@ -46,18 +46,28 @@ pub(super) async fn page(
         Ok(orphans) => orphans,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
     };
+    let damaged = match web.gateway.damaged_connections(&signed_in.principal).await {
+        Ok(damaged) => damaged,
+        Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
+    };
     let query = filter.q;
     let wanted = query.trim().to_lowercase();
     let now = web.gateway.clock().now();
     let page = ConnectionsPage {
         layout: layout(Some(&signed_in)),
         notice: None,
-        total: views.len() + orphans.len(),
+        total: views.len() + orphans.len() + damaged.len(),
         active: views.iter().filter(|view| is_active(view)).count(),
-        cards: views
+        cards: damaged
             .iter()
-            .filter(|view| matches(view, &query))
-            .flat_map(|view| cards(view, now))
+            // Whatever is searched for, it may be this one.
+            .map(damaged_card)
+            .chain(
+                views
+                    .iter()
+                    .filter(|view| matches(view, &query))
+                    .flat_map(|view| cards(view, now)),
+            )
             .chain(
                 orphans
                     .iter()
@@ -175,7 +185,7 @@ fn card(view: &ServiceView, shown: &ConnectionView, is_first: bool, now: Timesta
             Some(active_sentence(view, shown).into()),
         ),
         Status::Expired { reason } => (
-            CardStatus::Expired,
+            expired_status(reason),
             Action::Reconnect(reconnect_path(&connection.id)),
             Some(expired_sentence(reason).into()),
         ),
@@ -304,6 +314,17 @@ fn expired_sentence(reason: ExpiredReason) -> String {
     format!("{} Reconnect to go on.", reason.sentence())
 }
 
+fn expired_status(reason: ExpiredReason) -> CardStatus {
+    match reason {
+        ExpiredReason::Damaged => CardStatus::Damaged,
+        ExpiredReason::RefusedByProvider
+        | ExpiredReason::RefreshTokenMissing
+        | ExpiredReason::RefreshTokenTooOld
+        | ExpiredReason::InterruptedRefresh
+        | ExpiredReason::ScopeWithdrawn => CardStatus::Expired,
+    }
+}
+
 fn revoked_status(at_provider: AtProvider) -> CardStatus {
     match at_provider {
         AtProvider::Pending => CardStatus::Revoking,
@@ -326,6 +347,16 @@ fn revoked_sentence(reason: RevokedReason, at_provider: AtProvider) -> String {
         }
     };
     format!("{who} {rest}")
+}
+
+/// A connection whose record cannot be read. It can only be removed.
+fn damaged_card(damaged: &DamagedConnection) -> ServiceCard {
+    let id = &damaged.connection;
+    let action = Action::Remove(format!("/connections/{id}/remove"));
+    let mut card = ServiceCard::new("unknown", "Unknown service", CardStatus::Damaged, action);
+    card.reason = Some(DamagedConnection::sentence().into());
+    card.connection = Some(id.as_str().into());
+    card
 }
 
 /// A connection whose service has left the catalogue. It can still be disconnected.

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 
 use super::pages::{
     AtProvider as Shown, DisconnectPage, DisconnectedPage, Obstacle as ShownObstacle, Problem,
@@ -26,6 +26,10 @@ pub(super) async fn page(
     };
     let (connection, service) = match web.gateway.find_connection(&signed_in.principal, &id).await {
         Ok(found) => found,
+        // What cannot be read can only be removed.
+        Err(DisconnectError::Damaged) => {
+            return Redirect::to(&format!("/connections/{id}/remove")).into_response();
+        }
         Err(error) => return refused(&web, &signed_in, error),
     };
     match web.gateway.receipt(&signed_in.principal, &id).await {
@@ -119,7 +123,7 @@ fn obstacle(revoking: &Revoking) -> ShownObstacle {
 
 fn refused(web: &Web, signed_in: &SignedIn, error: DisconnectError) -> Response {
     match error {
-        DisconnectError::UnknownConnection => unknown(web, signed_in),
+        DisconnectError::UnknownConnection | DisconnectError::Damaged => unknown(web, signed_in),
         DisconnectError::Fault(fault) => problem::fault(web, Some(signed_in), &fault),
     }
 }

@@ -15,6 +15,7 @@ mod guard;
 mod outage;
 pub mod pages;
 mod problem;
+mod remove;
 mod render;
 mod sign_in;
 mod visitor;
@@ -46,6 +47,10 @@ pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -
         .route(
             "/connections/{connection}/disconnect",
             get(disconnect::page).post(disconnect::disconnect),
+        )
+        .route(
+            "/connections/{connection}/remove",
+            get(remove::page).post(remove::remove),
         )
         .route(
             "/connections/{connection}/reconnect",

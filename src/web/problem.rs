@@ -36,6 +36,11 @@ pub(super) fn page(
 
 /// A fault on our side: the cause goes to the log.
 pub(super) fn fault(web: &Web, visitor: Option<&SignedIn>, fault: &Fault) -> Response {
+    if fault.is_full_disk() {
+        tracing::error!(%fault, "a page needs what cannot be written");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return page(web, visitor, status, Problem::DiskFull, None);
+    }
     tracing::error!(%fault, "a page failed on our side");
     page(
         web,

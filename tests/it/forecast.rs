@@ -114,7 +114,7 @@ impl House {
     /// What `attache doctor` asks for.
     async fn endings(&self) -> usize {
         match self.command(Command::EndingSoon).await {
-            Answer::EndingSoon(found) => found.len(),
+            Answer::EndingSoon(found) => found.endings.len(),
             other => panic!("{other:?}"),
         }
     }

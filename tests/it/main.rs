@@ -12,6 +12,7 @@ mod catalogue;
 mod conformance;
 mod connect;
 mod control;
+mod damage;
 mod departure;
 mod disconnect;
 mod docs;

@@ -2,6 +2,7 @@
 
 use super::run::unknown_service;
 use super::{AccountLine, Answer, RefusalKind};
+use crate::connection::{ExpiredReason, Status};
 use crate::gateway::{ConnectionView, DefaultAccountError, Fault, Gateway, ServiceView};
 use crate::identity::Caller;
 
@@ -10,6 +11,16 @@ pub(super) async fn list(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fa
     let views = gateway.connections(&owner.principal).await?;
     let mut lines: Vec<_> = views.iter().flat_map(lines).collect();
     lines.sort_by(|one, other| one.service.cmp(&other.service));
+    let damaged = gateway.damaged_connections(&owner.principal).await?;
+    let reason = ExpiredReason::Damaged;
+    lines.extend(damaged.iter().map(|one| AccountLine {
+        service: String::new(),
+        account: String::new(),
+        workspace: None,
+        status: Status::Expired { reason }.word().to_owned(),
+        default: false,
+        connection: one.connection.to_string(),
+    }));
     Ok(Answer::Accounts(lines))
 }
 

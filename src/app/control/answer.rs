@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::webhooks::{DeliveryLine, EndingLine, TestLine, WebhookReport};
+use super::webhooks::{DeliveryLine, EndingReport, TestLine, WebhookReport};
 use crate::base::Secret;
 use crate::base::secret::for_sealing as shown_once;
 use crate::gateway::DrillReport;
@@ -59,7 +59,7 @@ pub enum Answer {
     /// To [`Command::ResendEvent`](super::Command::ResendEvent).
     Resent(Vec<DeliveryLine>),
     /// To [`Command::EndingSoon`](super::Command::EndingSoon).
-    EndingSoon(Vec<EndingLine>),
+    EndingSoon(EndingReport),
     /// Nothing was done, or nothing came of it.
     Refused(Refusal),
 }
@@ -72,8 +72,12 @@ pub struct ConnectionLine {
     /// Its name.
     pub name: String,
     /// `connected`, `expired`, `disconnected`, `revoking` (disconnected, and not proven dead at the provider yet),
-    /// `not_connected`, `not_set_up`, or `not_offered` (connected, and its provider file is gone).
+    /// `not_connected`, `not_set_up`, `not_offered` (connected, and its provider file is gone), or `damaged` (what is
+    /// stored of it cannot be read; where even the service cannot, service and name are empty).
     pub status: String,
+    /// The connection's identifier, where nothing else is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
     /// The account that is connected, or was.
     pub account: Option<String>,
     /// Where the account works, as far as the service says.
@@ -130,7 +134,7 @@ pub struct ReceiptLine {
     /// The account that was connected.
     pub account: String,
     /// `confirmed`, `pending`, `unsupported` or `gave_up`: how it stands at the provider. `failed`: it may still be
-    /// connected.
+    /// connected. `not_told`: its record could not be read, and nobody knows any more which provider it was.
     pub at_provider: String,
     /// When the access token ends by itself, as RFC 3339, where it may still answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +157,22 @@ pub struct PersonRow {
     pub issuer: String,
     /// How many connections they have that are not disconnected.
     pub connections: usize,
+    /// Their own record cannot be read, so name and issuer are empty.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub damaged: bool,
+    /// How many of their connections cannot be read.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub damaged_connections: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A person who was removed.
@@ -164,18 +184,21 @@ pub struct Departed {
     pub records: usize,
     /// Their connections.
     pub connections: Vec<ReceiptLine>,
+    /// Records that cannot be read, so that nobody knows whether they were this person's: left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// One account that calls may mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountLine {
-    /// The service's identifier.
+    /// The service's identifier; empty where it cannot be read any more.
     pub service: String,
-    /// The account, as calls name it.
+    /// The account, as calls name it; empty where it cannot be read any more.
     pub account: String,
     /// Where it works, as far as the service says.
     pub workspace: Option<String>,
-    /// `connected` or `expired`.
+    /// `connected`, `expired` or `damaged` (what is stored of it cannot be read).
     pub status: String,
     /// Calls use it unless they mean another.
     pub default: bool,

@@ -37,6 +37,11 @@ pub enum Command {
         /// Of this person alone: identifier or name.
         person: Option<String>,
     },
+    /// A connection whose record cannot be read is removed.
+    RemoveDamaged {
+        /// The connection, by its identifier.
+        connection: String,
+    },
     /// Everybody whom the gateway knows.
     People,
     /// A person is removed with everything of theirs.
@@ -110,6 +115,7 @@ impl Command {
             | Self::DefaultAccount { .. }
             | Self::Disconnect { .. }
             | Self::DisconnectAll { .. }
+            | Self::RemoveDamaged { .. }
             | Self::People
             | Self::RemovePerson { .. }
             | Self::Tools { .. }

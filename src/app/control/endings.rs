@@ -2,13 +2,14 @@
 
 use super::run::unknown_service;
 use super::{Answer, Departed, PersonRow, ReceiptLine, RefusalKind};
-use crate::base::PersonId;
+use crate::base::{ConnectionId, PersonId};
 use crate::connection::{AtProvider, Connection, Status};
 use crate::gateway::{
     DisconnectError, Ended, EndedAll, Fault, Gateway, Obstacle, Receipt, RemovePersonError,
     Revoking,
 };
 use crate::identity::{Caller, Principal};
+use crate::store::StoreError;
 
 /// Ends every connection of `owner` to one service.
 pub(super) async fn disconnect(
@@ -33,10 +34,18 @@ pub(super) async fn disconnect(
             Err(DisconnectError::Fault(fault)) => return Err(fault),
             // Gone in the meantime: what was wanted.
             Err(DisconnectError::UnknownConnection) => {}
+            Err(DisconnectError::Damaged) => done.push(damaged_line(connection.id.as_str())),
         }
     }
     if done.is_empty() {
-        let sentence = format!("{service} is not connected, so there is nothing to disconnect");
+        let damaged = gateway.damaged_connections(&owner.principal).await?;
+        let besides = if damaged.is_empty() {
+            ""
+        } else {
+            ". A connection of yours cannot be read, though, and may be the one: `attache connections` names it"
+        };
+        let sentence =
+            format!("{service} is not connected, so there is nothing to disconnect{besides}");
         return Ok(Answer::refused(RefusalKind::Failed, sentence));
     }
     Ok(Answer::Disconnected(done))
@@ -63,17 +72,23 @@ pub(super) async fn disconnect_all(
         let sentence = "nothing of that is connected, so there is nothing to disconnect";
         return Ok(Answer::refused(RefusalKind::Failed, sentence));
     }
-    Ok(Answer::Disconnected(lines(gateway, &done).await?))
+    let lines = lines(gateway, &done, Unreadable::Stays).await?;
+    Ok(Answer::Disconnected(lines))
 }
 
 /// Everybody whom the gateway knows.
 pub(super) async fn people(gateway: &Gateway) -> Result<Answer, Fault> {
     let people = gateway.people().await?;
     let rows = people.into_iter().map(|line| PersonRow {
-        id: line.person.id.to_string(),
-        name: line.person.name,
-        issuer: line.person.issuer,
+        id: line.id.to_string(),
+        damaged: line.person.is_none(),
+        damaged_connections: line.damaged,
         connections: line.connections,
+        name: line
+            .person
+            .as_ref()
+            .map_or_else(String::new, |person| person.name.clone()),
+        issuer: line.person.map_or_else(String::new, |person| person.issuer),
     });
     Ok(Answer::People(rows.collect()))
 }
@@ -104,7 +119,8 @@ pub(super) async fn remove_person(
     Ok(Answer::PersonRemoved(Departed {
         name,
         records: departure.records,
-        connections: lines(gateway, &departure.connections).await?,
+        connections: lines(gateway, &departure.connections, Unreadable::Goes).await?,
+        unreadable: departure.unreadable,
     }))
 }
 
@@ -116,7 +132,7 @@ async fn find_person(gateway: &Gateway, wanted: &str) -> Result<Result<PersonId,
     let people = gateway.people().await?;
     let named: Vec<&Principal> = people
         .iter()
-        .map(|line| &line.person)
+        .filter_map(|line| line.person.as_ref())
         .filter(|person| person.name == wanted)
         .collect();
     Ok(match named.as_slice() {
@@ -147,11 +163,86 @@ fn is_worth_ending(connection: &Connection) -> bool {
     }
 }
 
-async fn lines(gateway: &Gateway, done: &EndedAll) -> Result<Vec<ReceiptLine>, Fault> {
+/// What becomes of connections whose records cannot be read.
+#[derive(Clone, Copy)]
+enum Unreadable {
+    /// They are left as they are.
+    Stays,
+    /// They are destroyed with their person.
+    Goes,
+}
+
+/// Removes a connection of `owner` whose record cannot be read.
+pub(super) async fn remove_damaged(
+    gateway: &Gateway,
+    owner: &Caller,
+    connection: &str,
+) -> Result<Answer, Fault> {
+    let unknown = || {
+        let sentence = format!(
+            "you have no connection `{connection}` that cannot be read; `attache connections` lists those there are"
+        );
+        Answer::refused(RefusalKind::Usage, sentence)
+    };
+    let Ok(id) = ConnectionId::parse(connection) else {
+        return Ok(unknown());
+    };
+    match gateway
+        .remove_damaged_connection(&owner.principal, &id)
+        .await
+    {
+        Ok(()) => Ok(Answer::Disconnected(vec![damaged_line(id.as_str())])),
+        Err(DisconnectError::UnknownConnection | DisconnectError::Damaged) => Ok(unknown()),
+        Err(DisconnectError::Fault(fault)) => Err(fault),
+    }
+}
+
+/// The connection that the error of its record names.
+fn connection_in(error: &StoreError) -> &str {
+    let key = error.record().unwrap_or_default();
+    key.rsplit('/').next().unwrap_or_default()
+}
+
+fn without_receipt(connection: &str, at_provider: &str, sentence: String) -> ReceiptLine {
+    ReceiptLine {
+        person: None,
+        connection: connection.to_owned(),
+        service: String::new(),
+        account: String::new(),
+        at_provider: at_provider.to_owned(),
+        answers_until: None,
+        manual_url: None,
+        sentence,
+    }
+}
+
+fn left_line(error: &StoreError) -> ReceiptLine {
+    let connection = connection_in(error);
+    let sentence = format!(
+        "The connection {connection} was left as it is, since its record cannot be read: {error}. No agent can use it; \
+         its person can remove it on the Connections page."
+    );
+    without_receipt(connection, FAILED, sentence)
+}
+
+fn damaged_line(connection: &str) -> ReceiptLine {
+    let sentence = format!(
+        "The connection {connection}, which could not be read, is removed. Nobody knows any more which service it was for, \
+         so that service was not told: remove Attache in the account settings there."
+    );
+    without_receipt(connection, NOT_TOLD, sentence)
+}
+
+async fn lines(
+    gateway: &Gateway,
+    done: &EndedAll,
+    what: Unreadable,
+) -> Result<Vec<ReceiptLine>, Fault> {
     let people = gateway.people().await?;
     let name = |ended: &Ended| {
-        let known = people.iter().find(|line| line.person.id == ended.person);
-        known.map_or_else(|| ended.person.to_string(), |line| line.person.name.clone())
+        let mut known = people.iter().filter_map(|line| line.person.as_ref());
+        let known = known.find(|person| person.id == ended.person);
+        known.map_or_else(|| ended.person.to_string(), |person| person.name.clone())
     };
     let mut lines: Vec<_> = done
         .ended
@@ -161,23 +252,17 @@ async fn lines(gateway: &Gateway, done: &EndedAll) -> Result<Vec<ReceiptLine>, F
             ..ended_line(ended)
         })
         .collect();
-    lines.extend(done.unreadable.iter().map(|error| ReceiptLine {
-        person: None,
-        connection: String::new(),
-        service: String::new(),
-        account: String::new(),
-        at_provider: FAILED.to_owned(),
-        answers_until: None,
-        manual_url: None,
-        sentence: format!(
-            "A connection was left as it is, since its record cannot be read: {error}."
-        ),
+    lines.extend(done.unreadable.iter().map(|error| match what {
+        Unreadable::Stays => left_line(error),
+        Unreadable::Goes => damaged_line(connection_in(error)),
     }));
     Ok(lines)
 }
 
 /// [`ReceiptLine::at_provider`] of what was not disconnected.
 const FAILED: &str = "failed";
+/// [`ReceiptLine::at_provider`] of what was removed without its provider being told.
+const NOT_TOLD: &str = "not_told";
 
 fn ended_line(ended: &Ended) -> ReceiptLine {
     match &ended.outcome {

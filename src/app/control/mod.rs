@@ -44,4 +44,6 @@ pub(super) use reach::ask as ask_running;
 pub use run::run;
 pub(super) use standing_by::StandingBy;
 pub use start::{Launch, StartFailure, Started, Turn, this_program, wait_for_turn};
-pub use webhooks::{AttemptLine, DeliveryLine, EndingLine, TestLine, WebhookLine, WebhookReport};
+pub use webhooks::{
+    AttemptLine, DeliveryLine, EndingLine, EndingReport, TestLine, WebhookLine, WebhookReport,
+};

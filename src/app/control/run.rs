@@ -9,10 +9,10 @@ use super::{
 };
 use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
-use crate::connection::{Connection, Forecast, Status};
+use crate::connection::{Connection, ExpiredReason, Forecast, Status};
 use crate::gateway::{
-    CallError, ConnectError, Drill, Fault, Gateway, GrantedScope, RehearsalError, Service,
-    ServiceView, WhichAccount,
+    CallError, ConnectError, DamagedConnection, Drill, Fault, Gateway, GrantedScope,
+    RehearsalError, Service, ServiceView, WhichAccount,
 };
 use crate::identity::{Agent, Caller};
 
@@ -32,6 +32,9 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
         Command::DisconnectAll { service, person } => {
             let (person, service) = (person.as_deref(), service.as_deref());
             endings::disconnect_all(gateway, owner, person, service).await
+        }
+        Command::RemoveDamaged { connection } => {
+            endings::remove_damaged(gateway, owner, &connection).await
         }
         Command::People => endings::people(gateway).await,
         Command::RemovePerson { person } => endings::remove_person(gateway, owner, &person).await,
@@ -108,12 +111,38 @@ async fn connections(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fault>
     let orphans = gateway
         .connections_without_service(&owner.principal)
         .await?;
+    let damaged = gateway.damaged_connections(&owner.principal).await?;
     let lines = views.iter().flat_map(lines);
     Ok(Answer::Connections(
-        lines
+        damaged
+            .iter()
+            .map(damaged_line)
+            .chain(lines)
             .chain(orphans.iter().map(line_without_service))
             .collect(),
     ))
+}
+
+/// A connection whose record cannot be read.
+fn damaged_line(damaged: &DamagedConnection) -> ConnectionLine {
+    let reason = ExpiredReason::Damaged;
+    ConnectionLine {
+        service: String::new(),
+        name: String::new(),
+        status: Status::Expired { reason }.word().to_owned(),
+        connection: Some(damaged.connection.to_string()),
+        account: None,
+        workspace: None,
+        default: false,
+        since: None,
+        last_used: None,
+        scopes: Vec::new(),
+        missing_scopes: Vec::new(),
+        refused_scopes: Vec::new(),
+        renews_itself: None,
+        ends: None,
+        ends_because: None,
+    }
 }
 
 /// A connection whose service has left the catalogue.
@@ -125,6 +154,7 @@ fn line_without_service(connection: &Connection) -> ConnectionLine {
             Status::Active | Status::Expired { .. } => "not_offered".to_owned(),
             revoked @ Status::Revoked { .. } => status_word(revoked).to_owned(),
         },
+        connection: None,
         account: Some(connection.account.label.clone()),
         workspace: connection.account.workspace.clone(),
         default: false,
@@ -152,6 +182,7 @@ fn lines(view: &ServiceView) -> Vec<ConnectionLine> {
         service: view.service.id().to_owned(),
         name: view.service.provider.name().to_owned(),
         status: status.to_owned(),
+        connection: None,
         account: None,
         workspace: None,
         default: false,

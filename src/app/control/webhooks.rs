@@ -95,6 +95,16 @@ pub struct EndingLine {
     pub why: String,
 }
 
+/// Whose connections end soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndingReport {
+    /// Those whose end can be foreseen, the nearest first.
+    pub endings: Vec<EndingLine>,
+    /// The records of connections that cannot be read, by their full keys: nothing is foreseen of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+}
+
 pub(super) async fn report(gateway: &Gateway) -> Result<Answer, Fault> {
     let mut webhooks = Vec::new();
     for webhook in gateway.webhooks() {
@@ -189,7 +199,10 @@ pub(super) async fn ending_soon(gateway: &Gateway) -> Result<Answer, Fault> {
         ends: found.ending.at.to_string(),
         why: found.ending.why.sentence().to_owned(),
     };
-    Ok(Answer::EndingSoon(found.iter().map(line).collect()))
+    Ok(Answer::EndingSoon(EndingReport {
+        endings: found.found.iter().map(line).collect(),
+        unreadable: found.unreadable,
+    }))
 }
 
 fn delivery_line(delivery: &Delivery) -> DeliveryLine {

@@ -12,6 +12,8 @@ pub enum EndingFinding {
     None,
     /// One ends within fourteen days.
     Soon(EndingLine),
+    /// The record of one cannot be read, so nothing can be foreseen: its full key.
+    Unreadable(String),
     /// Nobody could say: why.
     NotAsked(String),
 }
@@ -20,7 +22,7 @@ impl EndingFinding {
     pub(super) fn gravity(&self) -> Gravity {
         match self {
             Self::None => Gravity::Ok,
-            Self::Soon(_) | Self::NotAsked(_) => Gravity::Warning,
+            Self::Soon(_) | Self::Unreadable(_) | Self::NotAsked(_) => Gravity::Warning,
         }
     }
 }
@@ -29,8 +31,16 @@ impl EndingFinding {
 pub(super) fn examine(socket: &Path) -> Vec<EndingFinding> {
     let not_asked = |why: String| vec![EndingFinding::NotAsked(why)];
     match ask_running(socket, &Command::EndingSoon) {
-        Ok(Some(Answer::EndingSoon(found))) if found.is_empty() => vec![EndingFinding::None],
-        Ok(Some(Answer::EndingSoon(found))) => found.into_iter().map(EndingFinding::Soon).collect(),
+        Ok(Some(Answer::EndingSoon(found))) => {
+            let soon = found.endings.into_iter().map(EndingFinding::Soon);
+            let unreadable = found.unreadable.into_iter().map(EndingFinding::Unreadable);
+            let findings: Vec<_> = soon.chain(unreadable).collect();
+            if findings.is_empty() {
+                vec![EndingFinding::None]
+            } else {
+                findings
+            }
+        }
         Ok(Some(Answer::Refused(refusal))) => not_asked(refusal.sentence),
         Ok(Some(_)) => not_asked("the running gateway is of another version".to_owned()),
         Ok(None) => {

@@ -95,6 +95,11 @@ fn ending(finding: &EndingFinding) -> Words {
         ))
         .since(line.why.clone())
         .so("the person connects it again before then, on the Connections page"),
+        EndingFinding::Unreadable(record) => Words::new(format!(
+            "the record `{record}` of a connection cannot be read, so nobody knows when it ends"
+        ))
+        .since("what is stored was damaged or changed")
+        .so("its person removes it on the Connections page, and connects the service again"),
         EndingFinding::NotAsked(why) => Words::new(format!(
             "whether connections end soon was not looked at: {why}"
         ))

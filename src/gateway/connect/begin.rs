@@ -71,7 +71,8 @@ impl Gateway {
         signed_in: &SignedIn,
     ) -> Result<Begun, ConnectError> {
         let key = format!("{}/{id}", signed_in.principal.id);
-        let record = self.parts.store.connections().get(&key).await?;
+        let found = self.set_apart(self.parts.store.connections().get(&key).await)?;
+        let record = found.ok().flatten();
         let connection = record.ok_or(ConnectError::UnknownConnection)?.value;
         let service = self.known_service(&connection.service)?;
         let scopes = self

@@ -186,6 +186,11 @@ impl Gateway {
             .store_connection(service, request, account, granted, &credential)
             .await?;
         self.begin_ledger_of_use(&connection);
+        self.forget_unreadable_default(&request.person, service.id())
+            .await
+            .unwrap_or_else(|fault| {
+                tracing::error!(%fault, "a default that cannot be read could not be forgotten");
+            });
         // From here on the connection stands: what fails now must not take its token back.
         let ticket = self.advance_ticket(request).await.unwrap_or_else(|fault| {
             tracing::error!(%fault, "a connect link could not be marked as used");
@@ -259,7 +264,7 @@ impl Gateway {
         granted: ScopeSet,
         credential: &Credential,
     ) -> Result<(Connection, Option<Connection>), Fault> {
-        let connections = self.parts.store.connections();
+        let connections = self.parts.store.connections().finishing();
         let mut new = Connection {
             id: ConnectionId::new(&self.parts.random),
             person: request.person.clone(),
@@ -310,7 +315,8 @@ impl Gateway {
         };
         let tickets = self.parts.store.tickets();
         for _ in 0..ATTEMPTS {
-            let Some(record) = tickets.get(&token.digest()).await? else {
+            let found = self.set_apart(tickets.get(&token.digest()).await)?;
+            let Some(record) = found.ok().flatten() else {
                 return Ok(None);
             };
             let advanced = record.value.with_connected(&request.service);

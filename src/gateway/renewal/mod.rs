@@ -32,7 +32,7 @@ use self::pauses::Pauses;
 use self::receipts::Receipts;
 use self::request::Unsaved;
 pub(in crate::gateway) use self::verdict::Verdict;
-use super::fault::ATTEMPTS;
+use super::fault::{ATTEMPTS, takes_no_writes};
 use super::{Fault, Gateway, Ready, Service};
 use crate::base::{Random, Secret};
 use crate::connection::{Connection, Credential, ExpiredReason, KEEP_ALIVE, Status};
@@ -153,8 +153,15 @@ impl Gateway {
     pub(super) fn renew_in_background(&self, key: &str, stale: Stale) {
         let (gateway, key) = (self.clone(), key.to_owned());
         self.parts.renewals.flights.spawn(async move {
-            if let Err(fault) = gateway.renew(&key, &stale).await {
-                tracing::error!(%fault, "a credential could not be renewed ahead of time");
+            match gateway.renew(&key, &stale).await {
+                Ok(_) => {}
+                // Every call looks again, and this would fill the log of a disk that is full.
+                Err(fault) if fault.is_full_disk() => {
+                    tracing::debug!(%fault, "a credential is not renewed ahead of time");
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, "a credential could not be renewed ahead of time");
+                }
             }
         });
     }
@@ -162,6 +169,7 @@ impl Gateway {
     /// Begins no more renewals, and waits for those under way: a token that was asked for is kept before the store closes.
     pub async fn drain(&self) {
         self.parts.renewals.flights.drain().await;
+        self.store_all_unsaved().await;
     }
 
     /// How long the access token still works: by the monotonic clock if this process received it, else by the wall clock.
@@ -201,7 +209,9 @@ impl Gateway {
     /// One flight: reads, announces, asks, keeps; again when someone else wrote meanwhile, and once more after a lost
     /// answer where a replay is allowed.
     async fn fly(&self, key: &str, stale: &Stale) -> Result<Outcome, Fault> {
-        self.keep_what_was_not_kept(key).await?;
+        if let Some(kept) = self.keep_what_was_not_kept(key, stale).await? {
+            return Ok(kept);
+        }
         for _ in 0..ATTEMPTS {
             let renewable = match self.renewable(key, stale).await? {
                 Ok(renewable) => renewable,
@@ -248,13 +258,20 @@ impl Gateway {
     /// Reads everything anew, and sees whether a request makes sense at all.
     async fn renewable(&self, key: &str, stale: &Stale) -> Step<Renewable> {
         let store = &self.parts.store;
-        let Some(credential) = store.credentials().get(key).await? else {
+        let damaged = || Ok(Err(Outcome::Ended(ExpiredReason::Damaged)));
+        let Ok(credential) = self.stored_credential(key).await? else {
+            return damaged();
+        };
+        let Some(credential) = credential else {
             return Ok(Err(Outcome::Gone));
         };
         if credential.value.generation > stale.generation {
             return Ok(Err(Outcome::Newer(Arc::new(credential.value))));
         }
-        let Some(connection) = store.connections().get(key).await? else {
+        let Ok(connection) = self.set_apart(store.connections().get(key).await)? else {
+            return damaged();
+        };
+        let Some(connection) = connection else {
             return Ok(Err(Outcome::Gone));
         };
         match connection.value.status {
@@ -312,7 +329,9 @@ impl Gateway {
         reason: ExpiredReason,
     ) -> Result<bool, Fault> {
         let credentials = self.parts.store.credentials();
-        let current = credentials.get(key).await?;
+        let Ok(current) = self.stored_credential(key).await? else {
+            return Ok(false);
+        };
         let stands = current.is_some_and(|now| {
             now.value.generation == credential.value.generation
                 && now.value.intent == credential.value.intent
@@ -326,6 +345,7 @@ impl Gateway {
             let settled = credential.value.untouched();
             match credentials.replace(credential, &settled).await {
                 Ok(_) | Err(WriteError::Conflict) => {}
+                Err(WriteError::Store(error)) if takes_no_writes(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Outcome, Renewable, Stale, Verdict};
-use crate::connection::{Connection, Credential, Tombstone, TombstoneReason};
+use crate::connection::{Connection, Credential, ExpiredReason, Tombstone, TombstoneReason};
+use crate::gateway::fault::takes_no_writes;
 use crate::gateway::upkeep::Task;
 use crate::gateway::{Fault, Gateway};
 use crate::oauth::{self, RefreshRequest};
-use crate::store::{Record, WriteError};
+use crate::store::{Record, StoreError, WriteError};
 
 /// How long after a refusal of a brand-new token the next renewal may be tried: some providers issue the same token
 /// twice within a second.
@@ -21,10 +22,12 @@ pub(super) struct Unsaved {
     connection: Connection,
     announced: Record<Credential>,
     next: Credential,
+    why: StoreError,
 }
 
 impl Gateway {
-    /// Writes the intent. None when someone else wrote meanwhile.
+    /// Writes the intent. None when someone else wrote meanwhile. A single-use refresh token whose intent cannot be written
+    /// is not sent: what came for it could not be kept either.
     pub(super) async fn announce(
         &self,
         key: &str,
@@ -47,6 +50,12 @@ impl Gateway {
         {
             Ok(record) => Ok(Some(Ok(record))),
             Err(WriteError::Conflict) => Ok(None),
+            // Nothing is lost if the answer of a token that can be sent again is: it needs no announcement.
+            Err(WriteError::Store(error)) if takes_no_writes(&error) && !rules.single_use => {
+                let again = self.parts.store.credentials().get(key).await?;
+                let same = again.filter(|now| now.value.generation == credential.value.generation);
+                Ok(same.map(Ok))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -92,7 +101,11 @@ impl Gateway {
                 let connection = renewable.connection.value.clone();
                 let outcome = self.keep_renewed(key, connection, announced, next).await?;
                 if let (Outcome::Newer(_), Some(granted)) = (&outcome, granted) {
-                    self.note_granted(key, &granted).await?;
+                    match self.note_granted(key, &granted).await {
+                        // The next call that is refused for it finds out.
+                        Err(fault) if fault.is_full_disk() => self.tell_full_disk(&fault),
+                        noted => noted?,
+                    }
                 }
                 Ok(Some(self.beware_of_the_same(key, outcome, stale)))
             }
@@ -109,8 +122,10 @@ impl Gateway {
             Verdict::Later { unclear, wait } => {
                 let answered = announced.value.answered(unclear);
                 let credentials = self.parts.store.credentials();
-                match credentials.replace(&announced, &answered).await {
+                match credentials.finishing().replace(&announced, &answered).await {
                     Ok(_) | Err(WriteError::Conflict) => {}
+                    // The announcement stays, as if no answer had come: that is the safe side.
+                    Err(WriteError::Store(error)) if takes_no_writes(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
                 Ok(Some(self.later(key, endpoint, wait).await?))
@@ -139,12 +154,17 @@ impl Gateway {
         let wait = pauses.failed(key, endpoint, asked, now, random);
         let task = Task::Renew(key.to_owned()).to_string();
         let again = self.parts.clock.now() + wait;
-        self.parts.store.note_due(again, &task).await?;
+        match self.parts.store.note_due(again, &task).await {
+            // It is renewed when it is used, then.
+            Err(error) if takes_no_writes(&error) => self.tell_full_disk(&error.into()),
+            noted => noted?,
+        }
         Ok(Outcome::NotNow { wait })
     }
 
     /// Makes the new credential durable in the place of the announced one. If another stands there, that one is newer, and
-    /// what was received here is taken back at the provider.
+    /// what was received here is taken back at the provider. If the store cannot take it, it is used from memory until it
+    /// can.
     async fn keep_renewed(
         &self,
         key: &str,
@@ -160,6 +180,7 @@ impl Gateway {
             .parts
             .store
             .credentials()
+            .finishing()
             .replace(&announced, &next)
             .await
         {
@@ -169,14 +190,16 @@ impl Gateway {
                 Ok(Outcome::Newer(Arc::new(next)))
             }
             Err(WriteError::Conflict) => {
-                let current = self.parts.store.credentials().get(key).await?;
+                let found = self.stored_credential(key).await?;
+                let is_damaged = found.is_err();
+                let current = found.ok().flatten();
                 let is_kept = current
                     .as_ref()
                     .is_some_and(|now| now.value.access_token == next.access_token);
                 if !is_kept {
                     let reason = match current {
-                        Some(_) => TombstoneReason::Superseded,
-                        None => TombstoneReason::Disconnected,
+                        None if !is_damaged => TombstoneReason::Disconnected,
+                        _ => TombstoneReason::Superseded,
                     };
                     let now = self.parts.clock.now();
                     let late = Tombstone::of(&connection, &next, reason, now);
@@ -184,21 +207,25 @@ impl Gateway {
                 }
                 Ok(match current {
                     Some(current) => Outcome::Newer(Arc::new(current.value)),
+                    None if is_damaged => Outcome::Ended(ExpiredReason::Damaged),
                     None => Outcome::Gone,
                 })
             }
             Err(WriteError::Store(error)) => {
                 tracing::error!(connection = %connection.id, %error, "a new token could not be stored; it is tried again");
+                self.note_receipt(key, &next);
+                let received = Arc::new(next.clone());
                 let unsaved = Unsaved {
                     connection,
                     announced,
                     next,
+                    why: error,
                 };
                 self.parts
                     .renewals
                     .unsaved()
                     .insert(key.to_owned(), unsaved);
-                Err(error.into())
+                Ok(Outcome::Newer(received))
             }
         }
     }
@@ -216,16 +243,42 @@ impl Gateway {
         Outcome::NotNow { wait: SAME_SECOND }
     }
 
-    /// Stores a token that was received when the store could not take it.
-    pub(super) async fn keep_what_was_not_kept(&self, key: &str) -> Result<(), Fault> {
+    /// Stores a token that was received when the store could not take it. Where it still cannot, the outcome is that very
+    /// token, if it is newer than what is `stale`.
+    ///
+    /// # Errors
+    /// What keeps it from being stored, where it is not good enough itself: its place must not be renewed again before.
+    pub(super) async fn keep_what_was_not_kept(
+        &self,
+        key: &str,
+        stale: &Stale,
+    ) -> Result<Option<Outcome>, Fault> {
+        self.store_unsaved(key).await?;
+        let unsaved = self.parts.renewals.unsaved();
+        match unsaved.get(key) {
+            None => Ok(None),
+            Some(unsaved) if unsaved.next.generation > stale.generation => {
+                Ok(Some(Outcome::Newer(Arc::new(unsaved.next.clone()))))
+            }
+            Some(unsaved) => Err(unsaved.why.clone().into()),
+        }
+    }
+
+    /// Tries once more to store what could not be stored; at the end of the gateway, for all of it.
+    pub(super) async fn store_all_unsaved(&self) {
+        let keys: Vec<_> = self.parts.renewals.unsaved().keys().cloned().collect();
+        for key in keys {
+            if let Err(fault) = self.store_unsaved(&key).await {
+                tracing::error!(%fault, "a new token could not be stored");
+            }
+        }
+    }
+
+    async fn store_unsaved(&self, key: &str) -> Result<(), Fault> {
         let unsaved = self.parts.renewals.unsaved().remove(key);
-        if let Some(Unsaved {
-            connection,
-            announced,
-            next,
-        }) = unsaved
-        {
-            self.keep_renewed(key, connection, announced, next).await?;
+        if let Some(unsaved) = unsaved {
+            self.keep_renewed(key, unsaved.connection, unsaved.announced, unsaved.next)
+                .await?;
         }
         Ok(())
     }

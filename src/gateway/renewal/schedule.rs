@@ -36,11 +36,9 @@ impl Gateway {
         &self,
         key: &str,
     ) -> Result<Option<Timestamp>, Fault> {
-        let store = &self.parts.store;
-        let (Some(connection), Some(credential)) = (
-            store.connections().get(key).await?,
-            store.credentials().get(key).await?,
-        ) else {
+        let connection = self.set_apart(self.parts.store.connections().get(key).await)?;
+        let credential = self.stored_credential(key).await?;
+        let (Ok(Some(connection)), Ok(Some(credential))) = (connection, credential) else {
             return Ok(None);
         };
         let credential = credential.value;

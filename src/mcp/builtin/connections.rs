@@ -22,7 +22,7 @@ pub(super) fn definition() -> Tool {
         "properties": {
             "service": { "type": "string" },
             "name": { "type": "string" },
-            "status": { "enum": ["connected", "expired", "disconnected", "waiting", "not_connected"] },
+            "status": { "enum": ["connected", "expired", "damaged", "disconnected", "waiting", "not_connected"] },
             "account": { "type": "string" },
             "workspace": { "type": "string" },
             "default": { "type": "boolean" },

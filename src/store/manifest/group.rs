@@ -13,6 +13,17 @@ impl Group {
         &self.0
     }
 
+    /// What the manifest's key ends with: the person, or the part of a table.
+    pub(super) fn name(&self) -> &str {
+        &self.0[MANIFESTS.len() + 1..]
+    }
+
+    /// The group whose manifest is at `manifest_key`.
+    pub(in crate::store) fn of_manifest(manifest_key: &str) -> Option<Self> {
+        let name = manifest_key.strip_prefix(MANIFESTS)?.strip_prefix('/')?;
+        Some(Self::named(name))
+    }
+
     fn named(name: &str) -> Self {
         Self(format!("{MANIFESTS}/{name}"))
     }
@@ -39,6 +50,13 @@ pub(in crate::store) fn group_of(full_key: &str) -> Option<Group> {
     let (_, same) = SPREAD.iter().find(|(name, _)| *name == table)?;
     let part = key.get(*same..same + PART).unwrap_or(key);
     Some(Group::named(&format!("{table}-{part}")))
+}
+
+/// The group that alone lists the keys beginning with `prefix`: for what lies within one person.
+pub(in crate::store) fn group_of_all(prefix: &str) -> Option<Group> {
+    let (table, rest) = prefix.split_once('/')?;
+    let (person, _) = rest.split_once('/')?;
+    OF_A_PERSON.contains(&table).then(|| Group::named(person))
 }
 
 #[cfg(test)]

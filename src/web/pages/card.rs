@@ -12,6 +12,8 @@ pub enum Status {
     Active,
     /// Must be reconnected.
     Expired,
+    /// What is stored of it cannot be read: it must be reconnected, or removed where not even its service is known.
+    Damaged,
     /// Disconnected by hand.
     Revoked,
     /// Disconnected by hand, and not proven dead at the service yet.
@@ -31,6 +33,7 @@ impl Status {
         match self {
             Self::Active => "active",
             Self::Expired => "expired",
+            Self::Damaged => "damaged",
             Self::Revoked => "revoked",
             Self::Revoking => "revoking",
             Self::NotConnected => "not_connected",
@@ -45,6 +48,7 @@ impl Status {
         match self {
             Self::Active => "Active",
             Self::Expired => "Expired",
+            Self::Damaged => "Damaged",
             Self::Revoked => "Revoked",
             Self::Revoking => "Revoking",
             Self::NotConnected => "Not connected",
@@ -58,6 +62,7 @@ impl Status {
         match self {
             Self::Active => "Your agents can use it.",
             Self::Expired => "The service no longer accepts this sign-in. Reconnect to go on.",
+            Self::Damaged => "What Attache stored for it was damaged or changed.",
             Self::Revoked => {
                 "You disconnected it. Agents cannot use it until you connect it again."
             }
@@ -73,7 +78,7 @@ impl Status {
     /// What happened at [`ServiceCard::since`], before "5 minutes ago".
     pub(super) const fn since(self) -> &'static str {
         match self {
-            Self::Active => "Connected",
+            Self::Active | Self::Damaged => "Connected",
             Self::Expired => "Expired",
             Self::Revoked | Self::Revoking => "Disconnected",
             Self::NotConnected | Self::NotSetUp => "Added",
@@ -95,6 +100,8 @@ pub enum Action {
     Finish(String),
     /// Goes to the page that asks before it disconnects: a link to this path.
     Disconnect(String),
+    /// Goes to the page that asks before it removes what cannot be read: a link to this path.
+    Remove(String),
     /// Nothing can be done from here.
     Nothing,
 }
@@ -302,6 +309,16 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
                 "Ledgerly",
                 Status::Expired,
                 Action::Reconnect("/services/ledgerly/connect".to_owned()),
+            )
+        },
+        ServiceCard {
+            connection: Some("con_unknown".into()),
+            reason: Some(crate::gateway::DamagedConnection::sentence().into()),
+            ..ServiceCard::new(
+                "unknown",
+                "Unknown service",
+                Status::Damaged,
+                Action::Remove("/connections/con_unknown/remove".to_owned()),
             )
         },
         sample_default(now),

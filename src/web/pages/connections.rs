@@ -123,6 +123,7 @@ mod tests {
         for (service, status) in [
             ("tidepool", Status::Waiting),
             ("ledgerly", Status::Expired),
+            ("unknown", Status::Damaged),
             ("courier", Status::Active),
             ("atlas", Status::Revoked),
             ("foundry", Status::Revoking),

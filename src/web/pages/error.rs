@@ -108,6 +108,7 @@ impl ErrorPage {
             ("stale-form", Problem::StaleForm, None),
             ("not-found", Problem::NotFound, None),
             ("too-many", Problem::TooMany, None),
+            ("disk-full", Problem::DiskFull, None),
             ("internal", Problem::Internal, None),
         ];
         problems

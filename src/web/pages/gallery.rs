@@ -2,7 +2,7 @@
 
 use super::{
     ConnectPage, ConnectedPage, ConnectionsPage, ContinuePage, DisconnectPage, DisconnectedPage,
-    ErrorPage, OutagePage, SignInPage, StepsPage,
+    ErrorPage, OutagePage, RemovePage, RemovedPage, SignInPage, StepsPage,
 };
 
 /// Every sample of every page, as a name and the page.
@@ -60,6 +60,8 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
         &DisconnectedPage::sample_not_set_up(),
     )?;
     add("disconnected-gave-up", &DisconnectedPage::sample_gave_up())?;
+    add("remove", &RemovePage::sample())?;
+    add("removed", &RemovedPage::sample())?;
     add("sign-in", &SignInPage::sample())?;
     add("sign-in-demo", &SignInPage::sample_demo())?;
     for (name, page) in ErrorPage::samples() {

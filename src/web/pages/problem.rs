@@ -53,6 +53,8 @@ pub enum Problem {
     NotFound,
     /// Too many requests.
     TooMany,
+    /// The store takes no writes: its disk is full, or failed.
+    DiskFull,
     /// Something failed on our side.
     Internal,
 }
@@ -74,6 +76,7 @@ impl Problem {
             Self::StaleForm => "This page was too old".to_owned(),
             Self::NotFound => "There is nothing here".to_owned(),
             Self::TooMany => "That was a little too fast".to_owned(),
+            Self::DiskFull => "The disk of this Attache is full".to_owned(),
             Self::Internal => "Something went wrong on our side".to_owned(),
         }
     }
@@ -118,6 +121,11 @@ impl Problem {
                 "The address may be mistyped, or what was here has been removed.".to_owned()
             }
             Self::TooMany => "There were too many requests in a short time.".to_owned(),
+            Self::DiskFull => {
+                "Nothing new can be stored at the moment, so this was not done. Nothing was lost, and nothing is wrong \
+                 with your connections."
+                    .to_owned()
+            }
             Self::Internal => "It is not your fault. The details are in the log.".to_owned(),
         }
     }
@@ -153,6 +161,10 @@ impl Problem {
             Self::ProviderDown { .. } | Self::TooMany => "Wait a minute, then try again.".to_owned(),
             Self::StaleForm => "Go back, load the page again and press the button once more.".to_owned(),
             Self::NotFound => "Your connections are a good place to go on from.".to_owned(),
+            Self::DiskFull => {
+                "Tell the person who runs Attache to free some space, then try again. It goes on by itself then."
+                    .to_owned()
+            }
             Self::Internal => {
                 "Try again. If it happens again, give your administrator the number below.".to_owned()
             }

@@ -14,6 +14,7 @@ use super::machine::Bridge;
 use super::person::Person;
 use super::program;
 use super::provider::Provider;
+use super::rows::Rows;
 
 /// When every test begins: 2026-11-23T06:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_unix(1_795_413_600);
@@ -99,6 +100,19 @@ impl TestGateway {
         store.close().await;
         let app = start_app(folder.path(), &clock, providers, |_| {}).await;
         Self { app, clock, folder }
+    }
+
+    /// Ends it in order, does `work` with the rows of its store as whoever has the disk can, and starts it again.
+    pub(crate) async fn with_rows<T>(
+        self,
+        providers: &[&Provider],
+        work: impl FnOnce(&Rows) -> T,
+    ) -> (Self, T) {
+        let Self { app, clock, folder } = self;
+        app.stop().await;
+        let done = work(&Rows::open(&folder.path().join("data")));
+        let app = start_app(folder.path(), &clock, providers, |_| {}).await;
+        (Self { app, clock, folder }, done)
     }
 
     /// A person who is signed in, with an agent of their own.

@@ -17,5 +17,6 @@ pub(crate) mod program;
 pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod relay;
+pub(crate) mod rows;
 pub(crate) mod sandbox_visitor;
 pub(crate) mod wire;
