@@ -10,8 +10,8 @@ use crate::base::secret::for_sealing as shown_once;
 /// The one line of JSON on stdout: a contract for people's scripts.
 #[derive(Debug, Serialize)]
 pub struct Ready {
-    /// How it stands. When it is not [`ReadyState::Ready`], what only a working store can give is missing below; the line
-    /// is printed once more when it is.
+    /// How it stands. When it is not [`ReadyState::Ready`], what only a working store can give is missing below. A gateway
+    /// that stands by prints the line once more when it has its store.
     pub state: ReadyState,
     /// What is wrong and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]

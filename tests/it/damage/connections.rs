@@ -138,7 +138,9 @@ async fn the_default_is_not_replaced_by_whatever_is_left() {
     let answer = ana.call("acme_whoami", json!({})).await;
     answer.assert_failed("cannot be read");
     // Named, the other is used.
-    let named = ana.call("acme_whoami", json!({"account": "office@acme.test"})).await;
+    let named = ana
+        .call("acme_whoami", json!({"account": "office@acme.test"}))
+        .await;
     assert_eq!(named.json()["name"], "office");
     // Connected anew, the account is one of two again, and the person chooses.
     scene.acme.has_account("ana");
