@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::drill::SandboxAtHand;
 use super::gateway::{App, StartError, links};
 use super::listen;
-use super::ready::{Ready, ReadyPerson};
+use super::ready::{Ready, ReadyPerson, ReadyState, ShownOnce};
 use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::egress::LoopbackAuthority;
@@ -126,8 +126,10 @@ impl Demo {
             mcp_url: links.mcp(),
             sse_url: self.app.sse_url(),
             dashboard_url: links.connections(),
-            sign_in_url: people[0].sign_in_url.clone(),
-            agent_token: people[0].agent_token.clone(),
+            state: ReadyState::Ready,
+            problem: None,
+            sign_in_url: Some(people[0].sign_in_url.clone()),
+            agent_token: Some(ShownOnce(people[0].agent_token.clone())),
             data_dir: self.data_dir.clone(),
             sandbox_url: Some(self.sandbox.url().to_owned()),
             people,

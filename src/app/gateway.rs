@@ -110,6 +110,32 @@ impl App {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
+        let store = open_store(&config, &random).await?;
+        Self::serve(store, listener, address, config, sign_in, clock, random).await
+    }
+
+    /// Starts a gateway on a store that is open already, for the person of this machine.
+    pub(super) async fn start_with(
+        store: Store,
+        listener: TcpListener,
+        address: SocketAddr,
+        config: Config,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
+        let sign_in = SignInMode::Local;
+        Self::serve(store, listener, address, config, sign_in, clock, random).await
+    }
+
+    async fn serve(
+        store: Store,
+        listener: TcpListener,
+        address: SocketAddr,
+        config: Config,
+        sign_in: SignInMode,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
         let (mcp, control_socket) = (config.mcp, config.control_socket());
         let files = Arc::new(CatalogueFiles::of(&config));
@@ -117,13 +143,18 @@ impl App {
             gateway,
             store,
             backups,
-        } = Parts::open(config, links, clock, random).await?;
+        } = Parts::on(store, config, links, clock, random).await?;
         let stop = CancellationToken::new();
         let mcp = mcp::Surface::new(gateway.clone(), mcp, stop.clone());
         let activity = Activity::default();
         let router = router(&gateway, &mcp, sign_in, address)
             .layer(from_fn_with_state(activity.clone(), activity::count));
-        gateway.forget_old_webhooks().await?;
+        match gateway.forget_old_webhooks().await {
+            Err(fault) if fault.is_full_disk() => {
+                tracing::warn!(%fault, "webhooks that are gone are forgotten later")
+            }
+            other => other?,
+        }
         let mut tasks = vec![
             listen::serve(listener, router, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
@@ -249,11 +280,34 @@ impl Parts {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
+        let store = open_store(&config, &random).await?;
+        Self::on(store, config, links, clock, random).await
+    }
+
+    /// The use cases on a store that is open already; it is closed when they cannot be had.
+    async fn on(
+        store: Store,
+        config: Config,
+        links: Links,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
+        let parts = Self::build(store.clone(), config, links, clock, random);
+        if parts.is_err() {
+            store.close().await;
+        }
+        parts
+    }
+
+    fn build(
+        store: Store,
+        config: Config,
+        links: Links,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
         let services = CatalogueFiles::of(&config).read()?;
         let egress = Egress::new(config.egress)?;
-        let previous = config.previous_key.as_ref();
-        let keys = MasterKeys::load(&config.master_key, previous, &config.store, &random)?;
-        let store = Store::open(&config.store, keys, random.clone()).await?;
         let backups = Backups::new(store.clone(), config.backups, clock.clone());
         let gateway = Gateway::new(
             store.clone(),
@@ -273,6 +327,13 @@ impl Parts {
             backups,
         })
     }
+}
+
+/// Opens the store of this configuration.
+pub(super) async fn open_store(config: &Config, random: &Random) -> Result<Store, StartError> {
+    let previous = config.previous_key.as_ref();
+    let keys = MasterKeys::load(&config.master_key, previous, &config.store, random)?;
+    Ok(Store::open(&config.store, keys, random.clone()).await?)
 }
 
 /// The gateway's own addresses: under the public URL, or where it listens when there is none.
@@ -296,7 +357,7 @@ fn router(
 }
 
 /// The values of `Host` that are ours: the public name, and on a loopback address the names of this machine.
-fn authorities(links: &Links, address: SocketAddr) -> Vec<String> {
+pub(super) fn authorities(links: &Links, address: SocketAddr) -> Vec<String> {
     let mut authorities = vec![links.authority().to_owned()];
     if address.ip().is_loopback() {
         authorities.extend(

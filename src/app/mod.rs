@@ -17,6 +17,7 @@ mod listen;
 mod logging;
 mod offline;
 mod ready;
+mod standby;
 
 pub use backup::{BackupFailure, BackupTo, Backups};
 pub use bridge::{BridgeError, bridge, bridge_to};
@@ -24,4 +25,5 @@ pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;
 pub use offline::Offline;
-pub use ready::{Ready, ReadyPerson, ReadySandbox};
+pub use ready::{Ready, ReadyPerson, ReadySandbox, ReadyState, ShownOnce};
+pub use standby::{Standby, Start};

@@ -15,6 +15,7 @@ mod failure;
 mod keys;
 mod local;
 mod manifest;
+mod probe;
 mod progress;
 mod restore;
 mod run;
@@ -30,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::start_logging;
 use crate::config::{Environment, Options};
+use crate::store::PROBE_COMMAND;
 use failure::Failure;
 
 /// A self-hosted MCP gateway: agents call tools with each person's own connections.
@@ -88,6 +90,9 @@ enum Command {
     Store(store::StoreOptions),
     /// Print what this version of Attache is and offers, as JSON.
     Manifest(manifest::ManifestOptions),
+    /// Open a copy of a store that may be damaged; for the gateway itself.
+    #[command(name = PROBE_COMMAND, hide = true)]
+    ProbeStore(probe::ProbeOptions),
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +159,7 @@ pub fn main() -> ExitCode {
         }
         Command::Doctor(options) => doctor::run(options, &environment),
         Command::Manifest(options) => manifest::run(&options),
+        Command::ProbeStore(options) => probe::run(&options),
         Command::Serve(serve) => run::serve(&serve.places.into(), &environment, serve.json),
         Command::Demo(demo) => run::demo(&demo.places.into(), &environment, demo.json),
         Command::Stdio(options) => run::stdio(options, &environment),

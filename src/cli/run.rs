@@ -4,13 +4,16 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::signals::Signals;
 use super::{Failure, Places, local, steps};
-use crate::app::control::{GatewayLock, Started, Turn, wait_for_turn};
-use crate::app::{App, Demo, Ready, ReadySandbox, bridge, bridge_to};
+use crate::app::control::{GatewayLock, Started, Turn, this_program, wait_for_turn};
+use crate::app::{
+    App, Demo, Ready, ReadySandbox, ReadyState, ShownOnce, Standby, Start, bridge, bridge_to,
+};
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
 use crate::gateway::Gateway;
@@ -35,18 +38,19 @@ pub(super) fn serve(
     let served = in_runtime(async {
         let mut signals = Signals::listen()?;
         let data_dir = config.data_dir.clone();
-        let (app, owner, agent_token) = start_local(config, environment).await?;
-        let links = app.gateway().links();
-        let ready = Ready {
-            mcp_url: links.mcp(),
-            sse_url: app.sse_url(),
-            dashboard_url: links.connections(),
-            sign_in_url: app.gateway().create_sign_in_link(&owner.principal).await?,
-            agent_token,
-            data_dir,
-            sandbox_url: None,
-            people: Vec::new(),
+        let app = match Start::begin(config, Clock::System, Random::System).await? {
+            Start::Open(app) => app,
+            Start::Standby(mut standby) => {
+                standby.open_control()?;
+                announce(&standing_by(&standby), json, steps::serve)?;
+                match until_the_store_opens(standby, &mut signals).await? {
+                    Some(app) => app,
+                    None => return Ok(()),
+                }
+            }
         };
+        let (app, owner, agent_token) = open_to_the_owner(app, environment).await?;
+        let ready = ready(&app, &owner, agent_token, data_dir).await?;
         announce(&ready, json, steps::serve)?;
         until_told_to_end(&mut signals, &app, json).await;
         app.stop().await;
@@ -54,6 +58,77 @@ pub(super) fn serve(
     });
     drop(lock);
     served
+}
+
+/// What is said when everything works, or everything but what needs room on the disk.
+async fn ready(
+    app: &App,
+    owner: &Caller,
+    agent_token: Secret,
+    data_dir: PathBuf,
+) -> Result<Ready, Failure> {
+    let (state, problem, sign_in_url) =
+        match app.gateway().create_sign_in_link(&owner.principal).await {
+            Ok(link) => (ReadyState::Ready, None, Some(link)),
+            Err(fault) if fault.is_full_disk() => {
+                (ReadyState::NearlyFull, Some(fault.to_string()), None)
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+    let links = app.gateway().links();
+    Ok(Ready {
+        state,
+        problem,
+        mcp_url: links.mcp(),
+        sse_url: app.sse_url(),
+        dashboard_url: links.connections(),
+        sign_in_url,
+        agent_token: Some(ShownOnce(agent_token)),
+        data_dir,
+        sandbox_url: None,
+        people: Vec::new(),
+    })
+}
+
+/// What is said while the store cannot be opened.
+fn standing_by(standby: &Standby) -> Ready {
+    let links = standby.links();
+    Ready {
+        state: ReadyState::Standby,
+        problem: Some(standby.problem()),
+        mcp_url: links.mcp(),
+        sse_url: None,
+        dashboard_url: links.connections(),
+        sign_in_url: None,
+        agent_token: None,
+        data_dir: standby.data_dir().to_owned(),
+        sandbox_url: None,
+        people: Vec::new(),
+    }
+}
+
+/// The gateway, once there is one; none when it was told to end before.
+async fn until_the_store_opens(
+    mut standby: Standby,
+    signals: &mut Signals,
+) -> Result<Option<App>, Failure> {
+    let asked_to_end = standby.asked_to_end();
+    let opened = tokio::select! {
+        () = signals.told_to_end() => None,
+        () = asked_to_end => None,
+        opened = standby.store() => Some(opened),
+    };
+    match opened {
+        Some(Ok(store)) => Ok(Some(standby.go_on(store).await?)),
+        Some(Err(error)) => {
+            standby.stop().await;
+            Err(error.into())
+        }
+        None => {
+            standby.stop().await;
+            Ok(None)
+        }
+    }
 }
 
 /// `attache serve --background`: says on stdout, once, whether it listens, and ends when nobody uses it any more.
@@ -81,8 +156,23 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
     };
     let served = in_runtime(async {
         let mut signals = Signals::listen()?;
-        let (app, ..) = start_local(config, environment).await?;
-        tell(&Started::Ready)?;
+        let app = match Start::begin(config, Clock::System, Random::System).await? {
+            Start::Open(app) => {
+                let (app, ..) = open_to_the_owner(app, environment).await?;
+                tell(&Started::Ready)?;
+                app
+            }
+            Start::Standby(mut standby) => {
+                standby.open_control()?;
+                tell(&Started::Ready)?;
+                let waiting = until_the_store_opens(standby, &mut signals);
+                match until_idle(idle_exit, waiting).await {
+                    Some(Ok(Some(app))) => open_to_the_owner(app, environment).await?.0,
+                    Some(Err(failure)) => return Err(failure),
+                    Some(Ok(None)) | None => return Ok(()),
+                }
+            }
+        };
         let idle = async {
             match idle_exit {
                 Some(idle_exit) => app.idle_for(idle_exit).await,
@@ -100,12 +190,19 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
     served
 }
 
+/// Waits no longer than a gateway stays that nobody can use.
+async fn until_idle<T>(idle_exit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match idle_exit {
+        Some(idle_exit) => tokio::time::timeout(idle_exit, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
 /// The gateway of the person of this machine: their pages, their agents, their control socket.
-async fn start_local(
-    config: Config,
+async fn open_to_the_owner(
+    mut app: App,
     environment: &Environment,
 ) -> Result<(App, Caller, Secret), Failure> {
-    let mut app = App::start(config, Clock::System, Random::System).await?;
     let (owner, agent_token) = local_owner(app.gateway(), environment).await?;
     app.open_control(owner.clone())?;
     Ok((app, owner, agent_token))
@@ -219,7 +316,11 @@ pub(super) fn sandbox(options: &SandboxOptions) -> Result<(), Failure> {
 }
 
 pub(super) fn resolve(options: &Options, environment: &Environment) -> Result<Config, Failure> {
-    Config::resolve(options, environment).map_err(|problems| {
+    let resolved = Config::resolve(options, environment).map(|mut config| {
+        config.store.probe = this_program().ok();
+        config
+    });
+    resolved.map_err(|problems| {
         let lines: Vec<_> = problems
             .iter()
             .map(|problem| format!("  {problem}"))

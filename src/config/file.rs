@@ -67,6 +67,10 @@ pub(super) struct StoreSection {
     pub(super) cache_bytes: Option<u64>,
     /// Memory for sealed records as they are read, in bytes.
     pub(super) record_cache_bytes: Option<u64>,
+    /// What is kept free of the disk, in bytes.
+    pub(super) floor_bytes: Option<u64>,
+    /// The size of the file that is freed when the disk is full, in bytes.
+    pub(super) ballast_bytes: Option<u64>,
 }
 
 /// `[backup]`.

@@ -18,7 +18,7 @@ use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
 use crate::mcp;
-use crate::store::{self, KeySource, Shelf};
+use crate::store::{self, KeySource, Shelf, SpaceSettings};
 
 /// Where the gateway listens when nobody says otherwise.
 const DEFAULT_BIND: &str = "127.0.0.1:8080";
@@ -225,6 +225,10 @@ fn store_settings(data_dir: &Path, section: &StoreSection) -> store::Settings {
         record_cache_bytes: section
             .record_cache_bytes
             .unwrap_or(defaults.record_cache_bytes),
+        space: SpaceSettings {
+            floor_bytes: section.floor_bytes,
+            ballast_bytes: section.ballast_bytes,
+        },
         ..defaults
     }
 }

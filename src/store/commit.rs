@@ -7,20 +7,40 @@
 //! answered after the sync of its own batch, so the bytes that it lost against are durable by then.
 //!
 //! A failed sync leaves the kernel and the engine in a state that cannot be known (the pages may be marked clean all
-//! the same), so nothing is tried again: the writers of that batch hear [`Swap::Unknown`], and every later one
-//! [`StoreError::Poisoned`], until the store is reopened from what is really on the disk.
+//! the same), so nothing is tried again: the writers of that batch hear [`Swap::Unknown`]. Then the journal is reopened
+//! from what is really on the disk, at once and, while that fails, again and again with growing pauses; every writer that
+//! comes meanwhile hears [`StoreError::Poisoned`], or [`StoreError::NoSpace`] where that is the reason. Since one thread
+//! does all this, a writer that looks again after `Unknown` is answered from the reopened journal.
+//!
+//! A disk that is nearly full is noticed before a write is applied, where it is refused without harm.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::{io, iter};
 
 use tokio::sync::oneshot;
 
 use super::backend::{Swap, Urgency};
 use super::error::StoreError;
+use super::space::{Room, speaks_of_a_full_disk};
+use crate::base::Clock;
+
+/// The pause after the first attempt to reopen that failed; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between two attempts to reopen: an idle disk that is sound again is noticed within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// The same where the reason is a full disk, on which a look costs nothing.
+const LONGEST_PAUSE_WHEN_FULL: Duration = Duration::from_secs(1);
+
+/// How often the journal is asked whether it is content again, while it is not.
+const TENDING: Duration = Duration::from_secs(1);
 
 /// The most swaps that share one sync, so that no writer waits for an endless batch.
 const BATCH: usize = 1024;
@@ -33,8 +53,33 @@ pub(super) struct Write {
     pub(super) urgency: Urgency,
 }
 
-/// What the committer writes to. An error, or a panic, from either poisons the committer.
+impl Write {
+    /// What it adds, in bytes.
+    fn size(&self) -> u64 {
+        (self.key.len() + self.new.as_ref().map_or(0, Vec::len)) as u64
+    }
+
+    /// Whether it may use up the last of the disk: it ends something, makes room, or only looks how another ended.
+    fn is_last(&self) -> bool {
+        self.urgency == Urgency::Last || self.new.is_none() || self.new == self.expected
+    }
+}
+
+/// What the committer writes to. An error, or a panic, from `apply` or `sync` poisons the committer until `reopen` has
+/// done its work.
 pub(super) trait Journal: Send + 'static {
+    /// What may be written, when what comes is `bytes` long.
+    fn room(&mut self, bytes: u64) -> Room;
+
+    /// Makes what room can be made for `bytes`.
+    fn make_way(&mut self, bytes: u64);
+
+    /// Gives up what is open and opens anew from what is really on the disk.
+    fn reopen(&mut self, reason: &str) -> Result<(), String>;
+
+    /// Looks after itself between two batches. Answers whether it wants to be asked again soon.
+    fn tend(&mut self) -> bool;
+
     /// Compares and swaps, not yet durably; says whether the expected bytes were there.
     fn apply(&mut self, write: &Write) -> Result<bool, String>;
 
@@ -56,11 +101,12 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Starts the thread that owns `journal`.
-    pub(super) fn start(journal: impl Journal) -> io::Result<Self> {
+    pub(super) fn start(journal: impl Journal, clock: Clock) -> io::Result<Self> {
         let (queue, requests) = mpsc::channel();
         let syncs = Arc::new(AtomicU64::new(0));
         let mut desk = Desk {
             journal,
+            clock,
             poison: None,
             syncs: Arc::clone(&syncs),
         };
@@ -111,22 +157,73 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
 /// What the committing thread works with.
 struct Desk<J> {
     journal: J,
-    poison: Option<String>,
+    clock: Clock,
+    poison: Option<Poison>,
     syncs: Arc<AtomicU64>,
+}
+
+/// Why nothing is written, and when the journal is reopened next, on the monotonic clock.
+struct Poison {
+    reason: String,
+    due: Duration,
+    pause: Duration,
+}
+
+impl Poison {
+    fn is_a_full_disk(&self) -> bool {
+        speaks_of_a_full_disk(&self.reason)
+    }
+
+    fn refusal(&self) -> StoreError {
+        if self.is_a_full_disk() {
+            return StoreError::NoSpace;
+        }
+        StoreError::Poisoned {
+            reason: self.reason.clone(),
+        }
+    }
 }
 
 impl<J: Journal> Desk<J> {
     fn work(&mut self, requests: &mpsc::Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            self.commit(iter::once(first).chain(requests.try_iter()).take(BATCH));
+        loop {
+            match self.next(requests) {
+                Ok(first) => self.commit(iter::once(first).chain(requests.try_iter()).take(BATCH)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.reopen_if_due();
         }
     }
 
+    /// The next request, waiting no longer than something else can wait.
+    fn next(&mut self, requests: &mpsc::Receiver<Request>) -> Result<Request, RecvTimeoutError> {
+        let wait = match &self.poison {
+            Some(poison) => Some(poison.due.saturating_sub(self.clock.monotonic())),
+            None => self.tend().then_some(TENDING),
+        };
+        match wait {
+            Some(wait) => requests.recv_timeout(wait.max(Duration::from_millis(1))),
+            None => Ok(requests.recv()?),
+        }
+    }
+
+    fn tend(&mut self) -> bool {
+        let tended = guarded(|| Ok(self.journal.tend()));
+        tended.unwrap_or_else(|reason| {
+            tracing::error!(%reason, "the room on the disk could not be looked after");
+            false
+        })
+    }
+
     fn commit(&mut self, batch: impl Iterator<Item = Request>) {
-        let mut applied = Vec::new();
+        self.reopen_if_due();
+        let batch: Vec<Request> = batch.collect();
+        let room = self.room(&batch);
+        let mut applied = Vec::with_capacity(batch.len());
         let mut unsynced = false;
         for Request { write, answer } in batch {
-            let result = self.apply(&write);
+            let result = self.apply(&write, room);
             unsynced |= result == Ok(Swap::Done);
             applied.push((answer, result));
         }
@@ -143,25 +240,82 @@ impl<J: Journal> Desk<J> {
         }
     }
 
-    fn apply(&mut self, write: &Write) -> Result<Swap, StoreError> {
-        if let Some(reason) = &self.poison {
-            return Err(StoreError::Poisoned {
-                reason: reason.clone(),
-            });
+    /// What of the batch may be written; way is made for what must be.
+    fn room(&mut self, batch: &[Request]) -> Room {
+        let bytes = |last: bool| -> u64 {
+            let counted = batch.iter().map(|request| &request.write);
+            let counted = counted.filter(|write| !last || write.is_last());
+            counted.map(Write::size).sum()
+        };
+        let room = self.journal.room(bytes(false));
+        if room == Room::Plenty {
+            return room;
+        }
+        if batch.iter().any(|request| request.write.is_last()) {
+            self.journal.make_way(bytes(true));
+        }
+        // What is refused takes no room.
+        self.journal.room(bytes(true)).min(Room::Scarce)
+    }
+
+    fn apply(&mut self, write: &Write, room: Room) -> Result<Swap, StoreError> {
+        if let Some(poison) = &self.poison {
+            return Err(poison.refusal());
+        }
+        if room == Room::None || (room == Room::Scarce && !write.is_last()) {
+            return Err(StoreError::NoSpace);
         }
         match guarded(|| self.journal.apply(write)) {
             Ok(true) => Ok(Swap::Done),
             Ok(false) => Ok(Swap::Conflict),
             Err(reason) => {
-                self.poison = Some(reason);
+                self.poison(reason);
                 Ok(Swap::Unknown)
             }
         }
     }
 
     fn sync(&mut self) {
-        self.poison = guarded(|| self.journal.sync()).err();
+        if let Err(reason) = guarded(|| self.journal.sync()) {
+            self.poison(reason);
+        }
         self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nothing more is written until the journal was reopened, which is tried once the batch has its answers.
+    fn poison(&mut self, reason: String) {
+        tracing::error!(%reason, "a write could not be made durable; the store is reopened from what is on the disk");
+        self.poison = Some(Poison {
+            reason,
+            due: self.clock.monotonic(),
+            pause: FIRST_PAUSE,
+        });
+    }
+
+    fn reopen_if_due(&mut self) {
+        let now = self.clock.monotonic();
+        let Some(poison) = self.poison.as_mut().filter(|poison| poison.due <= now) else {
+            return;
+        };
+        match guarded(|| self.journal.reopen(&poison.reason)) {
+            Ok(()) => {
+                tracing::info!("the store was reopened and takes writes again");
+                self.poison = None;
+            }
+            Err(reason) => {
+                if reason != poison.reason {
+                    tracing::error!(%reason, "the store could not be reopened; trying again until it can");
+                }
+                poison.reason = reason;
+                poison.due = self.clock.monotonic() + poison.pause;
+                let longest = if poison.is_a_full_disk() {
+                    LONGEST_PAUSE_WHEN_FULL
+                } else {
+                    LONGEST_PAUSE
+                };
+                poison.pause = (poison.pause * 2).min(longest);
+            }
+        }
     }
 }
 
@@ -195,15 +349,38 @@ mod tests {
     use futures::future::join_all;
 
     use super::*;
+    use crate::base::Timestamp;
 
-    /// A journal whose sync waits to be let through, and then ends as it is told.
+    /// A journal whose sync waits to be let through, and then ends as it is told. So does reopening, where nothing is
+    /// said, it works.
     struct Gated {
         applied: Arc<AtomicU64>,
+        room: Arc<Mutex<Room>>,
+        reopenings: mpsc::Receiver<Result<(), String>>,
+        reopened: Arc<AtomicU64>,
         syncing: mpsc::Sender<()>,
         verdicts: mpsc::Receiver<Result<(), String>>,
     }
 
     impl Journal for Gated {
+        fn room(&mut self, _bytes: u64) -> Room {
+            *self.room.lock().unwrap()
+        }
+
+        fn make_way(&mut self, _bytes: u64) {
+            let mut room = self.room.lock().unwrap();
+            *room = (*room).max(Room::Scarce);
+        }
+
+        fn reopen(&mut self, _reason: &str) -> Result<(), String> {
+            self.reopened.fetch_add(1, Ordering::SeqCst);
+            self.reopenings.try_recv().unwrap_or(Ok(()))
+        }
+
+        fn tend(&mut self) -> bool {
+            false
+        }
+
         fn apply(&mut self, write: &Write) -> Result<bool, String> {
             match write.key.as_slice() {
                 b"conflict" => Ok(false),
@@ -224,24 +401,38 @@ mod tests {
 
     struct Bench {
         committer: Committer,
+        clock: Clock,
         applied: Arc<AtomicU64>,
+        room: Arc<Mutex<Room>>,
+        reopenings: mpsc::Sender<Result<(), String>>,
+        reopened: Arc<AtomicU64>,
         syncing: mpsc::Receiver<()>,
         verdicts: mpsc::Sender<Result<(), String>>,
     }
 
     fn bench() -> Bench {
-        let applied = Arc::new(AtomicU64::new(0));
+        let (applied, reopened) = (Arc::default(), Arc::default());
+        let room = Arc::new(Mutex::new(Room::Plenty));
         let (started, syncing) = mpsc::channel();
         let (verdicts, told) = mpsc::channel();
-        let committer = Committer::start(Gated {
+        let (reopenings, foretold) = mpsc::channel();
+        let clock = Clock::manual(Timestamp::from_unix(0));
+        let journal = Gated {
             applied: Arc::clone(&applied),
+            room: Arc::clone(&room),
+            reopenings: foretold,
+            reopened: Arc::clone(&reopened),
             syncing: started,
             verdicts: told,
-        })
-        .unwrap();
+        };
+        let committer = Committer::start(journal, clock.clone()).unwrap();
         Bench {
             committer,
+            clock,
             applied,
+            room,
+            reopenings,
+            reopened,
             syncing,
             verdicts,
         }
@@ -296,41 +487,107 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_sync_is_unknown_to_its_writers_and_poisons_the_rest() {
+    async fn a_failed_sync_is_unknown_to_its_writers_and_the_next_are_served_from_the_disk() {
         let bench = bench();
-        bench.verdicts.send(Err("no space".to_owned())).unwrap();
+        bench.verdicts.send(Err("torn".to_owned())).unwrap();
+        bench.verdicts.send(Ok(())).unwrap();
         assert_eq!(
             bench.committer.swap(write("lost?")).await,
             Ok(Swap::Unknown)
         );
-        assert_eq!(
-            bench.committer.swap(write("later")).await,
-            poisoned("no space")
-        );
-        assert_eq!(bench.applied.load(Ordering::SeqCst), 1);
+        assert_eq!(bench.committer.swap(write("later")).await, Ok(Swap::Done));
+        assert_eq!(bench.reopened.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
-    async fn a_failed_or_panicking_step_poisons_all_the_same() {
-        let bench_of_failure = bench();
-        assert_eq!(
-            bench_of_failure.committer.swap(write("fail")).await,
-            Ok(Swap::Unknown)
-        );
-        assert_eq!(
-            bench_of_failure.committer.swap(write("later")).await,
-            poisoned("no space")
-        );
+    async fn while_it_cannot_be_reopened_writers_are_refused_and_it_is_tried_with_growing_pauses() {
+        let bench = bench();
+        let mut failures = 6;
+        for _ in 0..failures {
+            bench.reopenings.send(Err("EIO".to_owned())).unwrap();
+        }
+        bench.verdicts.send(Err("EIO".to_owned())).unwrap();
+        let lost = bench.committer.swap(write("lost?")).await;
+        assert_eq!(lost, Ok(Swap::Unknown));
+        let mut pause = FIRST_PAUSE;
+        while failures > 0 {
+            let refused = bench.committer.swap(write("refused")).await;
+            assert_eq!(refused, poisoned("EIO"));
+            let attempts = bench.reopened.load(Ordering::SeqCst);
+            let early = bench.committer.swap(write("early")).await;
+            assert_eq!(early, poisoned("EIO"));
+            assert_eq!(bench.reopened.load(Ordering::SeqCst), attempts, "too soon");
+            bench.clock.advance(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            failures -= 1;
+        }
+        bench.verdicts.send(Ok(())).unwrap();
+        assert_eq!(bench.committer.swap(write("later")).await, Ok(Swap::Done));
+        assert_eq!(bench.reopened.load(Ordering::SeqCst), 7);
+        assert_eq!(bench.applied.load(Ordering::SeqCst), 2);
+    }
 
-        let bench_of_panic = bench();
-        assert_eq!(
-            bench_of_panic.committer.swap(write("panic")).await,
-            Ok(Swap::Unknown)
-        );
-        assert_eq!(
-            bench_of_panic.committer.swap(write("later")).await,
-            poisoned("the storage engine panicked: split of page 7")
-        );
+    #[tokio::test]
+    async fn a_full_disk_behind_a_failure_is_called_so() {
+        let bench = bench();
+        let full = io::Error::from_raw_os_error(28).to_string();
+        bench.reopenings.send(Err(full.clone())).unwrap();
+        bench.verdicts.send(Err(full)).unwrap();
+        let lost = bench.committer.swap(write("lost?")).await;
+        assert_eq!(lost, Ok(Swap::Unknown));
+        let refused = bench.committer.swap(write("refused")).await;
+        assert_eq!(refused, Err(StoreError::NoSpace));
+    }
+
+    #[tokio::test]
+    async fn a_failed_or_panicking_step_is_unknown_all_the_same() {
+        for (key, reason) in [
+            ("fail", "no space"),
+            ("panic", "the storage engine panicked: split of page 7"),
+        ] {
+            let bench = bench();
+            bench.reopenings.send(Err(reason.to_owned())).unwrap();
+            let failed = bench.committer.swap(write(key)).await;
+            assert_eq!(failed, Ok(Swap::Unknown), "{key}");
+            let later = bench.committer.swap(write("later")).await;
+            assert_eq!(later, poisoned(reason));
+        }
+    }
+
+    #[tokio::test]
+    async fn on_a_nearly_full_disk_only_what_ends_something_is_written() {
+        let bench = bench();
+        *bench.room.lock().unwrap() = Room::Scarce;
+        let refused = bench
+            .committer
+            .swap(Write {
+                new: Some(vec![1]),
+                ..write("usual")
+            })
+            .await;
+        assert_eq!(refused, Err(StoreError::NoSpace));
+        assert_eq!(bench.applied.load(Ordering::SeqCst), 0, "it was applied");
+
+        let last = Write {
+            new: Some(vec![1]),
+            urgency: Urgency::Last,
+            ..write("last")
+        };
+        let removal = Write {
+            expected: Some(vec![1]),
+            ..write("removal")
+        };
+        let look = Write {
+            expected: Some(vec![1]),
+            new: Some(vec![1]),
+            ..write("look")
+        };
+        for (n, allowed) in [last, removal, look].into_iter().enumerate() {
+            // The first of them finds nothing left at all until way was made.
+            *bench.room.lock().unwrap() = if n == 0 { Room::None } else { Room::Scarce };
+            bench.verdicts.send(Ok(())).unwrap();
+            assert_eq!(bench.committer.swap(allowed).await, Ok(Swap::Done), "{n}");
+        }
     }
 
     #[tokio::test]

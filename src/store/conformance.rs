@@ -30,7 +30,13 @@ async fn memory() -> Subject {
 
 async fn sled() -> Subject {
     let folder = tempfile::tempdir().unwrap();
-    let sled = Sled::open(folder.path().join("store"), 1 << 20, Reads::new(1 << 14)).await;
+    let sled = Sled::open(
+        folder.path().join("store"),
+        1 << 20,
+        crate::store::SpaceSettings::default(),
+        Reads::new(1 << 14),
+    )
+    .await;
     Subject {
         backend: Backend::Sled(sled.unwrap()),
         _folder: Some(folder),

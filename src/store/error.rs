@@ -32,7 +32,7 @@ pub enum OpenError {
     },
     /// The store's files are damaged, or some of them are gone.
     #[error(
-        "the store in {} is damaged ({detail}): keep a copy of the folder, and put a copy of the whole data folder from a backup in its place",
+        "the store in {} is damaged ({detail}): keep a copy of the folder, and put back what it was from a backup with `attache restore`",
         folder.display()
     )]
     Damaged {
@@ -134,9 +134,10 @@ pub enum StoreError {
         "the disk that holds the store is nearly full, so nothing new is written: free some space; Attache goes on by itself then"
     )]
     NoSpace,
-    /// An earlier write could not be made durable, so no more are taken. Reading goes on.
+    /// An earlier write could not be made durable, and the store could not be reopened since, so no more are taken. Reading
+    /// goes on where it can.
     #[error(
-        "the store takes no more writes, since an earlier one could not be made durable ({reason}): see to the disk, then restart"
+        "the store takes no writes for now, since one could not be made durable ({reason}): see to the disk; Attache tries again by itself"
     )]
     Poisoned {
         /// What failed.

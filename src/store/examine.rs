@@ -12,7 +12,11 @@ use tokio::task::spawn_blocking;
 
 use super::backend::{KeyRange, Order};
 use super::manifest::Group;
-use super::{MasterKeys, OpenError, Settings, Store, StoreError, due, folder, key_check, sweep};
+use super::probe::{self, Seen};
+use super::{
+    MasterKeys, OpenError, Settings, SpaceSettings, Store, StoreError, due, folder, key_check,
+    sweep,
+};
 use crate::base::Random;
 
 /// A store larger than this is not copied: 1 GiB.
@@ -136,6 +140,24 @@ async fn open_copy(
         .await
         .unwrap_or_else(|cut_short| Err(cut_short.into()))
         .map_err(|error| Unanswered::Scratch(error.to_string()))?;
+    if let Some(program) = &settings.probe {
+        match probe::look(program, &copied.store_dir()).await {
+            Seen::Whole => {}
+            Seen::NotTried(reason) => return Err(Unanswered::Scratch(reason)),
+            Seen::Damaged(detail) => {
+                let folder = from.to_owned();
+                return Err(Unanswered::Store(OpenError::Damaged { folder, detail }));
+            }
+        }
+    }
+    let copied = Settings {
+        probe: None,
+        space: SpaceSettings {
+            floor_bytes: Some(0),
+            ballast_bytes: Some(0),
+        },
+        ..copied
+    };
     let store = Store::open(&copied, master_keys, random)
         .await
         .map_err(|error| about(error, from))?;

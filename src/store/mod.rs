@@ -35,11 +35,13 @@ mod keys;
 mod manifest;
 mod master_key;
 mod memory;
+mod probe;
 mod reads;
 mod records;
 mod root;
 mod seal;
 mod sled;
+mod space;
 mod sweep;
 mod table;
 mod unlock;
@@ -68,7 +70,9 @@ pub use master_key::{
 };
 #[cfg(test)]
 pub(crate) use memory::Room;
+pub use probe::{PROBE_COMMAND, Verdict, probe};
 pub use seal::{Seal, SealError, SubKey};
+pub use space::{Circumstances, SpaceSettings};
 pub use table::{Listing, Record, Table};
 pub use verify::{Finding, Problem, Report, RootState};
 
@@ -94,6 +98,11 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// About the most bytes of sealed records that are kept in front of sled, as they are read. With 0, none.
     pub record_cache_bytes: u64,
+    /// How much of the disk is kept free.
+    pub space: SpaceSettings,
+    /// The program that looks at a copy of the store before it is opened, called with [`PROBE_COMMAND`]; `None`: nobody
+    /// looks.
+    pub probe: Option<PathBuf>,
 }
 
 impl Settings {
@@ -110,6 +119,8 @@ impl Settings {
             data_dir,
             cache_bytes: Self::CACHE_BYTES,
             record_cache_bytes: Self::RECORD_CACHE_BYTES,
+            space: SpaceSettings::default(),
+            probe: None,
         }
     }
 
@@ -187,8 +198,21 @@ impl Store {
         random: Random,
     ) -> Result<Self, OpenError> {
         let check = key_check::confirm(settings, &master_keys, &random)?;
+        if let Some(program) = &settings.probe {
+            probe::confirm(settings, program, &random).await?;
+        }
         let reads = Reads::new(settings.record_cache_bytes);
-        let sled = Sled::open(settings.store_dir(), settings.cache_bytes, reads).await?;
+        let sled = Sled::open(
+            settings.store_dir(),
+            settings.cache_bytes,
+            settings.space,
+            reads,
+        );
+        let sled = sled.await?;
+        let sled = match &settings.probe {
+            Some(_) => sled.marked(probe::Mark::of(settings)),
+            None => sled,
+        };
         let backend = Backend::Sled(sled);
         let place = Place {
             settings,
@@ -248,7 +272,13 @@ impl Store {
             house_has_a_key: true,
         };
         let (index_key, keys) = unlock::unlock(&backend, &place, made_before).await.ok()?;
-        Some(Self::with(backend, index_key, keys, master_keys.current, None))
+        Some(Self::with(
+            backend,
+            index_key,
+            keys,
+            master_keys.current,
+            None,
+        ))
     }
 
     fn with(

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::cache::{Look, RecordCache};
 use super::commit::{Journal, Write};
 use super::error::StoreError;
+use super::space::Room;
 
 /// How many threads wait for the disk at once, so that a flood of reads that miss leaves threads to everything else that
 /// blocks.
@@ -124,6 +125,25 @@ struct Watched<J> {
 }
 
 impl<J: Journal> Journal for Watched<J> {
+    fn room(&mut self, bytes: u64) -> Room {
+        self.journal.room(bytes)
+    }
+
+    fn make_way(&mut self, bytes: u64) {
+        self.journal.make_way(bytes);
+    }
+
+    fn reopen(&mut self, reason: &str) -> Result<(), String> {
+        let reopened = self.journal.reopen(reason);
+        // What was applied and never synced may be gone.
+        self.cache.clear();
+        reopened
+    }
+
+    fn tend(&mut self) -> bool {
+        self.journal.tend()
+    }
+
     fn apply(&mut self, write: &Write) -> Result<bool, String> {
         let turn = self.cache.begin(&write.key);
         let swapped = self.journal.apply(write)?;

@@ -13,10 +13,10 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{iter, thread};
@@ -28,26 +28,36 @@ use tokio::task::spawn_blocking;
 use super::backend::{KeyRange, Order, Row, Swap, Urgency};
 use super::commit::{Committer, Journal, Write, guarded, panic_text};
 use super::error::{OpenError, StoreError};
+use super::probe::{Mark, patiently};
 use super::reads::Reads;
+use super::space::{Room, Space, SpaceSettings, is_full, speaks_of_a_full_disk};
 use super::{first_look, folder};
+use crate::base::Clock;
+use slot::Slot;
+
+mod slot;
 
 /// sled's log. Its presence means that a store was made here.
 pub(super) const LOG: &str = "db";
-const BLOBS: &str = "blobs";
+pub(super) const BLOBS: &str = "blobs";
 
 /// sled's worker threads hold the lock for a moment after the database was dropped, and a process that is being
 /// replaced for as long as it takes to die. Neither can be waited for otherwise.
 const LOCK_ATTEMPTS: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
+/// The cache of a database that is read once, in bytes.
+const PROBE_CACHE: u64 = 16 << 20;
+
 /// A sled database and the thread that writes to it.
 pub(super) struct Sled {
-    /// `None` once closed.
-    db: RwLock<Option<Db>>,
+    slot: Arc<Slot>,
     committer: Committer,
     reads: Reads,
     /// Shared by all writers. Whoever has it alone sees no write begin.
     gate: Gate<()>,
+    /// What is left behind when it was closed in order.
+    mark: Option<Mark>,
 }
 
 impl Sled {
@@ -55,19 +65,27 @@ impl Sled {
     ///
     /// Runs on a thread of its own: sled reads the whole log, and on a damaged one it may panic, which ends that thread
     /// and becomes [`OpenError::Damaged`] here.
+    ///
+    /// When there is no room for what sled writes as it opens, the ballast is freed for it.
     pub(super) async fn open(
         folder: PathBuf,
         cache_bytes: u64,
+        space: SpaceSettings,
         reads: Reads,
     ) -> Result<Self, OpenError> {
         let opening = folder.clone();
         apart(folder, move || {
-            Self::open_here(&opening, cache_bytes, reads)
+            Self::open_here(&opening, cache_bytes, space, reads)
         })
         .await
     }
 
-    fn open_here(folder: &Path, cache_bytes: u64, reads: Reads) -> Result<Self, OpenError> {
+    fn open_here(
+        folder: &Path,
+        cache_bytes: u64,
+        space: SpaceSettings,
+        reads: Reads,
+    ) -> Result<Self, OpenError> {
         let prepare = || {
             folder::create(folder)?;
             folder::make_private(folder)?;
@@ -75,35 +93,68 @@ impl Sled {
             first_look::read_through(folder)
         };
         prepare().map_err(|error| cannot_use(folder, error))?;
-        let db = open_db(folder, cache_bytes)?;
-        let journal =
-            SledJournal::new(db.clone(), folder).map_err(|error| cannot_use(folder, error))?;
-        Self::assemble(db, journal, reads).map_err(|error| cannot_use(folder, error))
+        // The ballast lies beside the store's folder, whose files are copied and compared as a whole.
+        let mut space = Space::of(folder.parent().unwrap_or(folder), space);
+        let open = || {
+            let db = open_db(folder, cache_bytes)?;
+            let files = Files::new(folder).map_err(|error| cannot_use(folder, error))?;
+            Ok((db, files))
+        };
+        let opened = match open() {
+            Err(OpenError::NoSpace { .. }) if space.free_ballast() => open(),
+            other => other,
+        };
+        let (db, files) = opened?;
+        space.restore();
+        let slot = Arc::new(Slot::new(db.clone()));
+        let journal = SledJournal {
+            db: Some(db),
+            files,
+            space,
+            slot: Arc::clone(&slot),
+            folder: folder.to_owned(),
+            cache_bytes,
+        };
+        Self::assemble(slot, journal, reads).map_err(|error| cannot_use(folder, error))
     }
 
-    fn assemble(db: Db, journal: SledJournal, reads: Reads) -> io::Result<Self> {
+    fn assemble(slot: Arc<Slot>, journal: SledJournal, reads: Reads) -> io::Result<Self> {
         Ok(Self {
-            db: RwLock::new(Some(db)),
-            committer: Committer::start(reads.watching(journal))?,
+            slot,
+            committer: Committer::start(reads.watching(journal), Clock::System)?,
             reads,
             gate: Gate::new(()),
+            mark: None,
         })
+    }
+
+    /// The same, leaving `mark` behind when it is closed in order.
+    pub(super) fn marked(mut self, mark: Mark) -> Self {
+        self.mark = Some(mark);
+        self
     }
 
     pub(super) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let open = || {
-            let db = self.db()?;
+            let db = self.slot.db()?;
             Ok(move |key: &[u8]| get_here(&db, key))
         };
+        self.slot.settled().await;
         self.reads.read(key, open).await
     }
 
     pub(super) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let open = || {
-            let db = self.db()?;
+            let db = self.slot.db()?;
             Ok(move |key: &[u8]| get_here(&db, key))
         };
+        self.slot.settled().await;
         self.reads.read_many(keys, open).await
+    }
+
+    /// Waits while the database is being reopened, so that readers do not notice.
+    pub(super) async fn settled(&self) {
+        self.slot.settled().await;
     }
 
     pub(super) async fn swap(
@@ -134,7 +185,7 @@ impl Sled {
         order: Order,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let db = self.db()?;
+        let db = self.slot.db()?;
         let range = range.clone();
         spawn_blocking(move || scan_here(&db, range, order, limit))
             .await
@@ -143,7 +194,7 @@ impl Sled {
 
     /// The bytes of its files.
     pub(super) async fn bytes_on_disk(&self) -> Result<u64, StoreError> {
-        let db = self.db()?;
+        let db = self.slot.db()?;
         spawn_blocking(move || reading(|| db.size_on_disk()))
             .await
             .unwrap_or(Err(StoreError::Closed))
@@ -157,26 +208,18 @@ impl Sled {
     /// Waits for the writes under way and closes the database.
     pub(super) async fn close(&self) {
         let (thread, db) = self.let_go();
+        let was_open = db.is_some();
         // Cut short only when the runtime ends, and the process with it.
-        let _ = spawn_blocking(move || put_away(thread, db)).await;
+        let put_away = spawn_blocking(move || put_away(thread, db)).await;
+        if let (Some(mark), true, Ok(Ok(()))) = (&self.mark, was_open, put_away) {
+            let mark = mark.clone();
+            let _ = spawn_blocking(move || mark.leave()).await;
+        }
     }
 
     fn let_go(&self) -> (Option<JoinHandle<()>>, Option<Db>) {
-        let db = self
-            .db
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
         self.reads.forget();
-        (self.committer.stop(), db)
-    }
-
-    fn db(&self) -> Result<Db, StoreError> {
-        self.db
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or(StoreError::Closed)
+        (self.committer.stop(), self.slot.close())
     }
 }
 
@@ -184,18 +227,48 @@ impl Sled {
 impl Drop for Sled {
     fn drop(&mut self) {
         let (thread, db) = self.let_go();
-        put_away(thread, db);
+        // There is nobody to be told.
+        let _ = put_away(thread, db);
     }
 }
 
 /// sled syncs as it is dropped, and panics when that fails. What was acknowledged is durable by then, so there is
 /// nothing left to save.
-fn put_away(committing: Option<JoinHandle<()>>, db: Option<Db>) {
-    let _ = guarded(|| {
+///
+/// # Errors
+/// The panic: then the files are not as they should be.
+fn put_away(committing: Option<JoinHandle<()>>, db: Option<Db>) -> Result<(), String> {
+    guarded(|| {
         let ended = committing.map(JoinHandle::join);
         drop((ended, db));
         Ok(())
-    });
+    })
+}
+
+/// Keeps others from opening the database whose log is at `path`; none when somebody has it open and keeps it. sled takes
+/// the same lock for itself alone.
+pub(super) fn lock_files(path: &Path) -> io::Result<Option<File>> {
+    patiently(LOCK_ATTEMPTS, LOCK_PAUSE, || {
+        let log = File::open(path)?;
+        match log.try_lock_shared() {
+            Ok(()) => Ok(Some(log)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    })
+}
+
+/// Opens the database in `folder` and reads everything in it: how many rows there are, or what the engine says.
+pub(super) fn read_everything(folder: &Path) -> Result<u64, String> {
+    guarded(|| {
+        let db = open_db(folder, PROBE_CACHE).map_err(|error| cause(&error))?;
+        let mut rows = 0;
+        for row in db.iter() {
+            row.map_err(told)?;
+            rows += 1;
+        }
+        Ok(rows)
+    })
 }
 
 /// Runs `open` on a thread of its own, whose death by panic is one more way to be told that the store is damaged.
@@ -273,7 +346,7 @@ fn told(error: Error) -> String {
 fn cannot_use(folder: &Path, source: io::Error) -> OpenError {
     let path = folder.to_owned();
     match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => OpenError::NoSpace { folder: path },
+        kind if is_full(kind) => OpenError::NoSpace { folder: path },
         _ => OpenError::Folder { path, source },
     }
 }
@@ -305,7 +378,59 @@ fn reading<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> 
 
 /// sled as the committer sees it.
 struct SledJournal {
-    db: Db,
+    /// `None` while it is reopened, and for as long as that fails.
+    db: Option<Db>,
+    files: Files,
+    space: Space,
+    slot: Arc<Slot>,
+    folder: PathBuf,
+    cache_bytes: u64,
+}
+
+impl SledJournal {
+    fn db(&self) -> Result<&Db, String> {
+        self.db.as_ref().ok_or_else(|| "it is not open".to_owned())
+    }
+
+    /// Closes the database, so that nothing of what it believes to have written is left, and opens it again.
+    ///
+    /// Readers keep the old one until the disk is known to take writes, since it cannot be opened without.
+    fn open_anew(&mut self) -> Result<(), String> {
+        self.space.try_out().map_err(|error| error.to_string())?;
+        let _ = put_away(None, self.slot.begin_reopening());
+        let _ = put_away(None, self.db.take());
+        let opened = open_db(&self.folder, self.cache_bytes)
+            .map_err(|error| cause(&error))
+            .and_then(|db| {
+                let files = Files::new(&self.folder).map_err(|error| error.to_string())?;
+                Ok((db, files))
+            });
+        match opened {
+            Ok((db, files)) => {
+                self.files = files;
+                self.db = self.slot.put(db.clone()).then_some(db);
+                Ok(())
+            }
+            Err(reason) => {
+                self.slot.fail(&reason);
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// The cause alone, without the advice that belongs to a start.
+fn cause(error: &OpenError) -> String {
+    match error {
+        OpenError::Damaged { detail, .. } => detail.clone(),
+        OpenError::Folder { source, .. } => source.to_string(),
+        OpenError::NoSpace { .. } => io::Error::from(ErrorKind::StorageFull).to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// sled's files, made private and durable.
+struct Files {
     /// A descriptor of our own for sled's log, open as long as the store is. The kernel tells each descriptor once of a
     /// failed write-back, so the failure that sled's background thread meets and only logs is met again here.
     log: File,
@@ -313,11 +438,10 @@ struct SledJournal {
     synced_blobs: HashSet<OsString>,
 }
 
-impl SledJournal {
+impl Files {
     /// Makes all files private and durable, as sled has just left them.
-    fn new(db: Db, folder: &Path) -> io::Result<Self> {
+    fn new(folder: &Path) -> io::Result<Self> {
         let mut journal = Self {
-            db,
             log: File::open(folder.join(LOG))?,
             blobs: folder.join(BLOBS),
             synced_blobs: HashSet::new(),
@@ -371,18 +495,39 @@ fn sync_blob(path: &Path) -> io::Result<bool> {
 }
 
 impl Journal for SledJournal {
+    fn room(&mut self, bytes: u64) -> Room {
+        self.space.room(bytes)
+    }
+
+    fn make_way(&mut self, bytes: u64) {
+        self.space.make_way(bytes);
+    }
+
+    fn reopen(&mut self, reason: &str) -> Result<(), String> {
+        if speaks_of_a_full_disk(reason) {
+            self.space.free_ballast();
+        }
+        self.open_anew()
+    }
+
+    fn tend(&mut self) -> bool {
+        self.space.restore();
+        self.space.waits()
+    }
+
     fn apply(&mut self, write: &Write) -> Result<bool, String> {
         let new = write.new.as_deref().map(IVec::from);
-        self.db
+        self.db()?
             .compare_and_swap(&write.key, write.expected.as_ref(), new)
             .map(|swapped| swapped.is_ok())
             .map_err(told)
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.db.flush().map_err(told)?;
-        self.sync_blobs()
-            .and_then(|()| self.log.sync_data())
+        self.db()?.flush().map_err(told)?;
+        self.files
+            .sync_blobs()
+            .and_then(|()| self.files.log.sync_data())
             .map_err(|error| error.to_string())
     }
 }

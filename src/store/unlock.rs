@@ -120,6 +120,9 @@ async fn make_index_key(
         // Only the holder of the lock writes.
         Ok(Swap::Conflict) => Err(place.unwritable("another process wrote first")),
         Ok(Swap::Unknown) => Err(place.unwritable("the first record could not be made durable")),
+        Err(StoreError::NoSpace) => Err(OpenError::NoSpace {
+            folder: place.settings.store_dir(),
+        }),
         Err(error) => Err(place.unwritable(error.to_string())),
     }
 }

@@ -12,6 +12,7 @@ mod default_account;
 mod disconnect;
 mod form;
 mod guard;
+mod outage;
 pub mod pages;
 mod problem;
 mod remove;
@@ -23,6 +24,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+pub use outage::outage_router;
 pub use pages::SignInMode;
 
 use crate::gateway::Gateway;

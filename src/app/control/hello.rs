@@ -45,6 +45,9 @@ pub struct Greeting {
     /// Why it does not go on, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// What keeps it from its store, in a sentence: until that is over, everything is answered with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A version of Attache: major, minor, patch. What follows a hyphen does not count.

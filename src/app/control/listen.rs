@@ -30,7 +30,7 @@ use crate::identity::Caller;
 use crate::mcp;
 
 /// How long whoever connects may take to say what they want.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often whoever waits is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -84,6 +84,18 @@ impl ControlSocket {
         }
     }
 
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    /// Takes the socket away, so that nobody new comes.
+    pub(super) fn remove(&self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "the control socket could not be removed");
+        }
+    }
+
     /// Serves until `stop`; then the socket goes at once, and those under way finish for a while.
     pub(crate) async fn serve(self, offered: Offered) {
         let tasks = TaskTracker::new();
@@ -103,9 +115,7 @@ impl ControlSocket {
                 }
             }
         }
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the control socket could not be removed");
-        }
+        self.remove();
         tasks.close();
         if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
             tracing::warn!("some commands and clients did not finish in time and were cut off");
@@ -124,7 +134,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// The folder keeps others away; this does when the folder was opened to them.
-fn is_same_user(stream: &UnixStream) -> bool {
+pub(super) fn is_same_user(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     match stream.peer_cred() {
         Ok(peer) if peer.uid() == own => true,
@@ -309,16 +319,20 @@ async fn greet(writer: &mut OwnedWriteHalf, refused: Option<String>) -> io::Resu
         attache: Version::of_this_program(),
         pid: std::process::id(),
         refused,
+        problem: None,
     };
     write_line(writer, &serde_json::to_string(&greeting)?).await
 }
 
-async fn read_line(reader: &mut BufReader<OwnedReadHalf>, longest: u64) -> io::Result<String> {
+pub(super) async fn read_line(
+    reader: &mut BufReader<OwnedReadHalf>,
+    longest: u64,
+) -> io::Result<String> {
     let mut line = String::new();
     reader.take(longest).read_line(&mut line).await?;
     Ok(line)
 }
 
-async fn write_line(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
+pub(super) async fn write_line(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
     writer.write_all(format!("{line}\n").as_bytes()).await
 }

@@ -10,6 +10,7 @@
 //! | `listen` | the gateway's side of the socket |
 //! | `reach` | the other side: connecting, and one command |
 //! | `locks` | the two file locks of a data folder |
+//! | `standing_by` | the gateway's side while its store cannot be opened |
 //! | `start` | a gateway in the background: found, started, replaced |
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks`, `keys` | the same for events, and for the master key |
@@ -28,6 +29,7 @@ mod listen;
 mod locks;
 mod reach;
 mod run;
+mod standing_by;
 mod start;
 mod store;
 mod webhooks;
@@ -47,7 +49,8 @@ pub use locks::{ATTEMPTS, GatewayLock, LockError, PAUSE};
 pub use reach::ReachError;
 pub(super) use reach::ask as ask_running;
 pub use run::run;
-pub use start::{Launch, StartFailure, Started, Turn, wait_for_turn};
+pub(super) use standing_by::StandingBy;
+pub use start::{Launch, StartFailure, Started, Turn, this_program, wait_for_turn};
 pub use store::StoreReport;
 pub use webhooks::{
     AttemptLine, DeliveryLine, EndingLine, EndingReport, TestLine, WebhookLine, WebhookReport,

@@ -236,7 +236,10 @@ impl Launch {
 
 /// Where this program is. After an update the path of the running one is marked as deleted; what is there now is newer,
 /// and that is the one to start.
-fn this_program() -> io::Result<PathBuf> {
+///
+/// # Errors
+/// When the system does not say.
+pub fn this_program() -> io::Result<PathBuf> {
     let path = std::env::current_exe()?;
     let replaced = path
         .to_str()

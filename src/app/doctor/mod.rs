@@ -184,7 +184,7 @@ async fn examine_all(
     let (key, key_finding) = key::examine(config);
     let store = examine_store(config, key, &key_finding, random).await;
     let is_in_use = store.is_in_use();
-    let port = port::examine(config.bind, links, is_in_use).await;
+    let port = port::examine(config.bind, links, is_in_use || is_answered(config)).await;
     let file = config.file.clone();
     let mut findings = vec![
         Finding::Configuration(ConfigurationFinding::Right { file }),
@@ -208,6 +208,12 @@ async fn examine_all(
         findings.extend(endings.into_iter().map(Finding::Endings));
     }
     findings
+}
+
+/// Whether somebody listens on the control socket of the data folder: a gateway without its store does, too.
+fn is_answered(config: &Config) -> bool {
+    let socket = config.control_socket();
+    socket.is_ok_and(|path| std::os::unix::net::UnixStream::connect(path).is_ok())
 }
 
 fn wrong_configuration(problems: Vec<ConfigProblem>, clock: &Clock) -> Vec<Finding> {

@@ -87,7 +87,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Whether an Attache that lives under `name` answers at `address`.
 async fn is_attache(address: SocketAddr, name: &str) -> bool {
     let answer = tokio::time::timeout(PATIENCE, ask_health(address, name)).await;
-    answer.is_ok_and(|answer| answer.is_ok_and(|answer| is_healthy(&answer)))
+    answer.is_ok_and(|answer| answer.is_ok_and(|answer| is_gateway(&answer)))
 }
 
 /// Spoken by hand, since the way out refuses this machine's own addresses, and rightly so.
@@ -100,8 +100,11 @@ async fn ask_health(address: SocketAddr, name: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-fn is_healthy(answer: &str) -> bool {
-    answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok")
+/// A gateway that works says `ok`; one whose store cannot be opened says why.
+fn is_gateway(answer: &str) -> bool {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let waits = head.starts_with("HTTP/1.1 503 ") && body.contains("Attache");
+    waits || (head.starts_with("HTTP/1.1 200 ") && body == "ok")
 }
 
 #[cfg(test)]
@@ -109,11 +112,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_answer_of_a_healthy_gateway_counts() {
-        assert!(is_healthy("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
-        assert!(!is_healthy("HTTP/1.1 200 OK\r\n\r\n<html>ok"));
-        assert!(!is_healthy("HTTP/1.1 404 Not Found\r\n\r\nok"));
-        assert!(!is_healthy(""));
+    fn only_the_answer_of_a_gateway_counts() {
+        assert!(is_gateway("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+        assert!(!is_gateway("HTTP/1.1 200 OK\r\n\r\n<html>ok"));
+        assert!(is_gateway(
+            "HTTP/1.1 503 x\r\n\r\nThe disk on which Attache keeps its records is full."
+        ));
+        assert!(!is_gateway("HTTP/1.1 503 x\r\n\r\nno upstream"));
+        assert!(!is_gateway("HTTP/1.1 404 Not Found\r\n\r\nok"));
+        assert!(!is_gateway(""));
     }
 
     #[tokio::test]

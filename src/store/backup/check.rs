@@ -204,5 +204,10 @@ async fn store_of(
     }
     let master_keys = MasterKeys::from(key.clone());
     let opened = Store::of_backend(Backend::Memory(memory), master_keys, random).await;
-    opened.ok_or_else(|| BackupError::damaged(path, "the records that hold its keys are missing or changed"))
+    opened.ok_or_else(|| {
+        BackupError::damaged(
+            path,
+            "the records that hold its keys are missing or changed",
+        )
+    })
 }

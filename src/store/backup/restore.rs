@@ -139,6 +139,7 @@ impl Restore {
         )?;
         let settings = Settings {
             data_dir: place.building(),
+            probe: None,
             ..self.settings.clone()
         };
         let backup = self.fill(&settings, reader, progress).await?;
@@ -169,7 +170,13 @@ impl Restore {
         reader: Reader,
         progress: Progress<'_>,
     ) -> Result<Backup, RestoreError> {
-        let sled = Sled::open(settings.store_dir(), settings.cache_bytes, Reads::new(0)).await?;
+        let sled = Sled::open(
+            settings.store_dir(),
+            settings.cache_bytes,
+            settings.space,
+            Reads::new(0),
+        );
+        let sled = sled.await?;
         let backend = Backend::Sled(sled);
         let filled = pour(reader, &backend, progress).await;
         backend.close().await;

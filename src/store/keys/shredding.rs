@@ -81,7 +81,7 @@ impl Inner {
     /// Seals the person's records under their new key. Answers how many there are that open.
     async fn reseal_person(&self, person: &PersonId) -> Result<usize, StoreError> {
         let mut kept = 0;
-        for (key, sealed) in self.rows_of(person).await? {
+        for (key, sealed) in self.rows_of_person(person).await? {
             let outcome = self.reseal(&key, sealed).await?;
             kept += usize::from(outcome != Resealed::Unreadable);
         }
@@ -90,7 +90,7 @@ impl Inner {
 
     /// Removes what a write that was under way has left: it was sealed with a key that is gone.
     async fn remove_what_nothing_opens(&self, person: &PersonId) -> Result<(), StoreError> {
-        for (key, sealed) in self.rows_of(person).await? {
+        for (key, sealed) in self.rows_of_person(person).await? {
             let opened = self.unseal(&key, &sealed).await;
             if opened.is_err_and(|error| error.record().is_some()) {
                 let removed = self.backend.swap(&key, Some(&sealed), None).await?;
@@ -102,7 +102,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn rows_of(&self, person: &PersonId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    async fn rows_of_person(&self, person: &PersonId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut found = Vec::new();
         for table in OF_A_PERSON {
             let mut pages = Pages::below(&format!("{table}/{person}"));

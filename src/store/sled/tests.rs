@@ -15,6 +15,10 @@ use super::*;
 use crate::base::Random;
 
 const CACHE: u64 = 1 << 20;
+const NO_BALLAST: SpaceSettings = SpaceSettings {
+    floor_bytes: Some(0),
+    ballast_bytes: Some(0),
+};
 
 fn folder() -> (TempDir, PathBuf) {
     let top = tempfile::tempdir().unwrap();
@@ -23,7 +27,7 @@ fn folder() -> (TempDir, PathBuf) {
 }
 
 async fn open(folder: &Path) -> Result<Sled, OpenError> {
-    Sled::open(folder.to_owned(), CACHE, Reads::new(CACHE)).await
+    Sled::open(folder.to_owned(), CACHE, NO_BALLAST, Reads::new(CACHE)).await
 }
 
 async fn put(sled: &Sled, key: &str, value: &[u8]) {
@@ -142,40 +146,78 @@ async fn a_closed_store_says_so() {
     assert_eq!(scan, Err(StoreError::Closed));
 }
 
-/// A store on a real file whose sync really fails: there is nothing behind it to sync to.
+/// A store on a real file whose first sync really fails: there is nothing behind it to sync to.
 fn failing(folder: &Path) -> Sled {
     let db = open_db(folder, CACHE).unwrap();
+    let slot = Arc::new(Slot::new(db.clone()));
     let journal = SledJournal {
-        log: File::open("/dev/null").unwrap(),
-        ..SledJournal::new(db.clone(), folder).unwrap()
+        db: Some(db),
+        files: Files {
+            log: File::open("/dev/null").unwrap(),
+            ..Files::new(folder).unwrap()
+        },
+        space: Space::endless(folder.parent().unwrap()),
+        slot: Arc::clone(&slot),
+        folder: folder.to_owned(),
+        cache_bytes: CACHE,
     };
-    Sled::assemble(db, journal, Reads::new(CACHE)).unwrap()
+    Sled::assemble(slot, journal, Reads::new(CACHE)).unwrap()
 }
 
 #[tokio::test]
-async fn a_failed_sync_stops_writing_but_not_reading_until_reopened() {
+async fn after_a_failed_sync_the_store_goes_on_from_what_is_on_the_disk() {
     let (_top, folder) = folder();
-    open(&folder).await.unwrap().close().await;
+    let sled = open(&folder).await.unwrap();
+    put(&sled, "before", b"kept").await;
+    sled.close().await;
     let sled = failing(&folder);
     let swap = sled
         .swap(b"key", None, Some(b"value"), Urgency::Usual)
         .await;
     assert_eq!(swap, Ok(Swap::Unknown));
-    let error = sled
-        .swap(b"other", None, Some(b"value"), Urgency::Usual)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
-    assert!(sled.get(b"key").await.is_ok());
+    let look = sled
+        .swap(b"key", Some(b"value"), Some(b"value"), Urgency::Usual)
+        .await;
+    // Whether it was there, the reopened log alone could tell; now it is known.
+    let there = look == Ok(Swap::Done);
+    assert!(there || look == Ok(Swap::Conflict), "{look:?}");
+    sled.settled().await;
+    assert_eq!(sled.get(b"key").await.unwrap().is_some(), there);
+    assert_eq!(sled.get(b"before").await, Ok(Some(b"kept".to_vec())));
+    put(&sled, "after", b"kept too").await;
     sled.close().await;
 
     let sled = open(&folder).await.unwrap();
-    put(&sled, "key", b"value").await;
-    assert_eq!(sled.get(b"other").await, Ok(None));
+    assert_eq!(sled.get(b"key").await.unwrap().is_some(), there);
+    assert_eq!(sled.get(b"after").await, Ok(Some(b"kept too".to_vec())));
 }
 
 #[tokio::test]
-async fn a_table_calls_a_write_unknown_and_never_done_when_its_sync_failed() {
+async fn while_the_disk_takes_nothing_reading_goes_on_and_writing_begins_again_by_itself() {
+    let (top, folder) = folder();
+    let sled = open(&folder).await.unwrap();
+    put(&sled, "before", b"kept").await;
+    sled.close().await;
+    let sled = failing(&folder);
+    let (data, away) = (folder.parent().unwrap(), top.path().join("away"));
+    fs::rename(data, &away).unwrap();
+    let attempt = || sled.swap(b"key", None, Some(b"value"), Urgency::Usual);
+    assert_eq!(attempt().await, Ok(Swap::Unknown));
+    let error = attempt().await.unwrap_err();
+    assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
+    assert_eq!(sled.get(b"before").await, Ok(Some(b"kept".to_vec())));
+
+    fs::rename(&away, data).unwrap();
+    // When it tries again is its own affair.
+    while attempt().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sled.get(b"key").await, Ok(Some(b"value".to_vec())));
+    sled.close().await;
+}
+
+#[tokio::test]
+async fn a_table_finds_out_what_became_of_a_write_whose_sync_failed() {
     let (_top, folder) = folder();
     open(&folder).await.unwrap().close().await;
     let random = Random::seeded(1);
@@ -185,12 +227,29 @@ async fn a_table_calls_a_write_unknown_and_never_done_when_its_sync_failed() {
     let (keys, _) = Keys::make(wrapping, random);
     let backend = Backend::Sled(failing(&folder));
     let table: Table<u8> = Store::with(backend, index_key, keys, key, None).table("con");
+    let made = table.create("1", &1).await.is_ok();
+    assert_eq!(table.get("1").await.unwrap().is_some(), made);
+    table.create("2", &1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_calls_a_write_unknown_and_never_done_while_nothing_can_be_made_durable() {
+    let (top, folder) = folder();
+    open(&folder).await.unwrap().close().await;
+    let random = Random::seeded(1);
+    let key = MasterKey::generate(&random);
+    let wrapping = Wrapping::new(&key, &random);
+    let (index_key, _) = new_index_key(&wrapping, &random);
+    let (keys, _) = Keys::make(wrapping, random);
+    let backend = Backend::Sled(failing(&folder));
+    fs::rename(folder.parent().unwrap(), top.path().join("away")).unwrap();
+    let table: Table<u8> = Store::with(backend, index_key, keys, key, None).table("con");
     let key = "con/1".to_owned();
     let unknown = WriteError::Store(StoreError::Unknown { key });
     assert_eq!(table.create("1", &1).await.unwrap_err(), unknown);
     let later = table.create("2", &1).await.unwrap_err();
     let poisoned = WriteError::Store(StoreError::Poisoned {
-        reason: "Invalid argument (os error 22)".to_owned(),
+        reason: "No such file or directory (os error 2)".to_owned(),
     });
     assert_eq!(later, poisoned);
 }
@@ -202,7 +261,7 @@ async fn a_panic_while_opening_is_damage() {
     let error = died.await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "the store in /data/store is damaged (the storage engine panicked: page 7 is odd): keep a copy of the folder, and put a copy of the whole data folder from a backup in its place"
+        "the store in /data/store is damaged (the storage engine panicked: page 7 is odd): keep a copy of the folder, and put back what it was from a backup with `attache restore`"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     ConnectPage, ConnectedPage, ConnectionsPage, ContinuePage, DisconnectPage, DisconnectedPage,
-    ErrorPage, RemovePage, RemovedPage, SignInPage, StepsPage,
+    ErrorPage, OutagePage, RemovePage, RemovedPage, SignInPage, StepsPage,
 };
 
 /// Every sample of every page, as a name and the page.
@@ -66,6 +66,9 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
     add("sign-in-demo", &SignInPage::sample_demo())?;
     for (name, page) in ErrorPage::samples() {
         add(&format!("error-{name}"), &page)?;
+    }
+    for (name, page) in OutagePage::samples() {
+        add(&format!("outage-{name}"), &page)?;
     }
     Ok(pages)
 }

@@ -53,6 +53,18 @@ pub(crate) fn many_connections() -> usize {
     read("ATTACHE_TEST_CONNECTIONS").map_or(100, |text| text.parse().expect("a number"))
 }
 
+/// How often the disk is filled and freed: `ATTACHE_TEST_FILLS`, which `scripts/full-disk` sets.
+///
+/// Without it, few enough for every run of the tests.
+pub(crate) fn fills() -> usize {
+    read("ATTACHE_TEST_FILLS").map_or(4, |text| text.parse().expect("a number"))
+}
+
+/// Says that something was left out, since this machine does not allow it.
+pub(crate) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
 /// The seed of random tests: `ATTACHE_TEST_SEED`.
 pub(crate) fn seed() -> Option<u64> {
     read("ATTACHE_TEST_SEED").map(|text| text.parse().expect("a number"))

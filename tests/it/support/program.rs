@@ -38,10 +38,21 @@ impl Program {
     pub(crate) async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = command(arguments);
         command.envs(environment.iter().copied());
+        Self::run(command).await
+    }
+
+    /// The same, with everything said in `command`.
+    pub(crate) async fn run(command: Command) -> Self {
         let mut process = Process::start(command);
         let line = process.next_line().await.expect("it says that it is ready");
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         Self { process, ready }
+    }
+
+    /// The next line on stdout: it says once more that it is ready, when it had to wait.
+    pub(crate) async fn ready_again(&mut self) {
+        let line = self.process.next_line().await.expect("it says more");
+        self.ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 
     /// A text in the ready line: `text("/people/1/agent_token")`.
