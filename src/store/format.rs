@@ -300,3 +300,6 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

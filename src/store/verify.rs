@@ -184,7 +184,7 @@ impl Store {
         if let Some(own) = self.0.root.get()
             && root.is_some_and(|root| root.lost > 0 || root.made_anew.is_some())
         {
-            lines.push(self.0.repair_root(own).await?);
+            lines.extend(self.0.repair_root(own).await?);
         }
         self.settle().await?;
         Ok(lines)
@@ -334,17 +334,15 @@ impl Inner {
         Ok(found)
     }
 
-    async fn repair_root(&self, root: &Root) -> Result<String, StoreError> {
+    /// What could not be written is tried again by the root itself, which says so.
+    async fn repair_root(&self, root: &Root) -> Result<Option<String>, StoreError> {
         let floors = self.floors().await?;
         let known = floors.len();
         let head = Head {
             made_anew: None,
             ..root.head()
         };
-        if root.rewrite(head, Some(floors)) {
-            Ok(format!("the root was made anew from {known} manifests"))
-        } else {
-            Ok("the root could not be written; it is tried again".to_owned())
-        }
+        let written = root.rewrite(head, Some(floors));
+        Ok(written.then(|| format!("the root was made anew from {known} manifests")))
     }
 }

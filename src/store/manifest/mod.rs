@@ -27,3 +27,6 @@ pub(super) use listed::{Found, Known, to_its_end};
 
 /// The prefix of all manifests.
 pub(super) const MANIFESTS: &str = "man";
+
+#[cfg(test)]
+mod tests;

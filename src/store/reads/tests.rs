@@ -7,6 +7,7 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::super::backend::Urgency;
+use super::super::space::Room;
 use super::*;
 
 type Found = Result<Option<Vec<u8>>, StoreError>;
@@ -133,7 +134,7 @@ struct Told(Result<bool, String>);
 
 impl Journal for Told {
     fn room(&mut self, _bytes: u64) -> Room {
-        Room::Ample
+        Room::Plenty
     }
 
     fn make_way(&mut self, _bytes: u64) {}
