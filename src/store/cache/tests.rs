@@ -2,6 +2,10 @@ use super::*;
 
 const KEY: &[u8] = b"con/per_1/con_1";
 
+#[expect(
+    clippy::option_option,
+    reason = "nothing known, known to be absent, known"
+)]
 fn known(cache: &RecordCache, key: &[u8]) -> Option<Option<Vec<u8>>> {
     match cache.look(key) {
         Look::Known(found) => Some(found),
@@ -75,6 +79,10 @@ fn orders(left: &[(Actor, usize)], run: &mut Vec<Actor>, each: &mut impl FnMut(&
 }
 
 /// One reader between its steps: a look, a read of the backend, an attempt to keep it.
+#[expect(
+    clippy::option_option,
+    reason = "nothing known, known to be absent, known"
+)]
 #[derive(Default)]
 struct Reading {
     glance: Option<Glance>,
@@ -209,7 +217,7 @@ fn without_room_nothing_is_kept_and_what_is_too_large_is_left_out() {
 
     let small = RecordCache::new(1 << 16);
     read(&small, KEY, Some(b"bytes"));
-    read(&small, b"large", Some(&[0; 1 << 20]));
+    read(&small, b"large", Some(vec![0; 1 << 20].as_slice()));
     assert_eq!(known(&small, b"large"), None);
     assert!(known(&small, KEY).is_some());
 }

@@ -12,6 +12,7 @@ use super::*;
 
 type Found = Result<Option<Vec<u8>>, StoreError>;
 
+#[expect(clippy::unnecessary_wraps, reason = "what a reader answers")]
 fn bytes(text: &str) -> Found {
     Ok(Some(text.as_bytes().to_vec()))
 }
@@ -176,12 +177,12 @@ async fn every_way_a_swap_ends_is_made_known() {
             .unwrap();
         let mut journal = reads.watching(Told(ends.clone()));
         assert_eq!(journal.apply(&replaced), ends);
-        match then {
-            Some(then) => assert_eq!(reads.read(b"key", unread).now_or_never(), Some(bytes(then))),
-            None => {
-                let anew = reads.read(b"key", || Ok(|_: &[u8]| bytes("asked"))).await;
-                assert_eq!(anew, bytes("asked"));
-            }
+        if let Some(then) = then {
+            let known = reads.read(b"key", unread).now_or_never();
+            assert_eq!(known, Some(bytes(then)));
+        } else {
+            let anew = reads.read(b"key", || Ok(|_: &[u8]| bytes("asked"))).await;
+            assert_eq!(anew, bytes("asked"));
         }
     }
 }
