@@ -42,8 +42,8 @@ impl Gateway {
     /// [`Fault`] when the store fails.
     pub async fn sign_in(&self, token: &Secret) -> Result<Option<(Secret, SignedIn)>, Fault> {
         let now = self.parts.clock.now();
-        let taken = self.parts.store.sign_in_links().take(&token.digest()).await;
-        let Some(link) = self.set_apart(taken)?.ok().flatten() else {
+        let spent = self.parts.store.sign_in_links().take(&token.digest()).await;
+        let Some(link) = self.set_apart(spent)?.ok().flatten() else {
             return Ok(None);
         };
         if link.expires <= now {
