@@ -32,6 +32,7 @@ mod provider_kinds;
 mod real_clients;
 mod refresh;
 mod reply_policy;
+mod rotation_kills;
 mod scopes;
 mod selection;
 mod sessions;
