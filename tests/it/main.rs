@@ -20,6 +20,7 @@ mod docs;
 mod doctor;
 mod drill;
 mod end_to_end;
+mod faults;
 mod floors;
 mod forecast;
 mod full_disk;

@@ -30,6 +30,16 @@ pub(crate) fn binary() -> PathBuf {
     )
 }
 
+/// The program that breaks stores (`examples/store_faults`), where Cargo builds it beside the tests.
+///
+/// Without it, its tests are skipped with a message; where `CI` is set, they fail instead.
+pub(crate) fn fault_harness() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_attache")).parent()?;
+    let path = beside.join("examples/store_faults");
+    let remedy = "run cargo build --example store_faults";
+    present_or_skipped(&path, "the fault harness", remedy)
+}
+
 /// How many kills and stops the loops make: `ATTACHE_TEST_KILLS` and `ATTACHE_TEST_STOPS`, which `scripts/kills` sets.
 ///
 /// Without them, few enough for every run of the tests.
