@@ -114,7 +114,7 @@ async fn every_end_of_the_child_is_damage_that_names_the_way_back_and_touches_no
     ] {
         place.program(script);
         let before = place.bytes();
-        let error = place.open().await.err().expect(script);
+        let error = place.open().await.expect_err(script);
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         let text = error.to_string();
         assert!(
