@@ -54,6 +54,7 @@ pub(super) struct EgressSection {
 /// `[store]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "what people write says its unit")]
 pub(super) struct StoreSection {
     /// Memory for the store's own cache, in bytes.
     pub(super) cache_bytes: Option<u64>,
