@@ -151,7 +151,7 @@ impl App {
             .layer(from_fn_with_state(activity.clone(), activity::count));
         match gateway.forget_old_webhooks().await {
             Err(fault) if fault.is_full_disk() => {
-                tracing::warn!(%fault, "webhooks that are gone are forgotten later")
+                tracing::warn!(%fault, "webhooks that are gone are forgotten later");
             }
             other => other?,
         }

@@ -62,6 +62,7 @@ pub(super) struct EgressSection {
 /// `[store]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "what people write says its unit")]
 pub(super) struct StoreSection {
     /// Memory for the pages of the store's files, in bytes.
     pub(super) cache_bytes: Option<u64>,

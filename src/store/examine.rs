@@ -142,7 +142,7 @@ async fn open_copy(
         .map_err(|error| Unanswered::Scratch(error.to_string()))?;
     if let Some(program) = &settings.probe {
         match probe::look(program, &copied.store_dir()).await {
-            Seen::Whole => {}
+            Seen::Whole { .. } => {}
             Seen::NotTried(reason) => return Err(Unanswered::Scratch(reason)),
             Seen::Damaged(detail) => {
                 let folder = from.to_owned();

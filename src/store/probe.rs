@@ -29,8 +29,9 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
 use super::error::OpenError;
+use super::sled::{BLOBS, LOG, lock_files, read_everything};
 use super::space::{Space, SpaceSettings, speaks_of_a_full_disk};
-use super::{Settings, folder, sled};
+use super::{INDEX_KEY, Settings, folder, key_check};
 use crate::base::Random;
 
 /// The hidden command of the program that runs [`probe`].
@@ -56,6 +57,8 @@ pub enum Verdict {
     Whole {
         /// How many there are.
         records: u64,
+        /// Whether the record that holds the index key is among them: it is the first that a store has.
+        founded: bool,
     },
     /// It did not.
     Refused {
@@ -67,8 +70,11 @@ pub enum Verdict {
 /// What became of a look.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// Nothing speaks against opening the store.
-    Whole,
+    /// The engine has nothing against opening the store.
+    Whole {
+        /// Whether it ever was one of ours: a log that is damaged from its beginning is an empty store to sled.
+        founded: bool,
+    },
     /// The child found damage, or did not survive it.
     Damaged(String),
     /// There was no look, for a reason that says nothing about the store.
@@ -90,8 +96,8 @@ pub fn probe(folder: &Path, address_space: Option<u64>) -> io::Result<Verdict> {
     if let Some(bytes) = address_space {
         setrlimit(Resource::As, at_most(bytes))?;
     }
-    Ok(match sled::read_everything(folder) {
-        Ok(records) => Verdict::Whole { records },
+    Ok(match read_everything(folder, INDEX_KEY) {
+        Ok((records, founded)) => Verdict::Whole { records, founded },
         Err(reason) => Verdict::Refused { reason },
     })
 }
@@ -114,12 +120,17 @@ pub(super) async fn confirm(
         Copied::NotTried(reason) => Seen::NotTried(reason),
         Copied::To(copy) => look(program, &copy.0.join("store")).await,
     };
+    let damaged = |detail| OpenError::Damaged {
+        folder: settings.store_dir(),
+        detail,
+    };
     match seen {
-        Seen::Whole => Ok(()),
-        Seen::Damaged(detail) => Err(OpenError::Damaged {
-            folder: settings.store_dir(),
-            detail,
-        }),
+        // The same is found out later in the store itself; by then sled has written over what it could not read.
+        Seen::Whole { founded: false } if key_check::is_present(settings) => Err(damaged(
+            "the record that holds its index key is missing".to_owned(),
+        )),
+        Seen::Whole { .. } => Ok(()),
+        Seen::Damaged(detail) => Err(damaged(detail)),
         Seen::NotTried(reason) => {
             tracing::warn!(%reason, "the store is opened without a look at a copy of it");
             Ok(())
@@ -163,7 +174,7 @@ pub(super) async fn look(program: &Path, copy: &Path) -> Seen {
 /// What a child's end says.
 fn read(output: &Output) -> Seen {
     match serde_json::from_slice(&output.stdout) {
-        Ok(Verdict::Whole { .. }) => Seen::Whole,
+        Ok(Verdict::Whole { founded, .. }) => Seen::Whole { founded },
         Ok(Verdict::Refused { reason }) if speaks_of_a_full_disk(&reason) => Seen::NotTried(reason),
         Ok(Verdict::Refused { reason }) => Seen::Damaged(reason),
         // Another version stands in our place by now and does not know the command.
@@ -210,7 +221,7 @@ fn copy_if_needed(settings: &Settings, suffix: &str) -> Result<Copied, OpenError
     if !settings.store_exists() {
         return Ok(Copied::NotNeeded);
     }
-    let Some(_lock) = sled::lock_files(&settings.log_file()).map_err(failed)? else {
+    let Some(_lock) = lock_files(&settings.log_file()).map_err(failed)? else {
         return Err(OpenError::InUse { folder: store });
     };
     let files = sled_files(&store).map_err(failed)?;
@@ -247,11 +258,11 @@ fn sled_files(store: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(store)? {
         let name = PathBuf::from(entry?.file_name());
         let is_snapshot = name.to_str().is_some_and(|name| name.starts_with("snap."));
-        if name == Path::new(sled::LOG) || name == Path::new("conf") || is_snapshot {
+        if name == Path::new(LOG) || name == Path::new("conf") || is_snapshot {
             found.push(name);
         }
     }
-    let blobs = Path::new(sled::BLOBS);
+    let blobs = Path::new(BLOBS);
     match fs::read_dir(store.join(blobs)) {
         Ok(entries) => {
             for entry in entries {
@@ -274,7 +285,7 @@ fn size(files: &[PathBuf]) -> io::Result<u64> {
 }
 
 fn copy(store: &Path, files: &[PathBuf], to: &Path) -> io::Result<()> {
-    folder::create(&to.join(sled::BLOBS))?;
+    folder::create(&to.join(BLOBS))?;
     for file in files {
         let name = file.strip_prefix(store).map_err(io::Error::other)?;
         fs::copy(file, to.join(name))?;
@@ -293,7 +304,7 @@ impl Mark {
 
     /// Leaves the mark. Without one the next start takes a little longer: it is no matter when that fails.
     pub(super) fn leave(&self) {
-        let left = sled::lock_files(&self.0.log_file()).and_then(|lock| {
+        let left = lock_files(&self.0.log_file()).and_then(|lock| {
             let Some(_lock) = lock else { return Ok(()) };
             let digest = digest(&self.0.store_dir(), &sled_files(&self.0.store_dir())?)?;
             write_private(&self.0.data_dir.join(MARK), digest.as_bytes())

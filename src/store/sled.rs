@@ -258,16 +258,18 @@ pub(super) fn lock_files(path: &Path) -> io::Result<Option<File>> {
     })
 }
 
-/// Opens the database in `folder` and reads everything in it: how many rows there are, or what the engine says.
-pub(super) fn read_everything(folder: &Path) -> Result<u64, String> {
+/// Opens the database in `folder` and reads everything in it: how many rows there are, and whether `landmark` is
+/// the key of one, or what the engine says.
+pub(super) fn read_everything(folder: &Path, landmark: &str) -> Result<(u64, bool), String> {
     guarded(|| {
         let db = open_db(folder, PROBE_CACHE).map_err(|error| cause(&error))?;
-        let mut rows = 0;
+        let (mut rows, mut found) = (0, false);
         for row in db.iter() {
-            row.map_err(told)?;
+            let (key, _) = row.map_err(told)?;
             rows += 1;
+            found |= key == landmark.as_bytes();
         }
-        Ok(rows)
+        Ok((rows, found))
     })
 }
 

@@ -60,12 +60,11 @@ impl ControlSocket {
 
 async fn serve_one(stream: UnixStream, standing_by: StandingBy) {
     let stop = standing_by.stop.clone();
-    match stop
+    let conversed = stop
         .run_until_cancelled(converse(stream, standing_by))
-        .await
-    {
-        Some(Err(error)) => tracing::debug!(%error, "a connection to the control socket broke off"),
-        Some(Ok(())) | None => {}
+        .await;
+    if let Some(Err(error)) = conversed {
+        tracing::debug!(%error, "a connection to the control socket broke off");
     }
 }
 

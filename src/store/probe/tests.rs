@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-const WHOLE: &str = r#"echo '{"whole":{"records":2}}'"#;
+const WHOLE: &str = r#"echo '{"whole":{"records":2,"founded":true}}'"#;
 
 #[tokio::test]
 async fn a_store_that_was_closed_in_order_needs_no_look_until_a_byte_of_it_changes() {
@@ -103,6 +103,10 @@ async fn every_end_of_the_child_is_damage_that_names_the_way_back_and_touches_no
         ("exit 101", "status 101"),
         ("echo nonsense", "status 0"),
         (
+            r#"echo '{"whole":{"records":0,"founded":false}}'"#,
+            "index key is missing",
+        ),
+        (
             r#"echo '{"refused":{"reason":"page 7 is odd"}}'"#,
             "page 7 is odd",
         ),
@@ -110,7 +114,7 @@ async fn every_end_of_the_child_is_damage_that_names_the_way_back_and_touches_no
     ] {
         place.program(script);
         let before = place.bytes();
-        let error = place.open().await.err().expect(script);
+        let error = place.open().await.expect_err(script);
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         let text = error.to_string();
         assert!(

@@ -26,7 +26,8 @@ async fn initialize(program: &Program) -> Value {
     let sent = client
         .post(program.text("/mcp_url"))
         .header("accept", "application/json, text/event-stream")
-        .json(&request);
+        .header("content-type", "application/json")
+        .body(request.to_string());
     let answer = sent.send().await.expect("it listens");
     serde_json::from_str(&answer.text().await.expect("a text")).expect("JSON")
 }
