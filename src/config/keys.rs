@@ -60,8 +60,8 @@ fn source(
     command: Option<&[String]>,
 ) -> Option<KeySource> {
     let value = environment.find(names.value);
-    let named = environment.find(names.file).map(PathBuf::from);
-    if value.is_some() && named.is_some() {
+    let by_name = environment.find(names.file).map(PathBuf::from);
+    if value.is_some() && by_name.is_some() {
         problems.add(
             names.value,
             format!("{} is set as well; keep one", names.file),
@@ -74,7 +74,7 @@ fn source(
     if let Some(value) = value {
         return Some(KeySource::Value(Secret::new(value)));
     }
-    if let Some(path) = named.or_else(|| path.map(Path::to_owned)) {
+    if let Some(path) = by_name.or_else(|| path.map(Path::to_owned)) {
         return Some(KeySource::NamedFile(path));
     }
     let Some((program, arguments)) = command?.split_first() else {

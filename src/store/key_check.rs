@@ -131,6 +131,11 @@ pub(super) async fn write(
         })
 }
 
+/// Whether the file is there, and so a store was made here before.
+pub(super) fn is_present(settings: &Settings) -> bool {
+    path(settings).exists()
+}
+
 fn path(settings: &Settings) -> PathBuf {
     settings.store_dir().join(NAME)
 }

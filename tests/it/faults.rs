@@ -20,7 +20,10 @@ fn runs(name: &str, cases: usize) {
     println!("{said}");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
-    assert!(said.contains("0 failed") || said.contains("SKIPPED"), "{said}");
+    assert!(
+        said.contains("0 failed") || said.contains("SKIPPED"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -102,7 +102,10 @@ impl Inner {
         Ok(())
     }
 
-    async fn rows_of_person(&self, person: &PersonId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    async fn rows_of_person(
+        &self,
+        person: &PersonId,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let mut found = Vec::new();
         for table in OF_A_PERSON {
             let mut pages = Pages::below(&format!("{table}/{person}"));

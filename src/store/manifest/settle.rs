@@ -52,10 +52,10 @@ impl Inner {
     pub(super) fn note(&self, group: &Group, full_key: &str, note: Note) {
         let mut notes = self.notes();
         let of_group = notes.entry(group.clone()).or_default();
-        let noted = of_group.entry(full_key.to_owned()).or_insert(note);
-        *noted = match (*noted, note) {
+        let before = of_group.entry(full_key.to_owned()).or_insert(note);
+        *before = match (*before, note) {
             (Note::Raise(one), Note::Raise(other)) => Note::Raise(one.max(other)),
-            _ if *noted == note => note,
+            _ if *before == note => note,
             _ => Note::Look,
         };
         drop(notes);

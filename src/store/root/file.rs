@@ -172,11 +172,12 @@ impl<'a> Reading<'a> {
         let Some((front, rest)) = rest.split_first_chunk::<8>() else {
             return Ok(None);
         };
-        let [a, b, c, d, e, f, g, h] = *front;
-        let length = u32::from_be_bytes([a, b, c, d]);
-        if length != !u32::from_be_bytes([e, f, g, h]) {
+        // The length, and the length again with every bit turned.
+        let twice = u64::from_be_bytes(*front);
+        let length = (twice >> 32) as u32;
+        if length != !(twice as u32) {
             // Blocks that were given to the file and never written read as zeros.
-            return if front == &[0; 8] && rest.iter().all(|byte| *byte == 0) {
+            return if twice == 0 && rest.iter().all(|byte| *byte == 0) {
                 Ok(None)
             } else {
                 Err(damaged())
