@@ -30,7 +30,8 @@ pub(super) struct File {
     /// The program, with its arguments, that prints the master key.
     pub(super) key_command: Option<Vec<String>>,
     /// The file that holds the master key of before.
-    pub(super) previous_key_file: Option<PathBuf>,
+    #[serde(rename = "previous_key_file")]
+    pub(super) previous_key: Option<PathBuf>,
     /// The program, with its arguments, that prints the master key of before.
     pub(super) previous_key_command: Option<Vec<String>>,
     #[serde(default)]

@@ -43,11 +43,7 @@ pub(super) fn resolve(
         )
     };
     let current = source(CURRENT, &file.master_key, &file.key_command);
-    let previous = source(
-        PREVIOUS,
-        &file.previous_key_file,
-        &file.previous_key_command,
-    );
+    let previous = source(PREVIOUS, &file.previous_key, &file.previous_key_command);
     let current = current.unwrap_or_else(|| KeySource::beside(store));
     (current, previous)
 }
@@ -60,8 +56,8 @@ fn source(
     command: Option<&[String]>,
 ) -> Option<KeySource> {
     let value = environment.find(names.value);
-    let by_name = environment.find(names.file).map(PathBuf::from);
-    if value.is_some() && by_name.is_some() {
+    let in_file = environment.find(names.file).map(PathBuf::from);
+    if value.is_some() && in_file.is_some() {
         problems.add(
             names.value,
             format!("{} is set as well; keep one", names.file),
@@ -74,7 +70,7 @@ fn source(
     if let Some(value) = value {
         return Some(KeySource::Value(Secret::new(value)));
     }
-    if let Some(path) = by_name.or_else(|| path.map(Path::to_owned)) {
+    if let Some(path) = in_file.or_else(|| path.map(Path::to_owned)) {
         return Some(KeySource::NamedFile(path));
     }
     let Some((program, arguments)) = command?.split_first() else {

@@ -79,7 +79,7 @@ pub use verify::{Finding, Problem, Report, RootState};
 use crate::base::Random;
 use backend::Backend;
 use keys::{HOUSE_KEY, KeyPlace, Keys, Wrapping};
-use manifest::{Manifests, group_of};
+use manifest::Manifests;
 use memory::Memory;
 use reads::Reads;
 use root::Root;

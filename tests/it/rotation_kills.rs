@@ -17,8 +17,17 @@ const ROWS: u128 = 300;
 const OF_ONE_PERSON: u128 = 10;
 const FOLDER: &str = "ROTATION_KILLS_FOLDER";
 
+/// What whoever started this process said.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test of a process of its own is told so"
+)]
+fn said(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
 fn rows() -> u128 {
-    let said = std::env::var("ROTATION_KILLS_ROWS").ok();
+    let said = said("ROTATION_KILLS_ROWS");
     said.map_or(ROWS, |text| text.parse().expect("a number of records"))
 }
 
@@ -45,7 +54,7 @@ fn key_of(row: u128) -> String {
 #[tokio::test]
 #[ignore = "run by the test below, in a process of its own"]
 async fn rotate_until_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else {
+    let Some(folder) = said(FOLDER) else {
         return;
     };
     let store = open(&Settings::new(PathBuf::from(folder))).await;

@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::future::BoxFuture;
+
 use super::data_key::{DataKeys, OpenKeys};
-use crate::store::backend::Swap;
-use crate::store::error::StoreError;
-use crate::store::{Inner, group_of};
+use crate::store::backend::Urgency;
+use crate::store::error::{StoreError, WriteError};
+use crate::store::manifest::{Group, group_of};
+use crate::store::{Inner, envelope};
 
 /// The prefix of the records that hold people's data keys.
 pub(in crate::store) const DATA_KEYS: &str = "key";
@@ -18,7 +21,7 @@ pub(in crate::store) const DATA_KEYS: &str = "key";
 const HALF: usize = 2_048;
 
 /// What is to become of a person's data keys.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyChange {
     /// A new one in front, under the current master key. Not for keys that are wrapped with it already.
     Renewed,
@@ -132,9 +135,17 @@ impl Inner {
 
 /// The records `key/{person}` as they are written and removed. Listed in a manifest like any other record of the person.
 impl Inner {
-    pub(super) async fn find_key_row(&self, row: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        debug_assert!(group_of(row).is_some(), "`{row}` must be in a manifest");
-        self.backend.get(row).await
+    /// The bytes at `row`, if its manifest says that they count.
+    ///
+    /// Boxed, since opening a record may read its person's key, which is a record.
+    pub(super) fn find_key_row<'a>(
+        &'a self,
+        row: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            let found = self.find(&group(row), row).await?;
+            Ok(found.map(|found| found.sealed))
+        })
     }
 
     /// Changes the keys in the record at `row`, in which `wrapped` was found. The generation stays.
@@ -159,12 +170,17 @@ impl Inner {
                 KeyChange::Renewed | KeyChange::Destroyed => keys.renewed(&self.keys.random),
                 KeyChange::Alone => keys.alone(),
             };
+            // A destroyed key must not come back; one that was only changed opens nothing with the master key of now.
+            let generation = generation + u64::from(change == KeyChange::Destroyed);
             let anew = self.keys.wrap(&row, &keys, generation)?;
             let changed = self.put_raw(&row, &wrapped, &anew).await?;
             if let Some((_, person)) = row.split_once('/') {
                 self.keys.people.forget(person);
             }
             if changed {
+                if change == KeyChange::Destroyed {
+                    self.note_written(&group(&row), &row, generation);
+                }
                 return Ok(());
             }
             match self.find_key_row(&row).await? {
@@ -174,30 +190,32 @@ impl Inner {
         }
     }
 
-    /// Removes the record, whatever it is by now.
+    /// Removes the record, whatever it is by now: put back, it counts as nothing.
     pub(super) async fn destroy_key_row(&self, row: &str) -> Result<(), StoreError> {
-        while let Some(wrapped) = self.find_key_row(row).await? {
-            match self.backend.swap(row, Some(&wrapped), None).await? {
-                Swap::Done => return Ok(()),
-                Swap::Conflict => {}
-                Swap::Unknown => {
-                    return Err(StoreError::Unknown {
-                        key: row.to_owned(),
-                    });
-                }
-            }
-        }
-        Ok(())
+        self.discard_listed(&group(row), row).await
     }
 
     /// Puts a new record, unless somebody else has.
-    async fn make_key_row(&self, row: &str, keys: &DataKeys) -> Result<(), StoreError> {
-        let wrapped = self.keys.wrap(row, keys, 1)?;
-        match self.backend.swap(row, None, Some(&wrapped)).await? {
-            Swap::Done | Swap::Conflict => Ok(()),
-            Swap::Unknown => Err(StoreError::Unknown {
-                key: row.to_owned(),
-            }),
-        }
+    ///
+    /// Boxed, since creating a record may make its person's key, which is a record.
+    fn make_key_row<'a>(
+        &'a self,
+        row: &'a str,
+        keys: &'a DataKeys,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let plaintext = envelope::compose(row, keys, 1, None)?;
+            let group = group(row);
+            let made = self.create_listed(&group, row, plaintext, Urgency::Usual);
+            match made.await {
+                Ok(_) | Err(WriteError::Conflict) => Ok(()),
+                Err(WriteError::Store(error)) => Err(error),
+            }
+        })
     }
+}
+
+/// The group of a record of data keys, which is its person's.
+fn group(row: &str) -> Group {
+    group_of(row).expect("data keys are in a manifest")
 }

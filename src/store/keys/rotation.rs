@@ -195,16 +195,17 @@ impl Store {
 
 fn tell(end: &RotationEnd) {
     let (records, unreadable) = (end.records, end.unreadable);
-    match &end.retired {
-        Some(retired) => tracing::info!(
+    if let Some(retired) = &end.retired {
+        tracing::info!(
             records, unreadable, retired = %retired.display(),
             "the master key was changed; the old one opens nothing but older backups"
-        ),
-        None => tracing::info!(
+        );
+    } else {
+        tracing::info!(
             records,
             unreadable,
             "the master key was changed; the previous one can be taken out of the configuration"
-        ),
+        );
     }
 }
 
@@ -407,9 +408,10 @@ impl Inner {
         mut sealed: Vec<u8>,
     ) -> Result<Resealed, StoreError> {
         if owner_of(full_key) == Owner::MasterKey {
-            return Ok(match self.keys.is_wrapped_anew(&sealed) {
-                true => Resealed::Before,
-                false => Resealed::Unreadable,
+            return Ok(if self.keys.is_wrapped_anew(&sealed) {
+                Resealed::Before
+            } else {
+                Resealed::Unreadable
             });
         }
         loop {

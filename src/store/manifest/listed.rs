@@ -275,7 +275,7 @@ impl Inner {
     }
 
     /// Has whatever is at `full_key` count as nothing, then removes it.
-    async fn discard_listed(&self, group: &Group, full_key: &str) -> Result<(), StoreError> {
+    pub(in crate::store) async fn discard_listed(&self, group: &Group, full_key: &str) -> Result<(), StoreError> {
         let mut open = Open::new(self, group, full_key).await;
         let roll = self.roll(group).await?;
         if roll.entries.get(full_key).is_some() {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{LONGEST_FILE, MasterKey, decode};
 
 /// How long the program may take: somebody may have to touch a device.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How much of what the program says on stderr is shown, in characters.
 const SHOWN: usize = 300;
