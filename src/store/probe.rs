@@ -29,7 +29,7 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
 use super::error::OpenError;
-use super::sled::{BLOBS, LOG, lock_files, read_everything};
+use super::sled::{BLOBS, LOG, is_unfinished, lock_files, read_everything};
 use super::space::{Space, SpaceSettings, speaks_of_a_full_disk};
 use super::{INDEX_KEY, Settings, folder, key_check};
 use crate::base::Random;
@@ -258,6 +258,9 @@ fn sled_files(store: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(store)? {
         let name = PathBuf::from(entry?.file_name());
         let is_snapshot = name.to_str().is_some_and(|name| name.starts_with("snap."));
+        if is_unfinished(&name) {
+            continue;
+        }
         if name == Path::new(LOG) || name == Path::new("conf") || is_snapshot {
             found.push(name);
         }

@@ -297,6 +297,8 @@ fn open_db(folder: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
             .open()
     };
     let mut attempts = LOCK_ATTEMPTS;
+    // What cannot be cleared away is sled's to complain about.
+    let _ = clear_unfinished(folder);
     loop {
         match open() {
             Ok(db) => return Ok(db),
@@ -307,6 +309,29 @@ fn open_db(folder: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
             Err(error) => return Err(refused(folder, error)),
         }
     }
+}
+
+/// Removes snapshots that sled had begun to write when it died or met the end of the disk. sled 0.34.7 writes one under
+/// this name and then renames it, and yet reads what is left of it at the next open, which it takes for corruption. Nothing is
+/// lost: a snapshot only spares sled the reading of its log.
+fn clear_unfinished(folder: &Path) -> io::Result<()> {
+    let log = File::open(folder.join(LOG))?;
+    // Whoever holds the lock may be writing one.
+    if log.try_lock_shared().is_err() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_unfinished(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file of sled's is a snapshot that it has only begun to write.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    path.extension() == Some("generating".as_ref())
 }
 
 /// sled reports a held lock as an error without a kind; this is the text of version 0.34.7.

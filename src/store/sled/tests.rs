@@ -255,6 +255,20 @@ async fn a_table_calls_a_write_unknown_and_never_done_while_nothing_can_be_made_
 }
 
 #[tokio::test]
+async fn a_snapshot_that_was_only_begun_is_no_damage() {
+    let (_top, folder) = folder();
+    let sled = open(&folder).await.unwrap();
+    put(&sled, "key", b"kept").await;
+    sled.close().await;
+    // As a full disk leaves it: later than every other, and empty.
+    let begun = folder.join("snap.00000000FFFFFFFF.generating");
+    fs::write(&begun, b"").unwrap();
+    let sled = open(&folder).await.unwrap();
+    assert_eq!(sled.get(b"key"), Ok(Some(b"kept".to_vec())));
+    assert!(!begun.exists());
+}
+
+#[tokio::test]
 async fn a_panic_while_opening_is_damage() {
     let folder = PathBuf::from("/data/store");
     let died = apart(folder, || -> Result<(), _> { panic!("page {} is odd", 7) });
