@@ -28,7 +28,7 @@ const DISK_BYTES: u64 = 192 << 20;
 /// More writes than there is time for.
 const WRITES: u64 = 1_000_000;
 
-/// EXT4_IOC_SHUTDOWN without a flush of the journal (`linux/ext4.h`).
+/// `EXT4_IOC_SHUTDOWN` without a flush of the journal (`linux/ext4.h`).
 const SHUTDOWN: &str = "import fcntl, os, struct, sys\n\
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
 

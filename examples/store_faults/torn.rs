@@ -75,7 +75,8 @@ fn inflict(damage: Damage, file: &Path, older: &Path, chance: &Chance) -> io::Re
         Damage::Emptied => bytes.clear(),
         Damage::Doubled => bytes.extend_from_within(..),
         Damage::GarbageBehind => {
-            bytes.extend((0..1 + chance.below(BLOCK)).map(|_| chance.below(256) as u8));
+            let garbage = 0..=chance.below(BLOCK);
+            bytes.extend(garbage.map(|_| u8::try_from(chance.below(256)).unwrap_or_default()));
         }
         Damage::ZeroedBlock => {
             let from = chance.below(length) / BLOCK * BLOCK;

@@ -153,6 +153,7 @@ impl Sled {
     }
 
     /// Waits while the database is being reopened, so that readers do not notice.
+    #[cfg(test)]
     pub(super) async fn settled(&self) {
         self.slot.settled().await;
     }

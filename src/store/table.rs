@@ -346,24 +346,21 @@ impl<V: Serialize + DeserializeOwned> Table<V> {
         let full_key = self.full_key(key);
         let mut plaintext = envelope::compose(&full_key, value, 1, expires)?;
         let value = reread(&full_key, &plaintext)?;
-        let (sealed, generation) = match group_of(&full_key) {
-            Some(group) => {
-                let (inner, urgency) = (Arc::clone(&self.store.0), self.urgency);
-                let plaintext = mem::take(&mut plaintext);
-                to_its_end(full_key.clone(), async move {
-                    inner
-                        .create_listed(&group, &full_key, plaintext, urgency)
-                        .await
-                })
-                .await?
-            }
-            None => {
-                let _writing = self.inner().keys.writing();
-                let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
-                let swap = self.confirmed(&full_key, None, Some(&sealed));
-                ended(swap.await?, &full_key)?;
-                (sealed, 1)
-            }
+        let (sealed, generation) = if let Some(group) = group_of(&full_key) {
+            let (inner, urgency) = (Arc::clone(&self.store.0), self.urgency);
+            let plaintext = mem::take(&mut plaintext);
+            to_its_end(full_key.clone(), async move {
+                inner
+                    .create_listed(&group, &full_key, plaintext, urgency)
+                    .await
+            })
+            .await?
+        } else {
+            let _writing = self.inner().keys.writing();
+            let sealed = self.inner().seal_record(&full_key, &plaintext).await?;
+            let swap = self.confirmed(&full_key, None, Some(&sealed));
+            ended(swap.await?, &full_key)?;
+            (sealed, 1)
         };
         Ok(Record {
             value,

@@ -5,7 +5,7 @@
 //!
 //! Both go page by page and may run while the gateway does.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -264,7 +264,7 @@ impl Inner {
     /// manifest.
     async fn verify_rows(&self, report: &mut Report) -> Result<usize, StoreError> {
         let own = ["store", MANIFESTS, sweep::HINTS, due::NOTES, due::LANES];
-        let mut orphaned = BTreeMap::new();
+        let mut orphaned = BTreeSet::new();
         let mut range = KeyRange::prefix("");
         loop {
             let rows = self.backend.scan(&range, Order::Ascending, PAGE).await?;
@@ -292,7 +292,7 @@ impl Inner {
                         Ok(_) => self.find(&group, &key).await.map(drop),
                         Err(error) => {
                             if matches!(error, StoreError::Missing { .. }) {
-                                orphaned.insert(group, ());
+                                orphaned.insert(group);
                             }
                             Err(error)
                         }

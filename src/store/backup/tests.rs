@@ -368,8 +368,8 @@ async fn a_cut_leaves_the_old_store_or_the_new_one() {
             .collect();
         left.sort();
         let expected: &[&str] = match expected {
-            "old" => &["store"],
-            _ => &["store", "store.before-then"],
+            "old" => &["ballast", "store"],
+            _ => &["ballast", "store", "store.before-then"],
         };
         assert_eq!(left, expected, "cut {when}");
         assert!(

@@ -84,12 +84,12 @@ async fn first_records_at_once_agree_on_one_key() {
 #[tokio::test]
 async fn a_record_sealed_before_there_were_data_keys_is_read() {
     let store = store();
-    let key = format!("con/{ANA}/1");
+    let key = format!("use/{ANA}/1");
     let old = Seal::new(&store.0.purposes.store_key("records"), Random::System);
     let sealed = old.seal(key.as_bytes(), b"\x01\x00\"before\"");
     let put = store.0.backend.swap(&key, None, Some(&sealed)).await;
     assert_eq!(put, Ok(Swap::Done));
-    let table = connections(&store);
+    let table: Table<String> = store.table("use");
     let record = table.get(&format!("{ANA}/1")).await.unwrap().unwrap();
     assert_eq!(record.value, "before");
     table.replace(&record, &"after".to_owned()).await.unwrap();

@@ -180,7 +180,7 @@ impl Inner {
             let Some(vacancy) = self.vacancy(group, full_key).await? else {
                 return Err(WriteError::Conflict);
             };
-            open.is_open = true;
+            open.is_begun = true;
             let come = Change::Come {
                 key: full_key.to_owned(),
                 seen: vacancy.entry,
@@ -242,8 +242,8 @@ impl Inner {
                 Some(found) if self.is_of(generation, &full_key, &found).await? => sealed = found,
                 _ => return Ok(Swap::Conflict),
             }
-            if !open.is_open {
-                open.is_open = true;
+            if !open.is_begun {
+                open.is_begun = true;
                 let leave = Change::Leave {
                     key: full_key.clone(),
                     generation,
@@ -275,11 +275,15 @@ impl Inner {
     }
 
     /// Has whatever is at `full_key` count as nothing, then removes it.
-    pub(in crate::store) async fn discard_listed(&self, group: &Group, full_key: &str) -> Result<(), StoreError> {
+    pub(in crate::store) async fn discard_listed(
+        &self,
+        group: &Group,
+        full_key: &str,
+    ) -> Result<(), StoreError> {
         let mut open = Open::new(self, group, full_key).await;
         let roll = self.roll(group).await?;
         if roll.entries.get(full_key).is_some() {
-            open.is_open = true;
+            open.is_begun = true;
             let key = full_key.to_owned();
             let forget = Change::Forget { key };
             self.entered(group, full_key, forget, Urgency::Last).await?;
@@ -364,7 +368,7 @@ struct Open<'a> {
     inner: &'a Inner,
     group: &'a Group,
     turn: Option<Turn>,
-    is_open: bool,
+    is_begun: bool,
 }
 
 impl<'a> Open<'a> {
@@ -373,7 +377,7 @@ impl<'a> Open<'a> {
             inner,
             group,
             turn: Some(inner.manifests.records.wait(full_key).await),
-            is_open: false,
+            is_begun: false,
         }
     }
 }
@@ -386,7 +390,7 @@ impl Drop for Open<'_> {
         let full_key = turn.key().to_owned();
         // The turn first: what is noted while somebody has it is left to them.
         drop(turn);
-        if self.is_open {
+        if self.is_begun {
             self.inner.note(self.group, &full_key, Note::Look);
         }
     }

@@ -174,8 +174,8 @@ impl<'a> Reading<'a> {
         };
         // The length, and the length again with every bit turned.
         let twice = u64::from_be_bytes(*front);
-        let length = (twice >> 32) as u32;
-        if length != !(twice as u32) {
+        let (length, turned) = (twice >> 32, twice & u64::from(u32::MAX));
+        if length != !turned & u64::from(u32::MAX) {
             // Blocks that were given to the file and never written read as zeros.
             return if twice == 0 && rest.iter().all(|byte| *byte == 0) {
                 Ok(None)

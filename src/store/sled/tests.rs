@@ -264,7 +264,7 @@ async fn a_snapshot_that_was_only_begun_is_no_damage() {
     let begun = folder.join("snap.00000000FFFFFFFF.generating");
     fs::write(&begun, b"").unwrap();
     let sled = open(&folder).await.unwrap();
-    assert_eq!(sled.get(b"key"), Ok(Some(b"kept".to_vec())));
+    assert_eq!(sled.get(b"key").await, Ok(Some(b"kept".to_vec())));
     assert!(!begun.exists());
 }
 

@@ -125,7 +125,7 @@ async fn a_new_key_takes_the_old_ones_place_and_nothing_opens_with_the_old_one()
     store.close().await;
 
     let retired = format!("master.key.retired-{old_id}");
-    assert_eq!(house.files(), ["master.key", &retired, "store"]);
+    assert_eq!(house.files(), ["ballast", "master.key", &retired, "store"]);
     let refused = Store::open(&house.settings, old, Random::System).await;
     assert!(matches!(refused.unwrap_err(), OpenError::WrongKey { .. }));
     let store = house.open().await;
