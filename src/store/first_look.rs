@@ -78,11 +78,16 @@ pub(super) fn clear_unfinished(folder: &Path, log: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension() == Some(OsStr::new(UNFINISHED)) {
+        if is_unfinished(&path) {
             remove(&path)?;
         }
     }
     Ok(())
+}
+
+/// Whether a file of sled's is a snapshot that it has only begun to write.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new(UNFINISHED))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

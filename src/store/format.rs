@@ -35,6 +35,15 @@ const ROOT: &str = "manifest-root";
 /// How many rows are looked at together, so that the writes about them share a sync.
 const PAGE: usize = 256;
 
+/// Where the rows of a store come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// They were found where they are kept, and their root with them.
+    Disk,
+    /// They were just copied from a backup, which has no root: it vouches for them itself.
+    Backup,
+}
+
 /// What the root's file was found to be.
 enum OnFile {
     Absent,
@@ -57,6 +66,7 @@ impl Inner {
     /// [`OpenError`]: a later format, or one that can no longer be told.
     pub(super) async fn admit(
         self: &Arc<Self>,
+        origin: Origin,
         settings: &Settings,
         random: &Random,
     ) -> Result<(), OpenError> {
@@ -77,6 +87,14 @@ impl Inner {
                 });
             }
             (Some(_), OnFile::Sound(loaded)) => place.resume(loaded)?,
+            (Some(_), OnFile::Absent) if origin == Origin::Backup => {
+                let floors = self.floors().await.map_err(|error| place.unusable(error))?;
+                let head = Head {
+                    stage: Stage::Settled,
+                    made_anew: None,
+                };
+                place.make(head, floors).await?
+            }
             (Some(_), OnFile::Absent) => self.make_anew(&place, MadeAnew::Missing).await?,
             (Some(_), OnFile::Damaged(error)) => {
                 tracing::error!(%error, "the root of the manifests is damaged");

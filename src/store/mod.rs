@@ -78,6 +78,7 @@ pub use verify::{Finding, Problem, Report, RootState};
 
 use crate::base::Random;
 use backend::Backend;
+use format::Origin;
 use keys::{HOUSE_KEY, KeyPlace, Keys, Wrapping};
 use manifest::Manifests;
 use memory::Memory;
@@ -188,11 +189,12 @@ impl Store {
             path: settings.data_dir.clone(),
             source,
         })?;
-        Self::open_as_it_is(settings, master_keys, random).await
+        Self::open_from(Origin::Disk, settings, master_keys, random).await
     }
 
     /// The same, where a restore that is under way is not to be ended.
-    async fn open_as_it_is(
+    async fn open_from(
+        origin: Origin,
         settings: &Settings,
         master_keys: MasterKeys,
         random: Random,
@@ -236,7 +238,7 @@ impl Store {
         };
         let purposes = master_keys.current;
         let store = Self::with(backend, index_key, keys, purposes, Some(key_place));
-        match store.0.admit(settings, &random).await {
+        match store.0.admit(origin, settings, &random).await {
             Ok(()) => Ok(store),
             Err(error) => {
                 store.0.backend.close().await;

@@ -29,7 +29,8 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
 use super::error::OpenError;
-use super::sled::{BLOBS, LOG, is_unfinished, lock_files, read_everything};
+use super::first_look::is_unfinished;
+use super::sled::{BLOBS, LOG, lock_files, read_everything};
 use super::space::{Space, SpaceSettings, speaks_of_a_full_disk};
 use super::{INDEX_KEY, Settings, folder, key_check};
 use crate::base::Random;

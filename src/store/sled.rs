@@ -89,7 +89,6 @@ impl Sled {
         let prepare = || {
             folder::create(folder)?;
             folder::make_private(folder)?;
-            first_look::clear_unfinished(folder, &folder.join(LOG))?;
             first_look::read_through(folder)
         };
         prepare().map_err(|error| cannot_use(folder, error))?;
@@ -299,7 +298,7 @@ fn open_db(folder: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
     };
     let mut attempts = LOCK_ATTEMPTS;
     // What cannot be cleared away is sled's to complain about.
-    let _ = clear_unfinished(folder);
+    let _ = first_look::clear_unfinished(folder, &folder.join(LOG));
     loop {
         match open() {
             Ok(db) => return Ok(db),
@@ -310,29 +309,6 @@ fn open_db(folder: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
             Err(error) => return Err(refused(folder, error)),
         }
     }
-}
-
-/// Removes snapshots that sled had begun to write when it died or met the end of the disk. sled 0.34.7 writes one under
-/// this name and then renames it, and yet reads what is left of it at the next open, which it takes for corruption. Nothing is
-/// lost: a snapshot only spares sled the reading of its log.
-fn clear_unfinished(folder: &Path) -> io::Result<()> {
-    let log = File::open(folder.join(LOG))?;
-    // Whoever holds the lock may be writing one.
-    if log.try_lock_shared().is_err() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if is_unfinished(&path) {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file of sled's is a snapshot that it has only begun to write.
-pub(super) fn is_unfinished(path: &Path) -> bool {
-    path.extension() == Some("generating".as_ref())
 }
 
 /// sled reports a held lock as an error without a kind; this is the text of version 0.34.7.
@@ -422,9 +398,11 @@ impl SledJournal {
 
     /// Closes the database, so that nothing of what it believes to have written is left, and opens it again.
     ///
-    /// Readers keep the old one until the disk is known to take writes, since it cannot be opened without.
+    /// Readers keep the old one until the disk is known to take writes and to give what is on it, since it cannot be opened
+    /// without.
     fn open_anew(&mut self) -> Result<(), String> {
         self.space.try_out().map_err(|error| error.to_string())?;
+        first_look::read_through(&self.folder).map_err(|error| error.to_string())?;
         let _ = put_away(None, self.slot.begin_reopening());
         let _ = put_away(None, self.db.take());
         let opened = open_db(&self.folder, self.cache_bytes)

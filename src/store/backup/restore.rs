@@ -21,7 +21,8 @@ use crate::store::backend::{Backend, KeyRange, Order, Row, Swap};
 use crate::store::reads::Reads;
 use crate::store::sled::Sled;
 use crate::store::{
-    MasterKey, OpenError, Record, Settings, Store, StoreError, WriteError, examine,
+    MasterKey, OpenError, Origin, Record, Settings, SpaceSettings, Store, StoreError, WriteError,
+    examine,
 };
 
 /// How many writes are under way at once, so that they share syncs.
@@ -140,10 +141,21 @@ impl Restore {
         let settings = Settings {
             data_dir: place.building(),
             probe: None,
+            // A folder for a while: it keeps no ballast, and the room was looked at before.
+            space: SpaceSettings {
+                floor_bytes: Some(0),
+                ballast_bytes: Some(0),
+            },
             ..self.settings.clone()
         };
         let backup = self.fill(&settings, reader, progress).await?;
-        let store = Store::open_as_it_is(&settings, key.clone().into(), random.clone()).await?;
+        let store = Store::open_from(
+            Origin::Backup,
+            &settings,
+            key.clone().into(),
+            random.clone(),
+        )
+        .await?;
         let made = backup.header.made;
         let finished = async {
             let damaged = store.open_every_record(progress).await?;
