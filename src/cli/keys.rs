@@ -91,7 +91,10 @@ fn bar(form: Form) -> ProgressBar {
 }
 
 fn status(report: &KeyReport) -> Result<(), Failure> {
-    print(&format!("The master key is {}.", report.key))?;
+    print(&format!(
+        "The master key in use has the identifier {}.",
+        report.key
+    ))?;
     if let Some(rotation) = &report.rotation {
         print(&format!(
             "It is taking the place of another: {} of {} records are sealed anew ({}%). Keep both keys until that is done.",

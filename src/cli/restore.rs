@@ -1,6 +1,7 @@
 //! `attache restore`: a store from a backup.
 
-use std::path::PathBuf;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -13,7 +14,7 @@ use super::{Failure, Places};
 use crate::app::control::{BackupLine, GatewayLock, Step};
 use crate::base::{Clock, Random};
 use crate::config::{Environment, Options};
-use crate::store::{BackupHeader, Restore, Restored};
+use crate::store::{BackupHeader, KeySource, Restore, Restored};
 
 /// How many connections and agents are named at a terminal.
 const SHOWN: usize = 20;
@@ -62,7 +63,7 @@ pub(super) fn run(options: RestoreOptions, environment: &Environment) -> Result<
             settings: config.store.clone(),
             backup: file.clone(),
             replace,
-            aside: format!("store.before-{now}"),
+            aside: free_name(&config.data_dir, &format!("store.before-{now}")),
         };
         let follow = |stage, done, total| bar.show(Step { stage, done, total });
         Ok(restore.run(&key, &Random::System, &follow).await?)
@@ -73,7 +74,22 @@ pub(super) fn run(options: RestoreOptions, environment: &Environment) -> Result<
     if form.json {
         return print_json(&as_json(&restored));
     }
-    tell(&restored)
+    tell(&restored)?;
+    if !matches!(config.master_key, KeySource::File(_)) {
+        print(&format!(
+            "It opens with the master key that was given to this command: start Attache with the same one, or put it into {}.",
+            config.data_dir.join("master.key").display()
+        ))?;
+    }
+    Ok(())
+}
+
+/// `name`, or the first of `name-2`, `name-3`... that nothing in `folder` has yet.
+fn free_name(folder: &Path, name: &str) -> String {
+    let others = (2_u32..).map(|number| format!("{name}-{number}"));
+    let mut names = iter::once(name.to_owned()).chain(others);
+    let free = names.find(|name| !folder.join(name).exists());
+    free.unwrap_or_else(|| name.to_owned())
 }
 
 fn as_json(restored: &Restored) -> serde_json::Value {

@@ -46,6 +46,11 @@ pub(super) const BLOBS: &str = "blobs";
 const LOCK_ATTEMPTS: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
+/// How long a database that failed may take to let go of its files. sled 0.34.7 flushes as it is dropped, and waits for ever
+/// when a file beside its log could not be made.
+const LEAVING_ATTEMPTS: u32 = 1_000;
+const LEAVING_PAUSE: Duration = Duration::from_millis(10);
+
 /// The cache of a database that is read once, in bytes.
 const PROBE_CACHE: u64 = 16 << 20;
 
@@ -113,6 +118,7 @@ impl Sled {
             slot: Arc::clone(&slot),
             folder: folder.to_owned(),
             cache_bytes,
+            leaving: None,
         };
         Self::assemble(slot, journal, reads).map_err(|error| cannot_use(folder, error))
     }
@@ -389,11 +395,39 @@ struct SledJournal {
     slot: Arc<Slot>,
     folder: PathBuf,
     cache_bytes: u64,
+    /// The thread on which a database that failed is dropped, while it hangs there.
+    leaving: Option<JoinHandle<()>>,
 }
 
 impl SledJournal {
     fn db(&self) -> Result<&Db, String> {
         self.db.as_ref().ok_or_else(|| "it is not open".to_owned())
+    }
+
+    /// Drops the database that failed, on a thread that it may hold for ever.
+    fn let_go_of_the_old_one(&mut self) -> Result<(), String> {
+        let (shown, own) = (self.slot.begin_reopening(), self.db.take());
+        let has_left = if let Some(leaving) = &self.leaving {
+            leaving.is_finished()
+        } else {
+            let leaving = thread::Builder::new().name("store-leave".to_owned());
+            let leaving = leaving.spawn(move || {
+                let _ = put_away(None, shown);
+                let _ = put_away(None, own);
+            });
+            let leaving = leaving.map_err(|error| error.to_string())?;
+            let has_left = waited_for(&leaving);
+            self.leaving = Some(leaving);
+            has_left
+        };
+        if has_left {
+            self.leaving = None;
+            return Ok(());
+        }
+        Err(
+            "the storage engine does not let go of its files after a failure: restart Attache"
+                .to_owned(),
+        )
     }
 
     /// Closes the database, so that nothing of what it believes to have written is left, and opens it again.
@@ -403,14 +437,11 @@ impl SledJournal {
     fn open_anew(&mut self) -> Result<(), String> {
         self.space.try_out().map_err(|error| error.to_string())?;
         first_look::read_through(&self.folder).map_err(|error| error.to_string())?;
-        let _ = put_away(None, self.slot.begin_reopening());
-        let _ = put_away(None, self.db.take());
-        let opened = open_db(&self.folder, self.cache_bytes)
-            .map_err(|error| cause(&error))
-            .and_then(|db| {
-                let files = Files::new(&self.folder).map_err(|error| error.to_string())?;
-                Ok((db, files))
-            });
+        let opened = self.let_go_of_the_old_one().and_then(|()| {
+            let db = open_db(&self.folder, self.cache_bytes).map_err(|error| cause(&error))?;
+            let files = Files::new(&self.folder).map_err(|error| error.to_string())?;
+            Ok((db, files))
+        });
         match opened {
             Ok((db, files)) => {
                 self.files = files;
@@ -423,6 +454,17 @@ impl SledJournal {
             }
         }
     }
+}
+
+/// Waits until `leaving` has ended, for as long as sled may take; answers whether it has.
+fn waited_for(leaving: &JoinHandle<()>) -> bool {
+    for _ in 0..LEAVING_ATTEMPTS {
+        if leaving.is_finished() {
+            return true;
+        }
+        thread::sleep(LEAVING_PAUSE);
+    }
+    false
 }
 
 /// The cause alone, without the advice that belongs to a start.

@@ -26,7 +26,7 @@ pub enum BackupError {
     },
     /// Another master key was in use when it was made.
     #[error(
-        "{} needs the master key {needed}, and the one that is given is {given}: give the key that was in use when the backup was made",
+        "{} needs the master key {needed}, and the one that is given is {given}: give the key that was in use when the backup was made (one that was changed since lies beside the key file as master.key.retired-{needed}; ATTACHE_MASTER_KEY_FILE names it)",
         path.display()
     )]
     OtherKey {

@@ -160,6 +160,7 @@ fn failing(folder: &Path) -> Sled {
         slot: Arc::clone(&slot),
         folder: folder.to_owned(),
         cache_bytes: CACHE,
+        leaving: None,
     };
     Sled::assemble(slot, journal, Reads::new(CACHE)).unwrap()
 }
