@@ -36,7 +36,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// The longest command, in bytes: arguments of a tool are part of it.
-const LONGEST_COMMAND: u64 = 16 << 20;
+pub(super) const LONGEST_COMMAND: u64 = 16 << 20;
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]

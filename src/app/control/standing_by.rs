@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::hello::LONGEST_LINE;
-use super::listen::{PATIENCE, is_same_user, read_line, write_line};
+use super::listen::{LONGEST_COMMAND, PATIENCE, is_same_user, read_line, write_line};
 use super::{Answer, ControlSocket, Greeting, Hello, RefusalKind, Version, Wanted};
 use crate::mcp::LONGEST_MESSAGE;
 
@@ -84,6 +84,9 @@ async fn converse(stream: UnixStream, standing_by: StandingBy) -> io::Result<()>
     match hello.wants {
         Wanted::Mcp => refuse_mcp(reader, writer, &standing_by).await,
         Wanted::Command => {
+            // Closing with something unread would take the answer back.
+            tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND))
+                .await??;
             let refused = Answer::refused(RefusalKind::Failed, problem);
             write_line(&mut writer, &serde_json::to_string(&refused)?).await
         }

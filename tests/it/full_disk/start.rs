@@ -89,7 +89,8 @@ async fn on_a_full_disk_it_stands_by_and_comes_alive_when_there_is_room() {
         .output()
         .expect("it runs");
     assert_eq!(told.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&told.stderr).contains("no space left"));
+    let told = String::from_utf8_lossy(&told.stderr);
+    assert!(told.contains("no space left"), "{told}");
 
     disk.free();
     program.ready_again().await;
