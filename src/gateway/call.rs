@@ -76,17 +76,38 @@ impl Gateway {
             Ok(renewed) => renewed,
             Err(unusable) => return Err(self.unusable(asked, unusable).await?),
         };
+        // A token that was there already may be as old as the refused one.
+        let another = !renewed.is_brand_new();
         if !asked.may_be_repeated() {
             let service = asked.service_name();
             return Err(CallError::RunAgain { service });
         }
         match self.send(asked, ready, &renewed).await? {
             Reply::Success(output) => Ok(output),
+            Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid && another => {
+                Err(self.renew_and_run_again(asked, &renewed).await?)
+            }
             Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
                 let reason = self.end_refused(&renewed).await?;
                 Err(self.connect_first(asked, reason).await?)
             }
             Reply::Refused(refusal) => Err(self.refused(asked, &renewed, refusal).await?),
+        }
+    }
+
+    /// Renews a token that was not new when it was refused. The call has been repeated once already, so whoever made it makes
+    /// it again.
+    async fn renew_and_run_again(
+        &self,
+        asked: &Asked<'_>,
+        refused: &Usable,
+    ) -> Result<CallError, Fault> {
+        match self.renew_refused(refused).await {
+            Ok(_) => {
+                let service = asked.service_name();
+                Ok(CallError::RunAgain { service })
+            }
+            Err(unusable) => self.unusable(asked, unusable).await,
         }
     }
 

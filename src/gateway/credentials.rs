@@ -20,6 +20,8 @@ pub(super) struct Usable {
     pub(super) connection: Connection,
     pub(super) access_token: Secret,
     generation: u64,
+    /// The provider gave the token just now, for this very call.
+    is_brand_new: bool,
 }
 
 impl Usable {
@@ -28,7 +30,13 @@ impl Usable {
             connection,
             access_token: credential.access_token.clone(),
             generation: credential.generation,
+            is_brand_new: false,
         }
+    }
+
+    /// The provider gave the token just now, for this very call: a refusal of it is about the grant, not about its age.
+    pub(super) fn is_brand_new(&self) -> bool {
+        self.is_brand_new
     }
 }
 
@@ -244,14 +252,25 @@ impl Gateway {
     pub(super) async fn renew_refused(&self, used: &Usable) -> Result<Usable, Unusable> {
         let key = record_key(&used.connection);
         let stale = Stale::refused(used.generation, &used.access_token);
+        let known = self.newest_generation(&key).await?;
         match self.renew(&key, &stale).await? {
-            Outcome::Newer(newer) => Ok(Usable::new(used.connection.clone(), &newer)),
+            Outcome::Newer(newer) => Ok(Usable {
+                is_brand_new: known.is_none_or(|known| newer.generation > known),
+                ..Usable::new(used.connection.clone(), &newer)
+            }),
             other => {
                 // The calls that come meanwhile need not find out the same again.
                 self.note_end(&key, used.generation);
                 Err(not_renewed(&other))
             }
         }
+    }
+
+    /// The generation of the newest credential that there is, stored or not yet; none where nothing can be read.
+    async fn newest_generation(&self, key: &str) -> Result<Option<u64>, Fault> {
+        let stored = self.stored_credential(key).await?.ok().flatten();
+        let stored = stored.map(|record| record.value.generation);
+        Ok(stored.max(self.parts.renewals.unsaved_generation(key)))
     }
 
     /// Ends the connection whose brand-new access token was refused as well, unless a still newer one is there.

@@ -85,8 +85,7 @@ async fn converse(stream: UnixStream, standing_by: StandingBy) -> io::Result<()>
         Wanted::Mcp => refuse_mcp(reader, writer, &standing_by).await,
         Wanted::Command => {
             // Closing with something unread would take the answer back.
-            tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND))
-                .await??;
+            tokio::time::timeout(PATIENCE, read_line(&mut reader, LONGEST_COMMAND)).await??;
             let refused = Answer::refused(RefusalKind::Failed, problem);
             write_line(&mut writer, &serde_json::to_string(&refused)?).await
         }

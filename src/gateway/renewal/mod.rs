@@ -124,6 +124,13 @@ impl Renewals {
         }
     }
 
+    /// The generation of the credential at `key` that could not be stored yet.
+    pub(super) fn unsaved_generation(&self, key: &str) -> Option<u64> {
+        self.unsaved()
+            .get(key)
+            .map(|unsaved| unsaved.next.generation)
+    }
+
     fn unsaved(&self) -> MutexGuard<'_, HashMap<String, Unsaved>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }

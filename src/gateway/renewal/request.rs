@@ -21,7 +21,7 @@ const QUICK: Duration = Duration::from_secs(10);
 pub(super) struct Unsaved {
     connection: Connection,
     announced: Record<Credential>,
-    next: Credential,
+    pub(super) next: Credential,
     why: StoreError,
 }
 
