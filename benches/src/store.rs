@@ -200,8 +200,8 @@ async fn connect_copy(
         service,
         ..model.connection.clone()
     };
-    let credential = store.credentials().create(&key, &model.credential);
-    credential.await?;
+    let credentials = store.credentials();
+    credentials.create(&key, &model.credential).await?;
     store.connections().create(&key, &connection).await?;
     Ok(())
 }
