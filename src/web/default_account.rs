@@ -1,10 +1,9 @@
 //! Choosing the account that agents use when they name none. Both forms lead back to the Connections page, which shows it.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::pages::{HOME_PATH, Problem};
+use super::pages::HOME_PATH;
 use super::visitor::Submitter;
 use super::{Web, problem};
 use crate::base::ConnectionId;
@@ -18,7 +17,7 @@ pub(super) async fn set(
     Submitter(signed_in): Submitter,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     let done = web.gateway.set_default_account(&signed_in.principal, &id);
     back(&web, &signed_in, done.await)
@@ -31,7 +30,7 @@ pub(super) async fn clear(
     Submitter(signed_in): Submitter,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     let done = web.gateway.clear_default_account(&signed_in.principal, &id);
     back(&web, &signed_in, done.await)
@@ -45,13 +44,7 @@ fn back(
     match done {
         // One that was disconnected meanwhile: the page shows that too.
         Ok(_) | Err(DefaultAccountError::Missing(_)) => Redirect::to(HOME_PATH).into_response(),
-        Err(DefaultAccountError::UnknownConnection) => unknown(web, signed_in),
+        Err(DefaultAccountError::UnknownConnection) => problem::unknown_connection(web, signed_in),
         Err(DefaultAccountError::Fault(fault)) => problem::fault(web, Some(signed_in), &fault),
     }
-}
-
-/// The same answer whether the connection is another's or nobody's.
-fn unknown(web: &Web, signed_in: &SignedIn) -> Response {
-    let status = StatusCode::NOT_FOUND;
-    problem::page(web, Some(signed_in), status, Problem::NotFound, None)
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::pages::{
-    AtProvider as Shown, DisconnectPage, DisconnectedPage, Obstacle as ShownObstacle, Problem,
+    AtProvider as Shown, DisconnectPage, DisconnectedPage, Obstacle as ShownObstacle,
     Revoking as ShownRevoking, WebAddress, When,
 };
 use super::visitor::{Submitter, Viewer, layout};
@@ -22,7 +22,7 @@ pub(super) async fn page(
     Path(connection): Path<String>,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     let (connection, service) = match web.gateway.find_connection(&signed_in.principal, &id).await {
         Ok(found) => found,
@@ -68,7 +68,7 @@ pub(super) async fn disconnect(
     Submitter(signed_in): Submitter,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     match web.gateway.disconnect(&signed_in.principal, &id).await {
         Ok(receipt) => render::html(
@@ -121,20 +121,11 @@ fn obstacle(revoking: &Revoking) -> ShownObstacle {
     }
 }
 
-fn refused(web: &Web, signed_in: &SignedIn, error: DisconnectError) -> Response {
+pub(super) fn refused(web: &Web, signed_in: &SignedIn, error: DisconnectError) -> Response {
     match error {
-        DisconnectError::UnknownConnection | DisconnectError::Damaged => unknown(web, signed_in),
+        DisconnectError::UnknownConnection | DisconnectError::Damaged => {
+            problem::unknown_connection(web, signed_in)
+        }
         DisconnectError::Fault(fault) => problem::fault(web, Some(signed_in), &fault),
     }
-}
-
-/// The same answer whether the connection is another's or nobody's.
-fn unknown(web: &Web, signed_in: &SignedIn) -> Response {
-    problem::page(
-        web,
-        Some(signed_in),
-        StatusCode::NOT_FOUND,
-        Problem::NotFound,
-        None,
-    )
 }

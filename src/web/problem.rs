@@ -150,3 +150,14 @@ pub(super) fn connect(
     };
     page(web, Some(visitor), status, problem, way_out)
 }
+
+/// The same answer whether a connection is another's, nobody's, or not one that can be asked for here.
+pub(super) fn unknown_connection(web: &Web, signed_in: &SignedIn) -> Response {
+    page(
+        web,
+        Some(signed_in),
+        StatusCode::NOT_FOUND,
+        Problem::NotFound,
+        None,
+    )
+}

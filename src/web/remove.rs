@@ -4,11 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::pages::{Problem, RemovePage, RemovedPage};
+use super::disconnect::refused;
+use super::pages::{RemovePage, RemovedPage};
 use super::visitor::{Submitter, Viewer, layout};
 use super::{Web, problem, render};
 use crate::base::ConnectionId;
-use crate::gateway::{DisconnectError, SignedIn};
 
 /// `GET /connections/{connection}/remove`: names the effect and asks. Changes nothing.
 pub(super) async fn page(
@@ -17,14 +17,14 @@ pub(super) async fn page(
     Path(connection): Path<String>,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     let damaged = match web.gateway.damaged_connections(&signed_in.principal).await {
         Ok(damaged) => damaged,
         Err(fault) => return problem::fault(&web, Some(&signed_in), &fault),
     };
     if !damaged.iter().any(|one| one.connection == id) {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     }
     let page = RemovePage {
         layout: layout(Some(&signed_in)),
@@ -41,7 +41,7 @@ pub(super) async fn remove(
     Submitter(signed_in): Submitter,
 ) -> Response {
     let Ok(id) = ConnectionId::parse(&connection) else {
-        return unknown(&web, &signed_in);
+        return problem::unknown_connection(&web, &signed_in);
     };
     match web
         .gateway
@@ -55,20 +55,6 @@ pub(super) async fn remove(
             };
             render::html(&web, StatusCode::OK, &page)
         }
-        Err(DisconnectError::UnknownConnection | DisconnectError::Damaged) => {
-            unknown(&web, &signed_in)
-        }
-        Err(DisconnectError::Fault(fault)) => problem::fault(&web, Some(&signed_in), &fault),
+        Err(error) => refused(&web, &signed_in, error),
     }
-}
-
-/// The same answer whether the connection is another's, nobody's, or one that can be read.
-fn unknown(web: &Web, signed_in: &SignedIn) -> Response {
-    problem::page(
-        web,
-        Some(signed_in),
-        StatusCode::NOT_FOUND,
-        Problem::NotFound,
-        None,
-    )
 }
