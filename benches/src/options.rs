@@ -60,6 +60,8 @@ pub(crate) enum Suite {
     Growth,
     /// Durable writes, beside the same engine synced by hand (P-10).
     Durable,
+    /// Loading provider files, in this process.
+    Catalogue,
     /// Ways to read on another thread than the one that asks.
     Hops,
 }

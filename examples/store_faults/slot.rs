@@ -245,6 +245,7 @@ fn connection(key: &str, number: u64) -> Connection {
         status: Status::Active,
         since: Timestamp::from_unix(1_700_000_000),
         connects: 1,
+        reach: attache::catalogue::Reach::default(),
     }
 }
 

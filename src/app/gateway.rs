@@ -8,15 +8,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{self, Activity};
 use super::backup::Backups;
-use super::catalogue_files::CatalogueFiles;
+use super::catalogue_files::{CatalogueFiles, Reading};
 use super::control::{ControlError, ControlSocket, Offered};
 use super::drill::SandboxAtHand;
 use super::listen::{self, ListenError};
+use super::watched_folder;
 use crate::base::{Clock, Random};
 use crate::catalogue::Problem;
 use crate::config::{Config, ConfigProblem};
@@ -164,6 +166,12 @@ impl App {
         ];
         let webhooks = gateway.webhooks().iter().cloned();
         tasks.extend(webhooks.map(|webhook| deliver(gateway.clone(), webhook, stop.clone())));
+        let catalogue = Arc::clone(&files);
+        tasks.extend(watched_folder::keep_reading(
+            catalogue,
+            gateway.clone(),
+            stop.clone(),
+        ));
         Ok(Self {
             gateway,
             mcp,
@@ -205,6 +213,13 @@ impl App {
     /// [`StartError::Catalogue`] and [`StartError::Services`].
     pub fn reload(&self) -> Result<(), StartError> {
         self.files.read_again(&self.gateway).map(drop)
+    }
+
+    /// How the provider files were read the last time, and when they are read again: by [`reload`](Self::reload), or
+    /// because their folder has changed.
+    #[must_use]
+    pub fn readings(&self) -> watch::Receiver<Reading> {
+        self.files.readings()
     }
 
     /// Fire drills on this Sandbox are for real from now on. Before the control socket is opened.

@@ -18,9 +18,11 @@ mod logging;
 mod offline;
 mod ready;
 mod standby;
+mod watched_folder;
 
 pub use backup::{BackupFailure, BackupTo, Backups};
 pub use bridge::{BridgeError, bridge, bridge_to};
+pub use catalogue_files::Reading;
 pub use demo::{Demo, DemoError};
 pub use gateway::{App, StartError};
 pub use logging::start_logging;

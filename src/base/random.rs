@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
 
@@ -49,6 +49,23 @@ impl Random {
         bytes
     }
 
+    /// A random UUID (RFC 9562 section 5.4), for what others are to recognise a request by.
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        let mut bytes = self.bytes::<16>();
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        let text = HEXLOWER.encode(&bytes);
+        let parts = [
+            &text[..8],
+            &text[8..12],
+            &text[12..16],
+            &text[16..20],
+            &text[20..],
+        ];
+        parts.join("-")
+    }
+
     /// 256 random bits as 43 characters of unpadded base64url: for state values, tickets, cookies and the like.
     #[must_use]
     pub fn token(&self) -> Secret {
@@ -77,5 +94,18 @@ mod tests {
         );
         assert_ne!(Random::System.bytes::<16>(), Random::System.bytes::<16>());
         assert_eq!(Random::System.token().expose().len(), 43);
+    }
+
+    #[test]
+    fn a_uuid_has_the_form_of_version_4() {
+        let form = regex::Regex::new(
+            "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+        )
+        .unwrap();
+        for seed in 0..100 {
+            let uuid = Random::seeded(seed).uuid();
+            assert!(form.is_match(&uuid), "{uuid}");
+        }
+        assert_ne!(Random::System.uuid(), Random::System.uuid());
     }
 }

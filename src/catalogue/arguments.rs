@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::RenderError;
 use super::inputs::Inputs;
+use super::places::Places;
 
 /// The arguments of one call.
 #[derive(Clone, Copy)]
@@ -14,21 +14,9 @@ pub(super) struct Arguments<'a> {
     pub(super) inputs: &'a Inputs,
 }
 
-impl<'a> Arguments<'a> {
-    /// The typed value.
-    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+impl Places for Arguments<'_> {
+    fn value(&self, name: &str) -> Option<&Value> {
         self.inputs.value(self.given, name)
-    }
-
-    /// The value as the text that goes into an address: a text, a number or a boolean.
-    pub(super) fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, RenderError> {
-        self.value(name)
-            .map(|value| {
-                scalar_text(value).ok_or_else(|| {
-                    RenderError::refused(name, "is neither a text nor a number nor a boolean")
-                })
-            })
-            .transpose()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Headers that a provider wants with every request. Constant: no argument ever reaches a header.
+//! Headers that a provider wants with every request, and which headers no file may set. Constant: no argument comes here.
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,49 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 /// Headers that belong to others: the connection, the credential, the cookie jar.
-const NOT_OURS: [&str; 9] = [
+const NOT_OURS: [&str; 14] = [
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
     "cookie",
+    "expect",
     "host",
+    "keep-alive",
     "proxy-authorization",
+    "proxy-connection",
     "te",
+    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
+
+/// A name that a file may set.
+pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
+    let parsed = HeaderName::try_from(name)
+        .map_err(|_| format!("`{}` is no header name", name.escape_default()))?;
+    if NOT_OURS.contains(&parsed.as_str()) {
+        return Err(format!(
+            "the header `{name}` cannot be set by a provider file: it belongs to the connection or the credential"
+        ));
+    }
+    Ok(parsed)
+}
 
 /// Headers as the file writes them, checked once.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub(super) struct ConstantHeaders(HeaderMap);
 
+/// Whether a header belongs to the connection or the credential.
+pub(super) fn is_not_ours(name: &HeaderName) -> bool {
+    NOT_OURS.contains(&name.as_str())
+}
+
 impl ConstantHeaders {
     /// The headers.
     pub(super) fn map(&self) -> &HeaderMap {
         &self.0
-    }
-
-    /// These headers, with those of `other` put over them.
-    pub(super) fn overlaid_with(&self, other: &Self) -> Self {
-        let mut headers = self.0.clone();
-        headers.extend(other.0.clone());
-        Self(headers)
     }
 
     /// Names and values, for the `oauth` floor.
@@ -51,13 +66,7 @@ impl TryFrom<BTreeMap<String, String>> for ConstantHeaders {
     fn try_from(headers: BTreeMap<String, String>) -> Result<Self, String> {
         let mut map = HeaderMap::with_capacity(headers.len());
         for (name, value) in headers {
-            let parsed = HeaderName::try_from(&name)
-                .map_err(|_| format!("`{}` is no header name", name.escape_default()))?;
-            if NOT_OURS.contains(&parsed.as_str()) {
-                return Err(format!(
-                    "the header `{name}` cannot be set by a provider file: it belongs to the connection or the credential"
-                ));
-            }
+            let parsed = header_name(&name)?;
             if !value
                 .bytes()
                 .all(|byte| byte == b' ' || byte.is_ascii_graphic())
@@ -83,12 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_headers_pass_and_a_tool_wins_over_its_provider() {
-        let provider = parse("Accept", "application/json").unwrap();
-        let tool = parse("accept", "text/plain").unwrap();
-        assert_eq!(provider.overlaid_with(&tool).map()["accept"], "text/plain");
+    fn ordinary_headers_pass() {
+        let headers = parse("accept", "text/plain").unwrap();
+        assert_eq!(headers.map()["accept"], "text/plain");
         assert_eq!(
-            tool.pairs(),
+            headers.pairs(),
             [("accept".to_owned(), "text/plain".to_owned())]
         );
     }

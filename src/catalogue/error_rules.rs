@@ -2,23 +2,19 @@
 //!
 //! A rule without a status is tried on every reply, also on a 200: some providers refuse with one.
 
-use std::time::Duration;
-
-use http::{HeaderMap, HeaderName, Response};
-use jiff::Timestamp;
+use http::{Response, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::condition::{Condition, parse_header_name};
+use super::condition::Condition;
 use super::field_path::FieldPath;
 use super::plain_text::plain_text;
 use super::reply::Refusal;
+use super::retry_after::RetryAfter;
 use super::wanted::Wanted;
 
 /// How much of a provider's own words is passed on.
 const LONGEST_MESSAGE: usize = 500;
-/// No provider is believed that asks for a longer pause.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// What a refusal means for the connection and for the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +24,8 @@ pub enum RefusalKind {
     TokenInvalid,
     /// The connection lacks a permission: connect again with more.
     ScopeMissing,
+    /// The account may not do this, and no permission of the connection changes that.
+    Forbidden,
     /// Too many calls: wait.
     RateLimited,
     /// What was asked for is not there, or may not be seen.
@@ -64,68 +62,14 @@ pub(super) struct ErrorRule {
     retry_after: Option<RetryAfter>,
 }
 
-/// Where the provider says how long to wait.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RetryAfter {
-    #[serde(deserialize_with = "header_name")]
-    header: HeaderName,
-    unit: RetryUnit,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RetryUnit {
-    /// Seconds from now.
-    S,
-    /// A point in time in seconds since 1970, by the provider's clock.
-    EpochS,
-    /// The same in milliseconds.
-    EpochMs,
-}
-
-fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    parse_header_name(&name).map_err(serde::de::Error::custom)
-}
-
-impl RetryAfter {
-    /// The pause. A point in time is compared with the provider's own `Date`, so that no clock of ours is asked.
-    fn read(&self, headers: &HeaderMap) -> Option<Duration> {
-        let number: i64 = headers
-            .get(&self.header)?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
-        let seconds = match self.unit {
-            RetryUnit::S => number,
-            RetryUnit::EpochS => number.saturating_sub(date(headers)?.as_second()),
-            // A part of a second counts as a whole one: whoever comes too early is refused again.
-            RetryUnit::EpochMs => number
-                .saturating_sub(date(headers)?.as_millisecond())
-                .saturating_add(999)
-                .div_euclid(1000),
-        };
-        let seconds = u64::try_from(seconds).unwrap_or(0);
-        Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
-    }
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(http::header::DATE)?.to_str().ok()?;
-    let zoned = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_zoned(date)
-        .ok()?;
-    Some(zoned.timestamp())
-}
-
 impl ErrorRules {
     pub(super) fn new(rules: Vec<ErrorRule>, text: Vec<FieldPath>) -> Self {
         let mut wanted = Wanted::default();
-        let tested = rules.iter().filter_map(|rule| rule.when.body_path());
-        for path in tested.chain(&text) {
+        let tested = rules.iter().flat_map(|rule| rule.when.body_paths());
+        let pauses = rules
+            .iter()
+            .filter_map(|rule| rule.retry_after.as_ref()?.body_path());
+        for path in tested.chain(pauses).chain(&text) {
             wanted.at(path).want_whole();
         }
         Self {
@@ -135,6 +79,12 @@ impl ErrorRules {
         }
     }
 
+    /// The same rules, with those of a tool tried before them.
+    pub(super) fn preceded_by(&self, rules: Vec<ErrorRule>) -> Self {
+        let rules = rules.into_iter().chain(self.rules.iter().cloned());
+        Self::new(rules.collect(), self.text.clone())
+    }
+
     /// What a reply means, if it is a refusal. The body of a success is not even parsed unless a rule may fit it.
     pub(super) fn refusal(&self, response: &Response<Vec<u8>>) -> Option<Refusal> {
         let status = response.status();
@@ -142,7 +92,7 @@ impl ErrorRules {
         if status.is_success() && !self.rules.iter().any(|rule| may_fit(&rule)) {
             return None;
         }
-        let body = self.wanted.read(response.body()).unwrap_or(Value::Null);
+        let body = self.body(response);
         let rule = self
             .rules
             .iter()
@@ -150,36 +100,68 @@ impl ErrorRules {
         if rule.is_none() && status.is_success() {
             return None;
         }
+        let words = self.words(&body);
         Some(Refusal {
             kind: rule.map_or(RefusalKind::Other, |rule| rule.is),
             status: status.as_u16(),
-            message: self.message(rule, &body, status),
+            message: message(rule, &words, status),
             retry_after: rule
                 .and_then(|rule| rule.retry_after.as_ref())
-                .and_then(|retry_after| retry_after.read(response.headers())),
+                .and_then(|retry_after| retry_after.read(response.headers(), &body, &words)),
         })
     }
 
-    /// Our sentence, the provider's words, or at least the status.
-    fn message(&self, rule: Option<&ErrorRule>, body: &Value, status: http::StatusCode) -> String {
+    /// What the provider says in its own words, in one harmless line.
+    pub(super) fn plain_words(&self, body: &Value) -> Option<String> {
+        Some(plain_text(&self.words(body), LONGEST_MESSAGE)).filter(|words| !words.is_empty())
+    }
+
+    /// What the rules look at: JSON, or a plain text as a JSON text. Anything else, such as a page of HTML, says nothing.
+    fn body(&self, response: &Response<Vec<u8>>) -> Value {
+        if let Ok(body) = self.wanted.read(response.body()) {
+            return body;
+        }
+        let is_plain_text = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.trim_start().starts_with("text/plain"));
+        match std::str::from_utf8(response.body()) {
+            Ok(text) if is_plain_text => Value::from(text),
+            _ => Value::Null,
+        }
+    }
+
+    /// What the provider says, as it says it.
+    fn words(&self, body: &Value) -> String {
+        if let Value::String(text) = body {
+            return text.clone();
+        }
         let words: Vec<String> = self
             .text
             .iter()
             .filter_map(|path| path.find_text(body))
             .collect();
-        let words = plain_text(&words.join(": "), LONGEST_MESSAGE);
-        let sentence = rule.and_then(|rule| rule.message.as_deref());
-        match (sentence, words.is_empty()) {
-            (Some(sentence), true) => sentence.to_owned(),
-            (Some(sentence), false) => format!("{sentence} The provider says: {words}"),
-            (None, false) => words,
-            (None, true) => format!("the provider answered {status}"),
-        }
+        words.join(": ")
+    }
+}
+
+/// Our sentence, the provider's words, or at least the status.
+fn message(rule: Option<&ErrorRule>, words: &str, status: http::StatusCode) -> String {
+    let words = plain_text(words, LONGEST_MESSAGE);
+    let sentence = rule.and_then(|rule| rule.message.as_deref());
+    match (sentence, words.is_empty()) {
+        (Some(sentence), true) => sentence.to_owned(),
+        (Some(sentence), false) => format!("{sentence} The provider says: {words}"),
+        (None, false) => words,
+        (None, true) => format!("the provider answered {status}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -252,7 +234,7 @@ mod tests {
         assert_eq!(pause(&[("retry-after", "soon")]), None);
         assert_eq!(
             pause(&[("retry-after", "99999999999")]),
-            Some(LONGEST_PAUSE)
+            Some(Duration::from_hours(24))
         );
         let date = ("date", "Thu, 01 Jan 1970 00:01:40 GMT");
         let remaining = ("x-remaining", "0");
@@ -331,5 +313,27 @@ mod tests {
     fn what_no_rule_knows_cannot_be_declared() {
         let rule = json!({"when": {"status": 418}, "is": "other"});
         assert!(serde_json::from_value::<ErrorRule>(rule).is_err());
+    }
+
+    #[test]
+    fn a_refusal_in_plain_text_is_read_and_one_in_html_is_not() {
+        let rules = json!([{"when": {"status": 400, "body": {"path": ".", "matches": "scope"}}, "is": "scope_missing"}]);
+        let rules = ErrorRules::new(serde_json::from_value(rules).unwrap(), Vec::new());
+        let body = "Error in call: your app needs the scope 'files.read'\u{202E}\n";
+        let plain = refusal(
+            &rules,
+            400,
+            &[("content-type", "text/plain; charset=utf-8")],
+            body,
+        )
+        .unwrap();
+        assert_eq!(plain.kind, RefusalKind::ScopeMissing);
+        assert_eq!(
+            plain.message,
+            "Error in call: your app needs the scope 'files.read'"
+        );
+        let html = refusal(&rules, 400, &[("content-type", "text/html")], body).unwrap();
+        assert_eq!(html.kind, RefusalKind::Other);
+        assert_eq!(html.message, "the provider answered 400 Bad Request");
     }
 }

@@ -1,5 +1,7 @@
 //! Where a field stands in a JSON reply: `user.login`; `errors.0.message` in the first item of a list; `.` is the whole
-//! value.
+//! value. A key with an `@` in it takes the rest of the path (`@odata.nextLink`): the names of annotations have dots
+//! (the JSON format of `OData` 4.01, section 20). An empty piece belongs to the key after it, which begins with a dot: `error..tag`
+//! is the field `.tag` of `error`.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,14 +18,35 @@ impl TryFrom<String> for FieldPath {
         if source == "." {
             return Ok(Self(Vec::new()));
         }
-        let keys: Vec<String> = source.split('.').map(str::to_owned).collect();
-        if keys.iter().any(String::is_empty) {
-            return Err(format!(
-                "`{source}` is no path: write `user.login`, or `.` for the whole value"
-            ));
+        let start = source.find('@').map_or(source.len(), |at| {
+            source[..at].rfind('.').map_or(0, |dot| dot + 1)
+        });
+        let (dotted, annotation) = source.split_at(start);
+        let dotted = match (dotted, annotation) {
+            (_, "") => Some(dotted),
+            ("", _) => None,
+            _ => dotted.strip_suffix('.'),
+        };
+        let mut keys = Vec::new();
+        // What stands before the next key when a dot belongs to it.
+        let mut start = "";
+        for piece in dotted.into_iter().flat_map(|dotted| dotted.split('.')) {
+            match (start, piece) {
+                ("", "") => start = ".",
+                (_, "") => return Err(no_path(&source)),
+                _ => keys.push(format!("{}{piece}", std::mem::take(&mut start))),
+            }
         }
+        if !start.is_empty() {
+            return Err(no_path(&source));
+        }
+        keys.extend((!annotation.is_empty()).then(|| annotation.to_owned()));
         Ok(Self(keys))
     }
+}
+
+fn no_path(source: &str) -> String {
+    format!("`{source}` is no path: write `user.login`, or `.` for the whole value")
 }
 
 impl FieldPath {
@@ -51,6 +74,19 @@ impl FieldPath {
                 other => other.get(key),
             })
             .filter(|value| !value.is_null())
+    }
+
+    /// What stands there, to be changed.
+    pub(super) fn find_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        self.0.iter().try_fold(value, |value, key| match value {
+            Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+            other => other.get_mut(key),
+        })
+    }
+
+    /// The path of what stands at `path` below this one.
+    pub(super) fn joined(&self, path: &Self) -> Self {
+        Self(self.0.iter().chain(&path.0).cloned().collect())
     }
 
     /// What stands there, as text: a text as it is, anything else as JSON.
@@ -85,7 +121,17 @@ mod tests {
         assert_eq!(path("errors.2.code").find(&list), None);
         assert_eq!(path("errors.code").find(&list), None);
         assert_eq!(path("code").below("user").keys(), ["user", "code"]);
-        assert!(FieldPath::try_from("a..b".to_owned()).is_err());
+        assert_eq!(path("@odata.nextLink").keys(), ["@odata.nextLink"]);
+        assert_eq!(
+            path("a.b.size@odata.type").keys(),
+            ["a", "b", "size@odata.type"]
+        );
+        assert!(FieldPath::try_from("a...@b".to_owned()).is_err());
+        assert_eq!(path(".tag").keys(), [".tag"]);
+        assert_eq!(path("error..tag.x").keys(), ["error", ".tag", "x"]);
+        for bad in ["a...b", "a.", "a..", ".."] {
+            assert!(FieldPath::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
         assert!(FieldPath::try_from(String::new()).is_err());
     }
 }

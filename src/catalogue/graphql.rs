@@ -7,16 +7,16 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::body_template::BodyTemplate;
 use super::field_path::FieldPath;
 use super::graphql_document::Document;
+use super::value_template::ValueTemplate;
 
 /// `graphql = { document, variables, data, success }`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "GraphqlKeys")]
 pub(super) struct Graphql {
     pub(super) document: Document,
-    pub(super) variables: Vec<(String, BodyTemplate)>,
+    pub(super) variables: Vec<(String, ValueTemplate)>,
     /// Where the data stand in the whole reply.
     pub(super) data: FieldPath,
     /// A flag below the data that must be true.
@@ -45,7 +45,7 @@ impl TryFrom<GraphqlKeys> for Graphql {
         let variables = keys
             .variables
             .into_iter()
-            .map(|(name, value)| Ok((name, BodyTemplate::try_from(value)?)))
+            .map(|(name, value)| Ok((name, ValueTemplate::try_from(value)?)))
             .collect::<Result<_, String>>()?;
         Ok(Self {
             document: keys.document,
@@ -58,14 +58,14 @@ impl TryFrom<GraphqlKeys> for Graphql {
 
 impl Graphql {
     /// The body of the request: GraphQL over HTTP, section 5.4.
-    pub(super) fn body(&self) -> BodyTemplate {
+    pub(super) fn body(&self) -> ValueTemplate {
         let document = Value::String(self.document.text().to_owned());
-        let mut fields = vec![("query".to_owned(), BodyTemplate::Constant(document))];
+        let mut fields = vec![("query".to_owned(), ValueTemplate::Constant(document))];
         if !self.variables.is_empty() {
-            let variables = BodyTemplate::Object(self.variables.clone());
+            let variables = ValueTemplate::Object(self.variables.clone());
             fields.push(("variables".to_owned(), variables));
         }
-        BodyTemplate::Object(fields)
+        ValueTemplate::Object(fields)
     }
 }
 
@@ -97,16 +97,16 @@ mod tests {
         }))
         .unwrap();
         let given = json!({"name": "\") { secrets } #", "labels": null});
-        let body = graphql.body().render(Arguments {
+        let body = graphql.body().render(&Arguments {
             given: given.as_object().unwrap(),
             inputs: &inputs,
         });
         assert_eq!(
             body,
-            Some(json!({
+            Ok(Some(json!({
                 "query": document,
                 "variables": {"filter": {"name": {"eq": "\") { secrets } #"}}, "first": 20},
-            }))
+            })))
         );
     }
 
@@ -118,8 +118,8 @@ mod tests {
             inputs: &Inputs::default(),
         };
         assert_eq!(
-            graphql.body().render(arguments),
-            Some(json!({"query": "{ viewer { id } }"}))
+            graphql.body().render(&arguments),
+            Ok(Some(json!({"query": "{ viewer { id } }"})))
         );
         assert_eq!(graphql.data.keys(), ["data", "viewer"]);
     }
@@ -130,7 +130,7 @@ mod tests {
             json!({}),
             json!({"document": "{ a }", "variables": {"a": "$A"}}),
             json!({"document": "{ a }", "query": "{ b }"}),
-            json!({"document": "{ a }", "data": "a..b"}),
+            json!({"document": "{ a }", "data": "a...b"}),
         ] {
             assert!(graphql(bad.clone()).is_err(), "{bad}");
         }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::checks::run_checks;
 use super::load::{embedded, read_directory};
 use super::problem::ParsedFile;
-use super::{Problem, Provider, Source, Tool};
+use super::product::join;
+use super::{Problem, Product, Provider, Source, Tool};
 
 /// Everything that can be called. Built once at start, shared and never changed.
 #[derive(Debug)]
 pub struct Catalogue {
     providers: Vec<Arc<Provider>>,
     by_id: HashMap<String, usize>,
+    by_product: HashMap<String, (usize, usize)>,
     by_tool: HashMap<String, (usize, usize)>,
 }
 
@@ -50,11 +52,26 @@ impl Catalogue {
     }
 
     fn of(files: Vec<ParsedFile>) -> Self {
-        let mut providers: Vec<Arc<Provider>> = files
+        let (owners, mut products): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(ParsedFile::is_provider);
+        products.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut providers: Vec<Arc<Provider>> = owners
             .into_iter()
-            .map(|file| Arc::new(Provider::new(file)))
+            .map(|owner| {
+                let its_own = products.extract_if(.., |product| product.is_of(&owner));
+                let its_own = its_own.collect();
+                Arc::new(Provider::new(owner, its_own))
+            })
             .collect();
         providers.sort_by(|a, b| a.id().cmp(b.id()));
+        let by_product = providers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, provider)| {
+                let products = provider.products().iter().enumerate();
+                products.map(move |(product, found)| (found.id().to_owned(), (index, product)))
+            })
+            .collect();
         let by_id = providers
             .iter()
             .enumerate()
@@ -71,6 +88,7 @@ impl Catalogue {
         Self {
             providers,
             by_id,
+            by_product,
             by_tool,
         }
     }
@@ -87,6 +105,14 @@ impl Catalogue {
         self.by_id.get(id).map(|index| &self.providers[*index])
     }
 
+    /// One product and the provider whose connection it shares.
+    #[must_use]
+    pub fn product(&self, id: &str) -> Option<(&Arc<Provider>, &Product)> {
+        let (provider, product) = *self.by_product.get(id)?;
+        let provider = &self.providers[provider];
+        Some((provider, &provider.products()[product]))
+    }
+
     /// One tool and its provider, in constant time.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<(&Arc<Provider>, &Arc<Tool>)> {
@@ -96,15 +122,17 @@ impl Catalogue {
     }
 }
 
-/// The files that can be read, and the problems of the others.
+/// The files that can be read, products with what they share with their providers, and the problems of the others.
 pub(super) fn parse(sources: &[Source]) -> (Vec<ParsedFile>, Vec<Problem>) {
-    let mut files = Vec::with_capacity(sources.len());
+    let mut parsed = Vec::with_capacity(sources.len());
     let mut problems = Vec::new();
     for source in sources {
         match source.parse() {
-            Ok(file) => files.push(file),
+            Ok(file) => parsed.push(file),
             Err(problem) => problems.push(problem),
         }
     }
+    let (files, without_provider) = join(parsed);
+    problems.extend(without_provider);
     (files, problems)
 }

@@ -3,6 +3,7 @@
 //! Each argument has a JSON Schema fragment of its own, compiled once when the file is read. Arguments are checked one by
 //! one, so that every complaint names the argument it is about.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,8 +11,11 @@ use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::from_url::FromUrl;
 use super::nearest::nearest;
 use super::plain_text::plain_text;
+use super::scope::CURSOR;
+use super::value_template::Scope;
 
 /// How much of a complaint is shown: it may quote the argument.
 const LONGEST_COMPLAINT: usize = 240;
@@ -31,6 +35,8 @@ pub(super) struct Input {
     pub(super) schema: Map<String, Value>,
     pub(super) required: bool,
     pub(super) default: Option<Value>,
+    /// Takes the value out of an address that a person copied.
+    from_url: Option<FromUrl>,
     validator: Validator,
 }
 
@@ -69,6 +75,11 @@ impl Input {
                 ));
             }
         };
+        let from_url = schema
+            .shift_remove("from_url")
+            .map(FromUrl::parse)
+            .transpose()
+            .map_err(|error| format!("`from_url` of the input `{name}`: {error}"))?;
         let validator = jsonschema::draft202012::new(&Value::Object(schema.clone()))
             .map_err(|error| format!("the input `{name}` is no JSON Schema (2020-12): {error}"))?;
         Ok(Self {
@@ -76,6 +87,7 @@ impl Input {
             schema,
             required,
             default,
+            from_url,
             validator,
         })
     }
@@ -93,13 +105,51 @@ impl Input {
         })
     }
 
+    /// The value that is meant: an address that a person copied is replaced by what it is about.
+    ///
+    /// # Errors
+    /// What is wrong with an address that is about something else.
+    fn meant<'v>(&self, value: &'v Value) -> Result<Cow<'v, Value>, String> {
+        match (&self.from_url, value.as_str()) {
+            (Some(from_url), Some(text)) => Ok(match from_url.read(text)? {
+                Some(part) => Cow::Owned(Value::from(part)),
+                None => Cow::Borrowed(value),
+            }),
+            _ => Ok(Cow::Borrowed(value)),
+        }
+    }
+
     /// Whether null is a value of its own here rather than a way to say "absent".
     fn takes_null(&self) -> bool {
         self.validator.is_valid(&Value::Null)
     }
 }
 
+impl Scope for Inputs {
+    fn is_always_there(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|input| input.required || input.default.is_some())
+    }
+}
+
 impl Inputs {
+    /// The same with the argument that asks for a further page of a list.
+    pub(super) fn with_cursor(mut self) -> Result<Self, String> {
+        if self.get(CURSOR).is_some() {
+            return Err(format!(
+                "the input `{CURSOR}` comes with `pagination`: remove it from `[tool.input]`"
+            ));
+        }
+        let fragment = json!({
+            "type": "string",
+            "minLength": 1,
+            "required": false,
+            "description": "The `next_cursor` of the page before, with the same other arguments; without it, the first page.",
+        });
+        self.inputs.push(Input::parse(CURSOR.to_owned(), fragment)?);
+        Ok(Self::from_inputs(self.inputs))
+    }
+
     fn from_inputs(inputs: Vec<Input>) -> Self {
         let properties: Map<String, Value> = inputs
             .iter()
@@ -151,13 +201,33 @@ impl Inputs {
         }
     }
 
+    /// What is meant by those arguments that are addresses a person copied.
+    pub(super) fn out_of_addresses(&self, given: &Map<String, Value>) -> Map<String, Value> {
+        let meant = |input: &Input| match input.meant(given.get(&input.name)?) {
+            Ok(Cow::Owned(meant)) => Some((input.name.clone(), meant)),
+            Ok(Cow::Borrowed(_)) | Err(_) => None,
+        };
+        self.inputs.iter().filter_map(meant).collect()
+    }
+
+    /// The arguments as they are used: addresses that a person copied are replaced by what they are about.
+    pub(super) fn normalised(&self, given: &Map<String, Value>) -> Map<String, Value> {
+        let mut normalised = given.clone();
+        normalised.extend(self.out_of_addresses(given));
+        normalised
+    }
+
     /// Every problem with the arguments of a call, by argument.
     pub(super) fn check(&self, given: &Map<String, Value>) -> Vec<ArgumentProblem> {
         let mut problems = Vec::new();
         for input in &self.inputs {
             match given.get(&input.name) {
                 Some(value) if !value.is_null() || input.takes_null() => {
-                    problems.extend(input.complaints(value).map(|complaint| ArgumentProblem {
+                    let complaints = match input.meant(value) {
+                        Ok(value) => input.complaints(&value).collect(),
+                        Err(complaint) => vec![complaint],
+                    };
+                    problems.extend(complaints.into_iter().map(|complaint| ArgumentProblem {
                         argument: input.name.clone(),
                         message: complaint,
                     }));
@@ -290,11 +360,46 @@ mod tests {
     }
 
     #[test]
+    fn an_address_stands_for_what_it_is_about() {
+        let properties =
+            json!({"id": {"type": "string", "pattern": "^[a-z0-9]+$", "from_url": "/d/([^/?#]+)"}});
+        let inputs = Inputs::try_from(properties.as_object().unwrap().clone()).unwrap();
+        assert!(!inputs.schema().contains_key("from_url"));
+        assert!(inputs.get("id").unwrap().schema.get("from_url").is_none());
+        for (given, meant) in [
+            ("abc1", Some("abc1")),
+            (
+                "https://docs.example.com/document/d/abc1/edit#heading",
+                Some("abc1"),
+            ),
+            ("http://docs.example.com/d/abc1", Some("abc1")),
+            ("https://docs.example.com/spreadsheets", None),
+            ("https://docs.example.com/d/ABC", None),
+        ] {
+            let given = json!({"id": given});
+            let given = given.as_object().unwrap();
+            assert_eq!(inputs.check(given).is_empty(), meant.is_some(), "{given:?}");
+            if let Some(meant) = meant {
+                assert_eq!(inputs.normalised(given)["id"], meant);
+            }
+        }
+        let elsewhere = json!({"id": "https://evil.example/x"});
+        assert_eq!(
+            inputs.check(elsewhere.as_object().unwrap())[0].message,
+            "the address is not of the kind that is wanted here: send the id, or the address of the thing itself"
+        );
+    }
+
+    #[test]
     fn fragments_that_are_no_schema_are_refused() {
         for bad in [
             json!({"a": 1}),
             json!({"a": {"type": "strin"}}),
             json!({"a": {"type": "string", "required": "yes"}}),
+            json!({"a": {"type": "string", "from_url": "/d/.+"}}),
+            json!({"a": {"type": "string", "from_url": "/(d)/(.+)"}}),
+            json!({"a": {"type": "string", "from_url": "/d/("}}),
+            json!({"a": {"type": "string", "from_url": 1}}),
             json!({"a": {"$ref": "https://example.com/schema"}}),
         ] {
             assert!(

@@ -3,11 +3,11 @@
 //! Architecture invariant: this is the only file of the floor that reads files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::{Problem, Source};
+use super::{FixtureFile, Problem, Source};
 
 /// The provider files that every release carries.
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/providers");
@@ -60,6 +60,58 @@ pub fn read_directory(directory: &Path) -> Result<Vec<Source>, Vec<Problem>> {
     } else {
         Err(problems)
     }
+}
+
+/// The contract fixtures in a directory: one folder for each provider or product, in the order of their names.
+///
+/// # Errors
+/// Every file and folder that cannot be read.
+pub fn read_fixtures(directory: &Path) -> Result<Vec<FixtureFile>, Vec<Problem>> {
+    let mut fixtures = Vec::new();
+    let mut problems = Vec::new();
+    for folder in below(directory, &mut problems)
+        .into_iter()
+        .filter(|path| path.is_dir())
+    {
+        for path in below(&folder, &mut problems) {
+            let is_json = path
+                .extension()
+                .is_some_and(|extension| extension == "json");
+            if !is_json {
+                continue;
+            }
+            match fs::read_to_string(&path) {
+                Ok(text) => fixtures.push(FixtureFile {
+                    file: path.display().to_string(),
+                    owner: name(folder.file_name()),
+                    stem: name(path.file_stem()),
+                    text,
+                }),
+                Err(error) => problems.push(unreadable(&path, &error)),
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(fixtures)
+    } else {
+        Err(problems)
+    }
+}
+
+/// What stands in a directory, in the order of the names.
+fn below(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = entries.unwrap_or_else(|error| {
+        problems.push(unreadable(directory, &error));
+        Vec::new()
+    });
+    paths.sort();
+    paths
+}
+
+fn name(part: Option<&std::ffi::OsStr>) -> String {
+    part.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn is_toml(path: &Path) -> bool {

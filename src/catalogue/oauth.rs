@@ -22,6 +22,8 @@ pub struct OAuthProfile {
     pub authorization_params: Vec<(String, String)>,
     /// The parameter that carries the scopes: `scope` nearly everywhere, `user_scope` where `scope` is for a bot.
     pub scope_param: String,
+    /// Scopes that a person may refuse, and the parameter of their own that asks for them; the rest is in `scope_param`.
+    pub optional_scopes: Option<OptionalScopes>,
     /// What stands between two scopes in a request.
     pub scope_separator: String,
     /// Everything that the provider can be asked for: the scopes that its tools need. How much of it a person is asked
@@ -41,6 +43,15 @@ pub struct OAuthProfile {
     pub refresh_endpoint: RefreshEndpoint,
     /// How access is taken back.
     pub revocation: Revocation,
+}
+
+/// Scopes that are asked for and never demanded: a login that does not grant them is a good login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionalScopes {
+    /// The parameter of the authorization request.
+    pub param: String,
+    /// Which scopes go there instead of into the parameter of the required ones.
+    pub scopes: ScopeSet,
 }
 
 /// What becomes of refresh tokens at this provider, by its documentation.
@@ -166,6 +177,8 @@ pub struct TokenReplyRules {
     pub ok: Option<String>,
     /// Path of the error code.
     pub error: String,
+    /// What is kept of the reply besides: name, and where it stands.
+    pub captures: Vec<(String, String)>,
     /// Error codes that say of a refresh what RFC 6749 section 5.2 calls `invalid_grant`: the refresh token is dead.
     pub dead_grant: Vec<String>,
 }

@@ -2,14 +2,16 @@
 //!
 //! A value can fill its segment and nothing more: it can neither add a segment, nor climb out of one, nor reach the
 //! query. `{x}` is one segment or a part of one; `{+x}` is several, each encoded by itself; `{/+x}` is the same with its
-//! slash, and nothing at all when the argument is absent.
+//! slash, and nothing at all when the argument is absent. `{x|quoter}` is a literal of the language that a quoter writes.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::RenderError;
-use super::placeholder::{Piece, is_name, pieces};
+use super::placeholder::{Piece, pieces};
+use super::places::is_place;
+use super::quoter::Quoter;
 
 /// Everything but the unreserved characters of RFC 3986 section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -38,6 +40,8 @@ pub(super) struct Place {
     pub(super) name: String,
     /// How much of the path it may fill.
     pub(super) span: Span,
+    /// What the value goes through before it is encoded. Only for a part of one segment.
+    pub(super) quoter: Option<Quoter>,
 }
 
 /// How much of the path a value may fill.
@@ -125,7 +129,11 @@ impl PathTemplate {
             };
             let whole = match place.span {
                 Span::Segment => true,
-                Span::Segments => ends_before && starts_after,
+                // A colon ends the path of a file inside an address (`/root:/{+path}:/content`).
+                Span::Segments => {
+                    let colon_after = matches!(self.parts.get(index + 1), Some(Part::Text(text)) if text.starts_with(':'));
+                    ends_before && (starts_after || colon_after)
+                }
                 Span::OptionalSegments => !ends_before && starts_after,
             };
             if !whole {
@@ -148,14 +156,19 @@ impl Place {
         } else {
             (Span::Segment, inside)
         };
-        if is_name(name) {
+        let (name, quoter) = match name.split_once('|') {
+            Some((name, quoter)) if span == Span::Segment => (name, Some(Quoter::parse(quoter)?)),
+            _ => (name, None),
+        };
+        if is_place(name) {
             Ok(Self {
                 name: name.to_owned(),
                 span,
+                quoter,
             })
         } else {
             Err(format!(
-                "`{{{inside}}}` is no placeholder: write `{{name}}`, `{{+name}}` or `{{/+name}}`"
+                "`{{{inside}}}` is no placeholder: write `{{name}}`, `{{name|quoter}}`, `{{+name}}` or `{{/+name}}`"
             ))
         }
     }
@@ -168,7 +181,15 @@ impl Place {
             };
         };
         match self.span {
-            Span::Segment => self.push_segment(&value, path),
+            Span::Segment => match self.quoter {
+                Some(quoter) => {
+                    let literal = quoter.quote(&value);
+                    let literal =
+                        literal.map_err(|reason| RenderError::refused(&self.name, reason))?;
+                    self.push_segment(&literal, path)
+                }
+                None => self.push_segment(&value, path),
+            },
             Span::Segments => self.push_segments(&value, path),
             Span::OptionalSegments => {
                 path.push('/');
@@ -206,7 +227,7 @@ impl Place {
 }
 
 fn check_text(text: &str) -> Result<(), String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-._~:@!$&()*+,;=".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-._~:@!$&'()*+,;=".contains(c);
     match text.chars().find(|c| !is_plain(*c)) {
         Some(c) => Err(format!(
             "the character `{}` cannot stand in a path: a query belongs into `query`",
@@ -246,6 +267,24 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_value_is_one_literal_of_its_segment() {
+        assert_eq!(
+            render("/me/drive/search(q={x|odata_quoted})", "it's/../'). or").unwrap(),
+            "/me/drive/search(q=%27it%27%27s%2F..%2F%27%27%29.%20or%27)"
+        );
+        assert!(render("/f(x={x|odata_quoted})", "a\nb").is_err());
+    }
+
+    #[test]
+    fn a_path_inside_an_address_ends_at_a_colon() {
+        assert_eq!(
+            render("/root:/{+x}:/content", "a b/c:d.txt").unwrap(),
+            "/root:/a%20b/c%3Ad.txt:/content"
+        );
+        assert!(render("/root:/{+x}:/content", "../../me").is_err());
+    }
+
+    #[test]
     fn a_value_that_climbs_or_vanishes_is_refused() {
         for template in ["/a/{x}", "/a/{+x}", "/a{/+x}"] {
             for value in ["", ".", ".."] {
@@ -263,8 +302,25 @@ mod tests {
     #[test]
     fn a_template_that_a_url_parser_would_change_is_refused() {
         for source in [
-            "a", "/a//b", "/a/../b", "/a?b", "/a#b", "/a%2e", "/a b", "/{X}", "/{}", "/{a",
-            "/x{+a}", "/{+a}x", "/{/+a}", "/{+a}{b}", "/é",
+            "a",
+            "/a//b",
+            "/a/../b",
+            "/a?b",
+            "/a#b",
+            "/a%2e",
+            "/a b",
+            "/{X}",
+            "/{}",
+            "/{a",
+            "/x{+a}",
+            "/{+a}x",
+            "/{/+a}",
+            "/{+a}{b}",
+            "/é",
+            "/{a|shouted}",
+            "/{+a|plain}",
+            "/{a.b}",
+            "/x{/+a}:",
         ] {
             assert!(PathTemplate::parse(source).is_err(), "{source}");
         }

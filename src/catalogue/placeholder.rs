@@ -1,5 +1,7 @@
 //! The two ways in which a template names what is put in: `{name}` inside text, `$name` as a whole value.
 
+use super::places::is_place;
+
 /// Whether `name` can name an argument or a variable: `a-z`, then `a-z`, `0-9` and `_`.
 pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -11,7 +13,7 @@ pub(super) fn is_name(name: &str) -> bool {
 /// What a text leaf of a query or a body stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Leaf {
-    /// `$name`: the argument, as the typed value that it is.
+    /// `$name` or `$item.field`: the argument, as the typed value that it is.
     Argument(String),
     /// Anything else: itself. `$$` at the start is a plain `$`.
     Constant(String),
@@ -23,7 +25,7 @@ impl Leaf {
         match text.strip_prefix('$') {
             None => Ok(Self::Constant(text.to_owned())),
             Some(rest) if rest.starts_with('$') => Ok(Self::Constant(rest.to_owned())),
-            Some(name) if is_name(name) => Ok(Self::Argument(name.to_owned())),
+            Some(name) if is_place(name) => Ok(Self::Argument(name.to_owned())),
             Some(_) => Err(format!(
                 "`{text}` names no argument: write `$name` for an argument, `$$…` for text that starts with `$`"
             )),
@@ -38,6 +40,14 @@ pub(super) enum Piece {
     Text(String),
     /// What stood between the braces.
     Braces(String),
+}
+
+/// What stands between the braces of a text, in order.
+pub(super) fn braces(pieces: &[Piece]) -> impl Iterator<Item = &str> {
+    pieces.iter().filter_map(|piece| match piece {
+        Piece::Braces(name) => Some(name.as_str()),
+        Piece::Text(_) => None,
+    })
 }
 
 /// Splits a text at its braces.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::file::ProviderFile;
+use serde::de::DeserializeOwned;
+
+use super::file::{ProductFile, ProviderFile, authorization};
 use super::nearest::nearest;
 
 /// One provider file as text.
@@ -46,12 +48,40 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A file that could be read.
+/// A file that could be read. That of a product is whole: what it shares with its provider is in it.
 #[derive(Debug)]
 pub(super) struct ParsedFile {
     pub(super) file: String,
     pub(super) id: String,
     pub(super) provider: ProviderFile,
+    /// The provider that it is a product of; none for a provider.
+    pub(super) product_of: Option<String>,
+}
+
+impl ParsedFile {
+    /// Whether people connect it itself.
+    pub(super) fn is_provider(&self) -> bool {
+        self.product_of.is_none()
+    }
+
+    /// Whether it is `provider`, or one of its products.
+    pub(super) fn is_of(&self, provider: &Self) -> bool {
+        match &self.product_of {
+            Some(owner) => *owner == provider.id,
+            None => std::ptr::eq(self, provider),
+        }
+    }
+}
+
+/// A file on its own, before products find their providers.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Provider(Box<ParsedFile>),
+    Product {
+        file: String,
+        id: String,
+        product: Box<ProductFile>,
+    },
 }
 
 impl Source {
@@ -63,20 +93,28 @@ impl Source {
     }
 
     /// Text to types; the problem names line and column.
-    pub(super) fn parse(&self) -> Result<ParsedFile, Problem> {
-        match toml::from_str(&self.text) {
-            Ok(provider) => Ok(ParsedFile {
-                file: self.file.clone(),
-                id: self.id().to_owned(),
-                provider,
-            }),
-            Err(error) => Err(self.unreadable(&error)),
+    pub(super) fn parse(&self) -> Result<Parsed, Problem> {
+        let (file, id) = (self.file.clone(), self.id().to_owned());
+        if authorization(&self.text).is_some() {
+            let product = Box::new(self.read()?);
+            return Ok(Parsed::Product { file, id, product });
         }
+        Ok(Parsed::Provider(Box::new(ParsedFile {
+            file,
+            id,
+            provider: self.read()?,
+            product_of: None,
+        })))
+    }
+
+    fn read<F: DeserializeOwned>(&self) -> Result<F, Problem> {
+        toml::from_str(&self.text).map_err(|error| self.unreadable(&error))
     }
 
     fn unreadable(&self, error: &toml::de::Error) -> Problem {
         let message = error.message().replace('\n', ", ");
-        let meant = meant_key(&message).map(|key| format!("did you mean `{key}`?"));
+        let meant = of_the_provider(&message)
+            .or_else(|| meant_key(&message).map(|key| format!("did you mean `{key}`?")));
         Problem {
             file: self.file.clone(),
             place: error.span().map_or_else(
@@ -85,11 +123,30 @@ impl Source {
             ),
             check: "file_is_readable",
             remedy: meant.unwrap_or_else(|| {
-                "correct the file; providers/README.md describes every key".to_owned()
+                "correct the file; docs/provider-file.md describes every key".to_owned()
             }),
             message,
         }
     }
+}
+
+/// What belongs to a connection, and so to the file of the provider.
+fn of_the_provider(message: &str) -> Option<String> {
+    if !message.contains("expected one of `authorization`") {
+        return None;
+    }
+    let given = message.split('`').nth(1)?;
+    let shared = [
+        "account",
+        "account_rule",
+        "inject",
+        "oauth",
+        "setup",
+        "variables",
+    ];
+    shared.contains(&given).then(|| {
+        format!("a product shares the connection of its provider: move `{given}` to the file of the provider")
+    })
 }
 
 /// The known key or value that an unknown one was meant to be, out of serde's sentence about it.

@@ -7,20 +7,21 @@ use http::{Request, Response};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::addresses::Addresses;
 use super::arguments::Arguments;
 use super::error_rules::ErrorRules;
 use super::file::{OAuthFile, ProviderFile, RevokeFile, SentFile};
 use super::inputs::Inputs;
 use super::plain_text::plain_text;
 use super::problem::ParsedFile;
-use super::query_template::QueryTemplate;
-use super::request::{RequestBody, RequestTemplate};
+use super::request::RequestTemplate;
 use super::url_template::Values;
-use super::variables::fill_in;
+use super::variables::{Pattern, fill_in};
 use super::{
-    Account, AccountRule, ClientAuth, Confidence, OAuthProfile, RefreshEndpoint, Refusal,
-    RefusalKind, RenderError, Revocation, RevocationRequest, ScopeImplications, ScopePlan,
-    ScopeRequirement, Setup, TokenEndpoint, Tool, Variable, VariableProblem, Variables,
+    Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, OAuthProfile, Product,
+    RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
+    ScopeImplications, ScopePlan, ScopeRequirement, Setup, Tenant, TenantsProblem, TokenEndpoint,
+    TokenReplyRules, Tool, Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -32,6 +33,9 @@ const CLIENT_ID_MARK: &str = "client-id-goes-here";
 /// Stands for `{token}` in the same way.
 const TOKEN_MARK: &str = "token-goes-here";
 
+/// The name of the address at which the tenants of a grant are asked for; no file can say a name with a dot in it.
+const TENANTS: &str = "oauth.tenants";
+
 /// One third-party service as its file describes it.
 #[derive(Debug)]
 pub struct Provider {
@@ -39,43 +43,115 @@ pub struct Provider {
     file: ProviderFile,
     account: RequestTemplate,
     errors: Arc<ErrorRules>,
+    /// All of them, those of products too.
     tools: Vec<Arc<Tool>>,
+    products: Vec<Product>,
+    addresses: Arc<Addresses>,
+    /// The call that finds what a grant reaches.
+    tenants: Option<RequestTemplate>,
 }
 
 impl Provider {
-    /// Takes a checked file.
-    pub(super) fn new(parsed: ParsedFile) -> Self {
+    /// Takes a checked file, and those of its products.
+    pub(super) fn new(parsed: ParsedFile, products: Vec<ParsedFile>) -> Self {
         let mut file = parsed.provider;
         let id: Arc<str> = parsed.id.into();
-        let errors = Arc::new(ErrorRules::new(
-            std::mem::take(&mut file.errors),
-            std::mem::take(&mut file.error_text),
-        ));
-        let tools = std::mem::take(&mut file.tools)
+        let mut addresses = Addresses::of_provider(&id, &file, captured_forms(&file.oauth));
+        let mut tenants = file.oauth.tenants.as_ref().map(|tenants| {
+            addresses.add_base(&id, TENANTS, tenants.origin.clone());
+            tenants.request.clone()
+        });
+        if let Some(request) = &mut tenants {
+            request.base = Some(TENANTS.to_owned());
+            request.shared_headers = file.headers.clone();
+        }
+        let errors = error_rules(&mut file);
+        let mut tools = tools_of(&mut file, &id, &id, &errors);
+        let products = products
             .into_iter()
-            .map(|mut tool| {
-                tool.request.headers = file.headers.overlaid_with(&tool.request.headers);
-                Arc::new(Tool::new(Arc::clone(&id), tool, Arc::clone(&errors)))
+            .map(|mut product| {
+                let product_id: Arc<str> = product.id.into();
+                addresses.add(&product_id, &product.provider);
+                let errors = error_rules(&mut product.provider);
+                let of_product = tools_of(&mut product.provider, &id, &product_id, &errors);
+                tools.extend(of_product.iter().cloned());
+                Product::new(product_id, product.provider, of_product)
             })
             .collect();
-        let account = RequestTemplate {
-            method: file.account.method.clone(),
-            path: file.account.path.clone(),
-            query: QueryTemplate::default(),
-            headers: file.headers.clone(),
-            body: file
-                .account
-                .graphql
-                .as_ref()
-                .map(|graphql| RequestBody::Json(graphql.body())),
-        };
+        let mut account = file.account.request.clone();
+        account.shared_headers = file.headers.clone();
         Self {
             id,
             file,
             account,
             errors,
             tools,
+            products,
+            addresses: Arc::new(addresses),
+            tenants,
         }
+        .with_tenant_arguments()
+    }
+
+    /// Lets every tool say which tenant is meant whose requests go to one.
+    fn with_tenant_arguments(mut self) -> Self {
+        let Some(tenants) = &self.file.oauth.tenants else {
+            return self;
+        };
+        let mut changed = |tool: &mut Arc<Tool>| {
+            let needs_one = tool.bases().any(|base| {
+                let mut captured = self.addresses.captured_in(tool.product(), base);
+                captured.any(|name| tenants.captures.contains_key(name))
+            });
+            if needs_one {
+                *tool = Arc::new(tool.with_tenant_argument(&tenants.argument, &self.file.name));
+            }
+        };
+        self.tools.iter_mut().for_each(&mut changed);
+        for product in &mut self.products {
+            product.tools_mut().iter_mut().for_each(&mut changed);
+        }
+        self
+    }
+
+    /// What is kept of a login for addresses: name, where it comes from, and the path or parameter.
+    pub fn captures(&self) -> impl Iterator<Item = (&str, CapturedFrom, &str)> {
+        let captures = self.file.oauth.capture.iter();
+        captures.map(|(name, capture)| (name.as_str(), capture.from, capture.path.as_str()))
+    }
+
+    /// The call that finds what a grant reaches, without any credential; none where a grant reaches one thing.
+    ///
+    /// # Errors
+    /// As [`Tool::begin`].
+    pub fn tenants_request(
+        &self,
+        variables: &Variables,
+    ) -> Result<Option<Request<Vec<u8>>>, RenderError> {
+        self.own(variables)?;
+        let arguments = Arguments {
+            given: &Map::new(),
+            inputs: &Inputs::default(),
+        };
+        let request = self.tenants.as_ref();
+        request
+            .map(|request| request.render(variables, &arguments, ""))
+            .transpose()
+    }
+
+    /// Reads the answer to that call.
+    ///
+    /// # Errors
+    /// What the provider refused, or why its answer cannot be used.
+    pub fn read_tenants(
+        &self,
+        response: &Response<Vec<u8>>,
+    ) -> Result<Result<Vec<Tenant>, TenantsProblem>, Refusal> {
+        if let Some(refusal) = self.errors.refusal(response) {
+            return Err(refusal);
+        }
+        let tenants = self.file.oauth.tenants.as_ref();
+        Ok(tenants.map_or(Ok(Vec::new()), |tenants| tenants.read(response)))
     }
 
     /// Its id: the stem of its file.
@@ -114,10 +190,32 @@ impl Provider {
         &self.file.unconfirmed
     }
 
-    /// What can be called, in the order of the file.
+    /// What can be called with a connection: its own tools in the order of the file, then those of its products.
     #[must_use]
     pub fn tools(&self) -> &[Arc<Tool>] {
         &self.tools
+    }
+
+    /// The services that share its connection, by id. Most providers have none.
+    #[must_use]
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// The names of the products whose tools need a scope; none where only the provider itself needs it.
+    pub fn products_needing(&self, scope: &str) -> impl Iterator<Item = &str> {
+        let needs = move |tool: &Arc<Tool>| tool.scopes().iter().any(|named| named == scope);
+        let products = self.products.iter();
+        products
+            .filter(move |product| product.tools().iter().any(needs))
+            .map(Product::name)
+    }
+
+    /// The name for people of what a tool belongs to: a product, or the provider itself.
+    #[must_use]
+    pub fn name_for(&self, tool: &Tool) -> &str {
+        let product = self.products.iter().find(|one| one.id() == tool.product());
+        product.map_or(self.name(), Product::name)
     }
 
     /// What the operator must or may fill in, by name.
@@ -171,6 +269,12 @@ impl Provider {
         self.file.account.sign_in.params(expected, has_another)
     }
 
+    /// Where the access token goes in a request.
+    #[must_use]
+    pub fn inject(&self) -> &Inject {
+        &self.file.inject
+    }
+
     /// Fills the variables in, and proves every address of the provider with them.
     ///
     /// # Errors
@@ -181,19 +285,8 @@ impl Provider {
     ) -> Result<Variables, Vec<VariableProblem>> {
         let values = fill_in(&self.file.variables, given)?;
         let address = |error| vec![VariableProblem::Address(error)];
-        let hosts = self.file.host_allow.iter().map(|host| host.render(&values));
-        let hosts = hosts.collect::<Result<Vec<_>, _>>().map_err(address)?;
-        let base = self
-            .file
-            .base_url
-            .render(&values, &hosts)
-            .map_err(address)?;
-        let variables = Variables {
-            provider: Arc::clone(&self.id),
-            values,
-            base,
-            hosts,
-        };
+        let (id, addresses) = (Arc::clone(&self.id), Arc::clone(&self.addresses));
+        let variables = Variables::prove(id, addresses, values).map_err(address)?;
         self.oauth(&variables).map_err(address)?;
         Ok(variables)
     }
@@ -210,7 +303,7 @@ impl Provider {
     /// When the variables belong to another provider; those of [`Provider::resolve`] always render.
     pub fn oauth(&self, variables: &Variables) -> Result<OAuthProfile, RenderError> {
         self.own(variables)?;
-        let (values, hosts) = (&variables.values, variables.hosts.as_slice());
+        let (values, hosts) = (&variables.values, variables.hosts());
         let OAuthFile {
             issuer,
             authorize,
@@ -225,7 +318,8 @@ impl Provider {
             iss_required: self.file.oauth.iss_required,
             authorization_endpoint: authorize.url.render(values, hosts)?,
             authorization_params: pairs(&authorize.params),
-            scope_param: authorize.scope_param.clone(),
+            scope_param: authorize.scope_param().to_owned(),
+            optional_scopes: self.file.oauth.optional_scopes(),
             scope_separator: authorize.scope_separator.clone(),
             scopes: self.file.oauth.scopes.clone(),
             pkce: self.file.oauth.pkce,
@@ -236,7 +330,14 @@ impl Provider {
                 params: pairs(&token.params),
             },
             client_auth: self.file.oauth.client_auth,
-            token_reply: self.file.oauth.token_reply.rules(),
+            token_reply: TokenReplyRules {
+                captures: self
+                    .captures()
+                    .filter(|(_, from, _)| *from == CapturedFrom::Token)
+                    .map(|(name, _, path)| (name.to_owned(), path.to_owned()))
+                    .collect(),
+                ..self.file.oauth.token_reply.rules()
+            },
             refresh: self.file.oauth.refresh.rules(),
             refresh_endpoint: refresh_endpoint(&self.file.oauth, values, hosts)?,
             revocation: revocation(&self.file.oauth.revoke, values, hosts)?,
@@ -253,14 +354,14 @@ impl Provider {
     /// The cheap call that proves a credential and names the account, without any credential.
     ///
     /// # Errors
-    /// As [`Tool::render`].
+    /// As [`Tool::begin`].
     pub fn account_request(&self, variables: &Variables) -> Result<Request<Vec<u8>>, RenderError> {
         self.own(variables)?;
         let arguments = Arguments {
             given: &Map::new(),
             inputs: &Inputs::default(),
         };
-        self.account.render(variables, arguments)
+        self.account.render(variables, &arguments, "")
     }
 
     /// Reads the answer to the account call.
@@ -273,7 +374,7 @@ impl Provider {
         }
         let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         let file = &self.file.account;
-        let body = match &file.graphql {
+        let body = match &file.request.graphql {
             Some(graphql) => graphql.data.find(&body),
             None => Some(&body),
         };
@@ -311,6 +412,48 @@ impl Provider {
             expected: self.id.to_string(),
         })
     }
+}
+
+/// What only a connection says, with the form that it must have.
+pub(super) fn captured_forms(oauth: &OAuthFile) -> BTreeMap<String, Pattern> {
+    let of_login = oauth.capture.iter();
+    let of_login = of_login.map(|(name, capture)| (name, &capture.pattern));
+    let of_tenants = oauth.tenants.iter().flat_map(|tenants| &tenants.captures);
+    let of_tenants = of_tenants.map(|(name, capture)| (name, &capture.pattern));
+    of_login
+        .chain(of_tenants)
+        .map(|(name, pattern)| (name.clone(), pattern.clone()))
+        .collect()
+}
+
+fn error_rules(file: &mut ProviderFile) -> Arc<ErrorRules> {
+    Arc::new(ErrorRules::new(
+        std::mem::take(&mut file.errors),
+        std::mem::take(&mut file.error_text),
+    ))
+}
+
+/// The tools of one file, with the headers that the file wants with every request.
+fn tools_of(
+    file: &mut ProviderFile,
+    provider: &Arc<str>,
+    product: &Arc<str>,
+    errors: &Arc<ErrorRules>,
+) -> Vec<Arc<Tool>> {
+    let tools = std::mem::take(&mut file.tools).into_iter();
+    tools
+        .map(|mut tool| {
+            for request in tool.requests_mut() {
+                request.shared_headers = file.headers.clone();
+            }
+            let errors = match std::mem::take(&mut tool.errors) {
+                none if none.is_empty() => Arc::clone(errors),
+                own => Arc::new(errors.preceded_by(own)),
+            };
+            let (provider, product) = (Arc::clone(provider), Arc::clone(product));
+            Arc::new(Tool::new(provider, product, tool, errors))
+        })
+        .collect()
 }
 
 fn pairs(params: &BTreeMap<String, String>) -> Vec<(String, String)> {

@@ -1,14 +1,14 @@
-//! The query of a request: names with a constant, an argument, or a list written as comma-separated values.
-
-use std::collections::BTreeMap;
+//! The query of a request, or its form: names with a value, or with a list or a tree that becomes several parameters.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::RenderError;
-use super::arguments::{Arguments, scalar_text};
-use super::placeholder::Leaf;
+use super::arguments::scalar_text;
+use super::operator::item_texts;
+use super::places::Places;
+use super::value_template::{Quoted, ValueTemplate};
 
 /// Query parameters in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -17,9 +17,14 @@ pub(super) struct QueryTemplate(Vec<(String, QueryValue)>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum QueryValue {
-    Constant(String),
-    Argument(String),
-    CommaSeparated(String),
+    /// `k=a`.
+    One(ValueTemplate),
+    /// `repeat`: `k=a&k=b`.
+    Repeat(ValueTemplate),
+    /// `brackets`: `k[]=a&k[]=b`.
+    Brackets(ValueTemplate),
+    /// `form_brackets`: `k[0][f]=v`.
+    FormBrackets(ValueTemplate),
 }
 
 impl TryFrom<Map<String, Value>> for QueryTemplate {
@@ -28,102 +33,141 @@ impl TryFrom<Map<String, Value>> for QueryTemplate {
     fn try_from(parameters: Map<String, Value>) -> Result<Self, String> {
         parameters
             .into_iter()
-            .map(|(name, value)| Ok((QueryValue::parse(&name, value)?, name)))
-            .map(|parsed| parsed.map(|(value, name)| (name, value)))
+            .map(|(name, value)| {
+                let parsed = QueryValue::parse(value);
+                let parsed =
+                    parsed.map_err(|error| format!("the query parameter `{name}`: {error}"))?;
+                Ok((name, parsed))
+            })
             .collect::<Result<_, String>>()
             .map(Self)
     }
 }
 
 impl QueryValue {
-    fn parse(name: &str, value: Value) -> Result<Self, String> {
-        let shape = || {
-            format!(
-                "the query parameter `{name}` is neither a constant, nor `\"$argument\"`, nor `{{ csv = \"$argument\" }}`"
-            )
+    fn parse(value: Value) -> Result<Self, String> {
+        type Make = fn(ValueTemplate) -> QueryValue;
+        let several: [(&str, Make); 3] = [
+            ("repeat", Self::Repeat),
+            ("brackets", Self::Brackets),
+            ("form_brackets", Self::FormBrackets),
+        ];
+        let operator = several
+            .into_iter()
+            .find(|(name, _)| value.get(name).is_some());
+        let Some((name, style)) = operator else {
+            return ValueTemplate::value(value).map(Self::One);
         };
         match value {
-            Value::String(text) => Ok(match Leaf::parse(&text)? {
-                Leaf::Argument(argument) => Self::Argument(argument),
-                Leaf::Constant(text) => Self::Constant(text),
-            }),
-            Value::Object(_) => {
-                let mut styles: BTreeMap<String, String> =
-                    serde_json::from_value(value).map_err(|_| shape())?;
-                let list = styles
-                    .remove("csv")
-                    .filter(|_| styles.is_empty())
-                    .ok_or_else(shape)?;
-                match Leaf::parse(&list)? {
-                    Leaf::Argument(argument) => Ok(Self::CommaSeparated(argument)),
-                    Leaf::Constant(_) => Err(shape()),
+            Value::Object(mut table) if table.len() == 1 => {
+                let of = table.shift_remove(name).unwrap_or_default();
+                match ValueTemplate::tree(of)? {
+                    ValueTemplate::Constant(_) => {
+                        Err(format!("`{name}` names no argument: write `\"$argument\"`"))
+                    }
+                    of => Ok(style(of)),
                 }
             }
-            scalar => scalar_text(&scalar)
-                .map(|text| Self::Constant(text.into_owned()))
-                .ok_or_else(shape),
+            _ => Err(format!("nothing can stand beside `{name}`")),
         }
     }
+
+    fn template(&self) -> &ValueTemplate {
+        match self {
+            Self::One(value)
+            | Self::Repeat(value)
+            | Self::Brackets(value)
+            | Self::FormBrackets(value) => value,
+        }
+    }
+
+    fn render(
+        &self,
+        name: &str,
+        places: &dyn Places,
+        pairs: &mut Vec<(String, String)>,
+    ) -> Result<(), RenderError> {
+        match self {
+            Self::One(value) => {
+                let text = value.render_text(places)?;
+                pairs.extend(text.map(|text| (name.to_owned(), text)));
+            }
+            Self::Repeat(list) => {
+                let texts = item_texts(list, places)?;
+                pairs.extend(texts.into_iter().map(|text| (name.to_owned(), text)));
+            }
+            Self::Brackets(list) => {
+                let texts = item_texts(list, places)?;
+                pairs.extend(texts.into_iter().map(|text| (format!("{name}[]"), text)));
+            }
+            Self::FormBrackets(tree) => {
+                if let Some(value) = tree.render(places)? {
+                    in_brackets(name.to_owned(), &value, tree, pairs)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tree as parameters: each key and each index of a list in brackets of its own. Nulls are left out.
+fn in_brackets(
+    name: String,
+    value: &Value,
+    tree: &ValueTemplate,
+    pairs: &mut Vec<(String, String)>,
+) -> Result<(), RenderError> {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if key.is_empty() || key.contains(['[', ']']) {
+                    return Err(
+                        tree.refused("has a field whose name is empty or has a bracket in it")
+                    );
+                }
+                in_brackets(format!("{name}[{key}]"), field, tree, pairs)?;
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                in_brackets(format!("{name}[{index}]"), item, tree, pairs)?;
+            }
+        }
+        scalar => pairs.extend(scalar_text(scalar).map(|text| (name, text.into_owned()))),
+    }
+    Ok(())
 }
 
 impl QueryTemplate {
-    /// The arguments that are named.
-    pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|(_, value)| match value {
-            QueryValue::Argument(name) | QueryValue::CommaSeparated(name) => Some(name.as_str()),
-            QueryValue::Constant(_) => None,
-        })
+    /// The places that are named.
+    pub(super) fn places(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .flat_map(|(_, value)| value.template().places())
+    }
+
+    /// The places that go into text.
+    pub(super) fn quoted(&self) -> impl Iterator<Item = Quoted<'_>> {
+        self.0
+            .iter()
+            .flat_map(|(_, value)| value.template().quoted())
+    }
+
+    /// The parameters, in the order of the file.
+    pub(super) fn pairs(&self, places: &dyn Places) -> Result<Vec<(String, String)>, RenderError> {
+        let mut pairs = Vec::new();
+        for (name, value) in &self.0 {
+            value.render(name, places, &mut pairs)?;
+        }
+        Ok(pairs)
     }
 
     /// The query without its `?`; empty when every argument is absent.
-    pub(super) fn render(&self, arguments: Arguments<'_>) -> Result<String, RenderError> {
+    pub(super) fn render(&self, places: &dyn Places) -> Result<String, RenderError> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &self.0 {
-            match value {
-                QueryValue::Constant(text) => {
-                    query.append_pair(name, text);
-                }
-                QueryValue::Argument(argument) => {
-                    if let Some(text) = arguments.text(argument)? {
-                        query.append_pair(name, &text);
-                    }
-                }
-                QueryValue::CommaSeparated(argument) => {
-                    if let Some(text) = comma_separated(argument, arguments)? {
-                        query.append_pair(name, &text);
-                    }
-                }
-            }
-        }
+        query.extend_pairs(self.pairs(places)?);
         Ok(query.finish())
     }
-}
-
-/// A list as one text. An item with a comma in it would become two, so it is refused.
-fn comma_separated(
-    argument: &str,
-    arguments: Arguments<'_>,
-) -> Result<Option<String>, RenderError> {
-    let Some(value) = arguments.value(argument) else {
-        return Ok(None);
-    };
-    let items = value
-        .as_array()
-        .ok_or_else(|| RenderError::refused(argument, "is not a list"))?
-        .iter()
-        .map(|item| match scalar_text(item) {
-            Some(text) if text.contains(',') => Err(RenderError::refused(
-                argument,
-                "has an item with a comma in it",
-            )),
-            Some(text) => Ok(text),
-            None => Err(RenderError::refused(
-                argument,
-                "has an item that is neither a text nor a number nor a boolean",
-            )),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok((!items.is_empty()).then(|| items.join(",")))
 }
 
 #[cfg(test)]
@@ -132,6 +176,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::catalogue::arguments::Arguments;
     use crate::catalogue::inputs::Inputs;
 
     fn render(template: &Value, given: &Value) -> Result<String, RenderError> {
@@ -142,7 +187,7 @@ mod tests {
         });
         let inputs = Inputs::try_from(inputs.as_object().unwrap().clone()).unwrap();
         let template = QueryTemplate::try_from(template.as_object().unwrap().clone()).unwrap();
-        template.render(Arguments {
+        template.render(&Arguments {
             given: given.as_object().unwrap(),
             inputs: &inputs,
         })
@@ -175,7 +220,18 @@ mod tests {
     fn malformed_parameters_are_refused() {
         for bad in [
             json!({"a": []}),
-            json!({"a": {"repeat": "$a"}}),
+            json!({"a": {"repeat": "a"}}),
+            json!({"a": {"repeat": "$a", "csv": "$a"}}),
+            json!({"a": {"comma": "$a"}}),
+            json!({"a": {"csv": "$a", "of": "$a"}}),
+            json!({"a": {"$csv": "$a"}}),
+            json!({"a": {"each": "$a", "put": "$item"}}),
+            json!({"a": {"join": ","}}),
+            json!({"a": {"join": ",", "of": []}}),
+            json!({"a": {"text": "{q}"}}),
+            json!({"a": {"lookup": "$a", "in": {}}}),
+            json!({"a": {"apply": "rot13", "to": "$a"}}),
+            json!({"a": {"apply": "base64_decode_text", "to": "$a"}}),
             json!({"a": {"csv": "a"}}),
             json!({"a": "$A"}),
         ] {

@@ -41,6 +41,33 @@ pub enum RenderError {
         /// Whose variables were expected.
         expected: String,
     },
+    /// Of several arguments that mean the same, exactly one is needed.
+    #[error("exactly one of these arguments is needed: {}", .arguments.join(", "))]
+    OneOf {
+        /// Their names.
+        arguments: Vec<String>,
+    },
+    /// The cursor is of another tool, or was made up.
+    #[error("the argument `cursor` {0}")]
+    Cursor(String),
+    /// The body is larger than is ever sent.
+    #[error("the request would be larger than 10 MiB: send less at once")]
+    BodyTooLarge,
+    /// Every boundary that was tried stands in the content.
+    #[error("the content holds every boundary that was tried: change the content")]
+    NoBoundary,
+    /// An address holds what only a connection says, and this one does not say it.
+    #[error("the connection does not say its `{name}`: connect the account again")]
+    NotCaptured {
+        /// The name of what is missing.
+        name: String,
+    },
+    /// A request names a base address that there is not.
+    #[error("there is no base address `{base}`: correct `base` in the provider file")]
+    UnknownBase {
+        /// Its name.
+        base: String,
+    },
     /// The address is longer than HTTP libraries carry.
     #[error("the rendered address is too long: shorten the arguments")]
     TooLong,

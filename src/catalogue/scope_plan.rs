@@ -39,16 +39,25 @@ impl<'a> ScopePlan<'a> {
         held: &ScopeSet,
         tools: impl IntoIterator<Item = &'a Tool>,
     ) -> ScopeSet {
+        self.with_needs(held, tools.into_iter().map(Tool::scopes))
+    }
+
+    /// What to ask for so that calls with these needs can run, as [`ScopePlan::with_tools`] says it.
+    #[must_use]
+    pub fn with_needs<'n>(
+        self,
+        held: &ScopeSet,
+        needs: impl IntoIterator<Item = &'n ScopeRequirement>,
+    ) -> ScopeSet
+    where
+        'a: 'n,
+    {
         let implied = &self.oauth.implies;
-        let needs: Vec<_> = tools
-            .into_iter()
-            .map(Tool::scopes)
-            .chain([self.account])
-            .collect();
+        let needs: Vec<_> = needs.into_iter().chain([self.account]).collect();
         // What is needed in any case first: it may already hold one of those that can stand for each other.
         let (all, any): (Vec<_>, Vec<_>) = needs
             .into_iter()
-            .partition(|need| matches!(need, ScopeRequirement::All(_)));
+            .partition(|need| !matches!(need, ScopeRequirement::Any(_)));
         let asked = all
             .into_iter()
             .chain(any)
@@ -91,37 +100,36 @@ impl<'a> ScopePlan<'a> {
         uncovered(&self.declared(granted), asked, &self.oauth.implies)
     }
 
-    /// The tools that `asked` would allow to run and `granted` does not.
+    /// The tools that `asked` would allow to run, in some case at least, and `granted` does not in any.
     pub fn blocked(
         self,
         asked: &'a ScopeSet,
         granted: &'a ScopeSet,
     ) -> impl Iterator<Item = &'a Tool> {
         let lacks = move |tool: &Tool, held: &ScopeSet| {
-            !tool.scopes().missing(held, &self.oauth.implies).is_empty()
+            let need = tool.scopes();
+            !need.is_met_in_some_case(held, &self.oauth.implies)
         };
         self.all()
             .filter(move |tool| lacks(tool, granted) && !lacks(tool, asked))
     }
 
-    /// Which of the granted scopes let `tool` run: the named ones, or the wider ones that cover them.
+    /// Which of the granted scopes let a call with this `need` run: the named ones, or the wider ones that cover them.
     #[must_use]
-    pub fn used_by(self, tool: &Tool, granted: &ScopeSet) -> ScopeSet {
-        self.serving(tool.scopes(), granted)
+    pub fn used_by(self, need: &ScopeRequirement, granted: &ScopeSet) -> ScopeSet {
+        self.serving(need, granted)
     }
 
-    /// Which of the granted scopes `tool` stands on, be it alone or among others: what is left without them does not
+    /// Which of the granted scopes such a call stands on, be it alone or among others: what is left without them does not
     /// let it run.
     #[must_use]
-    pub fn behind(self, tool: &Tool, granted: &ScopeSet) -> ScopeSet {
+    pub fn behind(self, need: &ScopeRequirement, granted: &ScopeSet) -> ScopeSet {
         let implied = &self.oauth.implies;
         granted
             .iter()
             .filter(|held| {
                 let held = ScopeSet::from_iter([*held]);
-                tool.scopes()
-                    .iter()
-                    .any(|named| implied.covers(&held, named))
+                need.iter().any(|named| implied.covers(&held, named))
             })
             .collect()
     }
@@ -138,7 +146,7 @@ impl<'a> ScopePlan<'a> {
     #[must_use]
     pub fn needed(self, granted: &ScopeSet) -> ScopeSet {
         self.all()
-            .map(|tool| self.used_by(tool, granted))
+            .map(|tool| self.used_by(tool.scopes(), granted))
             .fold(self.used_always(granted), |all, some| all.union(&some))
     }
 
@@ -161,6 +169,7 @@ impl<'a> ScopePlan<'a> {
         let serving = |named: &str| implied.narrowest(granted, named);
         match need {
             ScopeRequirement::All(scopes) => scopes.iter().filter_map(serving).collect(),
+            ScopeRequirement::ByArgument(_) => need.iter().filter_map(serving).collect(),
             ScopeRequirement::Any(scopes) => {
                 let named = scopes.iter().map(String::as_str);
                 let exact = named.clone().find(|scope| granted.contains(scope));

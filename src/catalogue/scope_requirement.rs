@@ -1,8 +1,10 @@
 //! What a tool must be granted, and which scopes cover others.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::ScopeSet;
 
@@ -14,14 +16,28 @@ pub enum ScopeRequirement {
     All(ScopeSet),
     /// One of them; the first is the one to ask for.
     Any(Vec<String>),
+    /// What an argument of the call says. Seen without a call, it needs what any of its cases needs.
+    ByArgument(ScopesByArgument),
 }
 
-/// `["a", "b"]` or `{ any = ["a", "b"] }`.
+/// A requirement that differs from call to call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopesByArgument {
+    by_argument: String,
+    table: BTreeMap<String, ScopeSet>,
+}
+
+/// `["a", "b"]`, `{ any = ["a", "b"] }` or `{ by_argument = "kind", table = { a = ["b"] } }`.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a list of scopes, or `{ any = [\"…\"] }`")]
+#[serde(
+    untagged,
+    expecting = "a list of scopes, `{ any = [\"…\"] }`, or `{ by_argument = \"…\", table = { … } }`"
+)]
 enum ScopesFile {
     All(Vec<String>),
     Any(AnyFile),
+    ByArgument(ScopesByArgument),
 }
 
 #[derive(Deserialize)]
@@ -40,6 +56,7 @@ impl TryFrom<ScopesFile> for ScopeRequirement {
                 Err("`any = []` can never be met: leave the scopes empty".to_owned())
             }
             ScopesFile::Any(AnyFile { any }) => Ok(Self::Any(any)),
+            ScopesFile::ByArgument(by_argument) => Ok(Self::ByArgument(by_argument)),
         }
     }
 }
@@ -50,14 +67,75 @@ impl Default for ScopeRequirement {
     }
 }
 
+impl ScopesByArgument {
+    /// The argument that decides: one that every call has, with a value of the table.
+    #[must_use]
+    pub fn argument(&self) -> &str {
+        &self.by_argument
+    }
+
+    /// What each value needs.
+    pub fn cases(&self) -> impl Iterator<Item = (&str, &ScopeSet)> {
+        self.table
+            .iter()
+            .map(|(value, scopes)| (value.as_str(), scopes))
+    }
+}
+
 impl ScopeRequirement {
-    /// Every scope that is named.
+    /// Every scope that is named, in whatever case.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let (all, any) = match self {
-            Self::All(scopes) => (Some(scopes.iter()), None),
-            Self::Any(scopes) => (None, Some(scopes.iter().map(String::as_str))),
+        let (all, any, cases) = match self {
+            Self::All(scopes) => (Some(scopes.iter()), None, None),
+            Self::Any(scopes) => (None, Some(scopes.iter().map(String::as_str)), None),
+            Self::ByArgument(cases) => {
+                let scopes = cases.cases().flat_map(|(_, scopes)| scopes.iter());
+                (None, None, Some(scopes))
+            }
         };
-        all.into_iter().flatten().chain(any.into_iter().flatten())
+        all.into_iter()
+            .flatten()
+            .chain(any.into_iter().flatten())
+            .chain(cases.into_iter().flatten())
+    }
+
+    /// Which value of the deciding argument a call has; none where nothing depends on the call.
+    #[must_use]
+    pub fn case<'a>(&self, arguments: &'a Map<String, Value>) -> Option<&'a str> {
+        match self {
+            Self::ByArgument(cases) => arguments.get(&cases.by_argument)?.as_str(),
+            Self::All(_) | Self::Any(_) => None,
+        }
+    }
+
+    /// What is needed where the deciding argument has this value. One that is not in the table, or none at all, leaves
+    /// the requirement as it is: everything.
+    #[must_use]
+    pub fn in_case(&self, case: Option<&str>) -> Cow<'_, Self> {
+        match (self, case) {
+            (Self::ByArgument(cases), Some(case)) => match cases.table.get(case) {
+                Some(scopes) => Cow::Owned(Self::All(scopes.clone())),
+                None => Cow::Borrowed(self),
+            },
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// Whether some call can run with what is granted.
+    #[must_use]
+    pub fn is_met_in_some_case(
+        &self,
+        granted: &ScopeSet,
+        implications: &ScopeImplications,
+    ) -> bool {
+        match self {
+            Self::ByArgument(cases) => cases.cases().any(|(_, scopes)| {
+                scopes
+                    .iter()
+                    .all(|scope| implications.covers(granted, scope))
+            }),
+            Self::All(_) | Self::Any(_) => self.missing(granted, implications).is_empty(),
+        }
     }
 
     /// What must still be asked for, when `granted` is there. Empty: the tool may be called.
@@ -76,6 +154,10 @@ impl ScopeRequirement {
                 ScopeSet::default()
             }
             Self::Any(scopes) => scopes.first().map(String::as_str).into_iter().collect(),
+            Self::ByArgument(_) => self
+                .iter()
+                .filter(|scope| !implications.covers(granted, scope))
+                .collect(),
         }
     }
 }
@@ -186,6 +268,34 @@ mod tests {
         assert_eq!(any.missing(&scopes("gist"), &none), scopes("repo"));
         assert_eq!(any.missing(&scopes("public"), &none), scopes(""));
         assert_eq!(any.iter().collect::<Vec<_>>(), ["repo", "public"]);
+    }
+
+    #[test]
+    fn an_argument_decides_and_without_a_call_every_case_counts() {
+        let by_argument = requirement(
+            json!({"by_argument": "kind", "table": {"deal": ["deals"], "contact": ["contacts", "read"]}}),
+        );
+        let arguments = |value: serde_json::Value| Map::from_iter([("kind".to_owned(), value)]);
+        let none = ScopeImplications::default();
+        let missing = |arguments: &Map<String, Value>, granted: &str| {
+            let case = by_argument.case(arguments);
+            by_argument.in_case(case).missing(&scopes(granted), &none)
+        };
+        assert_eq!(missing(&arguments(json!("deal")), ""), scopes("deals"));
+        assert_eq!(missing(&arguments(json!("deal")), "deals"), scopes(""));
+        assert_eq!(
+            missing(&arguments(json!("contact")), "deals read"),
+            scopes("contacts")
+        );
+        for unclear in [json!("ticket"), json!(7), json!(null)] {
+            assert_eq!(
+                missing(&arguments(unclear), "read"),
+                scopes("contacts deals")
+            );
+        }
+        assert!(by_argument.is_met_in_some_case(&scopes("deals"), &none));
+        assert!(!by_argument.is_met_in_some_case(&scopes("contacts"), &none));
+        assert_eq!(by_argument.iter().count(), 3);
     }
 
     #[test]

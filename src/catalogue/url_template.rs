@@ -11,7 +11,7 @@ use url::Url;
 
 use super::RenderError;
 use super::path_template::PathTemplate;
-use super::placeholder::{Piece, is_name, pieces};
+use super::placeholder::{Piece, braces, is_name, pieces};
 
 /// The values of variables, by name.
 pub(super) type Values = BTreeMap<String, String>;
@@ -92,10 +92,7 @@ impl HostTemplate {
     }
 
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Braces(name) => Some(name.as_str()),
-            Piece::Text(_) => None,
-        })
+        braces(&self.pieces)
     }
 
     /// Whether it is nothing but a variable, so that only the variable's own pattern says which hosts are meant.
@@ -141,13 +138,20 @@ impl TryFrom<String> for UrlTemplate {
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         };
+        let path = PathTemplate::parse(path)?;
+        if let Some(place) = path
+            .places()
+            .find(|place| place.quoter.is_some() || !is_name(&place.name))
+        {
+            return Err(format!("`{{{}}}` names no variable", place.name));
+        }
         Ok(Self {
             scheme,
+            path,
             host: HostTemplate::try_from(host.to_owned())?,
             port: port
                 .map(|port| HostTemplate::try_from(port.to_owned()))
                 .transpose()?,
-            path: PathTemplate::parse(path)?,
             source,
         })
     }
@@ -156,6 +160,15 @@ impl TryFrom<String> for UrlTemplate {
 impl UrlTemplate {
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The address in two: scheme, host and port, and the path behind them.
+    pub(super) fn split(&self) -> Result<(Self, String), String> {
+        let authority = self.source.find("://").map_or(0, |at| at + 3);
+        let path = self.source[authority..].find('/');
+        let end = path.map_or(self.source.len(), |at| authority + at);
+        let (origin, path) = self.source.split_at(end);
+        Ok((Self::try_from(origin.to_owned())?, path.to_owned()))
     }
 
     /// Every variable that is named, in the host, the port or the path.
@@ -184,10 +197,8 @@ impl UrlTemplate {
     fn prove(&self, values: &Values, allowed: &[String]) -> Result<(String, Url), RenderError> {
         let host = self.host.render(values)?;
         let path = self.path.render(|name| {
-            values
-                .get(name)
-                .map(|value| Some(Cow::Borrowed(value.as_str())))
-                .ok_or_else(|| RenderError::missing(name))
+            let value = values.get(name);
+            Ok(value.map(|value| Cow::Borrowed(value.as_str())))
         })?;
         let port = self
             .port
@@ -299,6 +310,13 @@ mod tests {
     fn malformed_addresses_are_refused() {
         for source in [
             "ftp://a.example",
+            "javascript:alert(1)",
+            "javascript://a.example/%0aalert(1)",
+            "file:///etc/passwd",
+            "data:text/html,x",
+            "HTTPS://a.example",
+            " https://a.example",
+            "ws://a.example",
             "//a.example",
             "https://",
             "https://u@a.example",
@@ -307,6 +325,8 @@ mod tests {
             "https://a.example/?q",
             "https://a.example/x/../y",
             "https://{X}.example",
+            "https://a.example/{x|plain}",
+            "https://a.example/{item.id}",
         ] {
             assert!(
                 UrlTemplate::try_from(source.to_owned()).is_err(),

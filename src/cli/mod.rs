@@ -12,11 +12,14 @@ mod check;
 mod doctor;
 mod drill;
 mod failure;
+mod import;
 mod keys;
 mod local;
 mod manifest;
+mod new_provider;
 mod probe;
 mod progress;
+mod providers;
 mod restore;
 mod run;
 mod signals;
@@ -80,6 +83,12 @@ enum Command {
     Sandbox(run::SandboxOptions),
     /// Check provider files: those built in, and those in a folder.
     Check(check::CheckOptions),
+    /// Count the tools of each service, and how far they are proven.
+    Providers(providers::ProvidersOptions),
+    /// Write a provider file to begin with.
+    NewProvider(new_provider::NewProviderOptions),
+    /// Draft a provider file out of what a provider publishes about its API.
+    Import(import::ImportOptions),
     /// Have the running gateway read its provider files again.
     Reload(ask::ReloadOptions),
     /// Practise a fault: on the Sandbox of `attache demo` for real, on another service without touching it.
@@ -154,6 +163,9 @@ pub fn main() -> ExitCode {
     start_logging(&environment);
     let outcome = match cli.command {
         Command::Check(options) => check::run(&options),
+        Command::Providers(options) => providers::run(&options),
+        Command::NewProvider(options) => new_provider::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Serve(serve) if serve.background => {
             run::in_the_background(&serve.places.into(), &environment)
         }

@@ -21,6 +21,9 @@ pub struct ConnectTicket {
     /// Others that it wanted to run since, and that the same link is for.
     #[serde(default)]
     pub more_tools: Vec<String>,
+    /// The calls among them whose needs depend on an argument.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<ToolCase>,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops working.
@@ -30,6 +33,15 @@ pub struct ConnectTicket {
     pub expected: Option<ConnectionId>,
     /// The services that a completed callback of this very ticket has connected.
     pub connected: Vec<String>,
+}
+
+/// A call of a tool of which one argument decides what it must be granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCase {
+    /// The tool.
+    pub tool: String,
+    /// What the argument says.
+    pub value: String,
 }
 
 /// Why a ticket does not let a person go on.
@@ -46,6 +58,9 @@ pub enum TicketRefusal {
 impl ConnectTicket {
     /// How long a ticket works.
     pub const LIFETIME: Duration = Duration::from_mins(10);
+
+    /// How many tools, besides the first, one ticket is for.
+    const MOST_TOOLS: usize = 64;
 
     /// Whether `person` may go on with it now.
     ///
@@ -87,17 +102,39 @@ impl ConnectTicket {
             .filter(|tool| !tool.is_empty())
     }
 
+    /// The values of the deciding argument with which `tool` is to be called; none where none was said.
+    pub fn cases_of(&self, tool: &str) -> impl Iterator<Item = &str> {
+        let cases = self.cases.iter().filter(move |case| case.tool == tool);
+        cases.map(|case| case.value.as_str())
+    }
+
+    /// The ticket once it is for `tool` with this value of its deciding argument too.
+    #[must_use]
+    pub fn with_case(&self, tool: &str, value: Option<&str>) -> Self {
+        let mut ticket = self.with_tool(tool);
+        let Some(value) = value else {
+            return ticket;
+        };
+        let is_new = !ticket.cases_of(tool).any(|known| known == value);
+        if is_new && ticket.cases.len() < Self::MOST_TOOLS {
+            ticket.cases.push(ToolCase {
+                tool: tool.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+        ticket
+    }
+
     /// The ticket once it is for `tool` too. One that is for very many tools stays as it is.
     #[must_use]
     pub fn with_tool(&self, tool: &str) -> Self {
-        const AT_MOST: usize = 64;
         let mut ticket = self.clone();
         if tool.is_empty() || self.tools().any(|known| known == tool) {
             return ticket;
         }
         if ticket.tool.is_empty() {
             tool.clone_into(&mut ticket.tool);
-        } else if ticket.more_tools.len() < AT_MOST {
+        } else if ticket.more_tools.len() < Self::MOST_TOOLS {
             ticket.more_tools.push(tool.to_owned());
         }
         ticket
@@ -127,6 +164,7 @@ mod tests {
             agent_name: "Codex".into(),
             tool: "acme_list".into(),
             more_tools: Vec::new(),
+            cases: Vec::new(),
             created: made,
             expires: made + ConnectTicket::LIFETIME,
             expected: None,

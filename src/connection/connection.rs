@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtProvider, ExpiredReason, RevokedReason, Status};
 use crate::base::{ConnectionId, PersonId, Timestamp};
-use crate::catalogue::{Account, ScopeSet};
+use crate::catalogue::{Account, Reach, ScopeSet};
 
 /// The link between one person and one account at one service. Holds no secret: those are in its
 /// [`Credential`](super::Credential).
@@ -32,6 +32,9 @@ pub struct Connection {
     /// How many times the person connected it.
     #[serde(default)]
     pub connects: u32,
+    /// What its addresses are made of, as the login said it.
+    #[serde(default, skip_serializing_if = "Reach::is_empty")]
+    pub reach: Reach,
 }
 
 /// Who granted a connection, and to which client registration.
@@ -202,6 +205,7 @@ mod tests {
             granted: ScopeSet::default(),
             status,
             connects: 1,
+            reach: crate::catalogue::Reach::default(),
             since: Timestamp::from_unix(0),
         }
     }

@@ -23,7 +23,7 @@ mod usage;
 
 pub use authorization_request::{AuthorizationRequest, CallbackRefusal};
 pub use client_registration::ClientRegistration;
-pub use connect_ticket::{ConnectTicket, TicketRefusal};
+pub use connect_ticket::{ConnectTicket, TicketRefusal, ToolCase};
 pub use connection::{Connection, GrantedBy, IllegalTransition};
 pub use credential::{Credential, RefreshExhausted, RefreshIntent, Renewal};
 pub use default_account::DefaultAccount;

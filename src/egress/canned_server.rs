@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Bytes(Vec<u8>),
     /// Sends the first bytes once, the second ones until the other side closes.
     Endless(Vec<u8>, Vec<u8>),
+    /// The answer of the first text that stands in the head of the request; without one, closes.
+    ByHead(Vec<(&'static str, Answer)>),
     /// Sends these bytes and then nothing, keeping the connection open.
     Stall(Vec<u8>),
 }
@@ -89,7 +91,19 @@ async fn serve(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(String::from_utf8_lossy(&received).into_owned());
+    let answer = match answer {
+        Answer::ByHead(answers) => {
+            let head = String::from_utf8_lossy(&received).into_owned();
+            let found = answers.into_iter().find(|(text, _)| head.contains(text));
+            let Some((_, answer)) = found else {
+                return Ok(());
+            };
+            answer
+        }
+        answer => answer,
+    };
     match answer {
+        Answer::ByHead(_) => Ok(()),
         Answer::Bytes(bytes) => {
             stream.write_all(&bytes).await?;
             stream.shutdown().await

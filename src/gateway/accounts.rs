@@ -34,6 +34,7 @@ use crate::store::Record;
 /// What a call says about the account that it wants to use.
 pub(super) struct Wanted<'a> {
     account: Option<String>,
+    tenant: Option<String>,
     arguments: Cow<'a, Map<String, Value>>,
 }
 
@@ -54,36 +55,44 @@ impl Wanted<'static> {
     pub(super) fn anything() -> Self {
         Self {
             account: None,
+            tenant: None,
             arguments: Cow::Owned(Map::new()),
         }
     }
 }
 
 impl<'a> Wanted<'a> {
-    /// Takes the account out of what a caller gave: the rest is the tool's. Null and an empty text count as absent, as
-    /// many clients send what is optional.
+    /// Takes the account and the tenant out of what a caller gave: the rest is the tool's. Null and an empty text count as
+    /// absent, as many clients send what is optional.
     ///
     /// # Errors
-    /// When the account is neither a text nor a number.
+    /// When one of them is neither a text nor a number.
     pub(super) fn of(tool: &Tool, given: &'a Map<String, Value>) -> Result<Self, InvalidArguments> {
-        let Some(said) = given.get(ACCOUNT_ARGUMENT) else {
-            return Ok(Self {
-                account: None,
-                arguments: Cow::Borrowed(given),
-            });
+        let mut arguments = Cow::Borrowed(given);
+        let mut take = |argument: &str| {
+            let Some(said) = given.get(argument) else {
+                return Ok(None);
+            };
+            arguments.to_mut().shift_remove(argument);
+            let said = match said {
+                Value::Null => None,
+                said => Some(plain(said).ok_or_else(|| not_a_name(tool, argument))?),
+            };
+            let said = said.map(|said| said.trim().to_owned());
+            Ok(said.filter(|said| !said.is_empty()))
         };
-        let account = match said {
-            Value::Null => None,
-            said => Some(plain(said).ok_or_else(|| not_a_name(tool))?),
-        };
-        let mut arguments = given.clone();
-        arguments.shift_remove(ACCOUNT_ARGUMENT);
+        let account = take(ACCOUNT_ARGUMENT)?;
+        let tenant = tool.tenant_argument().map_or(Ok(None), take)?;
         Ok(Self {
-            account: account
-                .map(|said| said.trim().to_owned())
-                .filter(|said| !said.is_empty()),
-            arguments: Cow::Owned(arguments),
+            account,
+            tenant,
+            arguments,
         })
+    }
+
+    /// The tenant that the caller names.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The arguments that are the tool's own.
@@ -92,12 +101,12 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn not_a_name(tool: &Tool) -> InvalidArguments {
+fn not_a_name(tool: &Tool, argument: &str) -> InvalidArguments {
     InvalidArguments {
         tool: tool.name().to_owned(),
         problems: vec![ArgumentProblem {
-            argument: ACCOUNT_ARGUMENT.to_owned(),
-            message: "it is the name of an account, which is a text".to_owned(),
+            argument: argument.to_owned(),
+            message: "it is a name, which is a text".to_owned(),
         }],
     }
 }

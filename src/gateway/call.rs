@@ -1,17 +1,22 @@
 //! One tool call, step by step.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use super::accounts::Wanted;
 use super::credentials::{Unusable, Usable};
 use super::{CallError, ConnectLink, Fault, Gateway, MissingReason, Ready, Service, WhichAccount};
 use crate::catalogue::{
-    InvalidArguments, Refusal, RefusalKind, RenderError, Reply, Tool, ToolOutput, nearest,
+    Answer, InvalidArguments, Next, Outgoing, Refusal, RefusalKind, RenderError, Reply, Run,
+    ScopeRequirement, Tool, ToolOutput, Variables, nearest,
 };
+use crate::connection::Connection;
 use crate::identity::Caller;
-use crate::upstream::{self, UpstreamError};
+use crate::upstream::{self, Manner, UpstreamError};
 
 /// A call as it was asked for: whose it is, of what, and with which account.
 pub(super) struct Asked<'a> {
@@ -26,10 +31,9 @@ impl Asked<'_> {
         self.service.provider.name().to_owned()
     }
 
-    /// Whether sending it twice does no more than sending it once.
-    fn may_be_repeated(&self) -> bool {
-        let hints = self.tool.hints();
-        hints.read_only || hints.idempotent
+    /// What this call must be granted.
+    pub(super) fn need(&self) -> Cow<'_, ScopeRequirement> {
+        self.tool.scopes_for(self.wanted.arguments())
     }
 }
 
@@ -54,22 +58,52 @@ impl Gateway {
             Ok(usable) => usable,
             Err(unusable) => return Err(self.unusable(asked, unusable).await?),
         };
-        self.note_use(&usable.connection, &asked.tool);
-        match self.send(asked, ready, &usable).await? {
+        self.note_use(&usable.connection, &asked.need());
+        let variables = self.variables_for(asked, ready, &usable.connection).await?;
+        let mut run = self.begin_run(asked, &variables)?;
+        let outcome = self.carry_out(asked, &mut run, &usable).await;
+        outcome.map_err(|error| error.after(run.done_so_far()))
+    }
+
+    /// The call as a run of its tool.
+    fn begin_run<'a>(
+        &self,
+        asked: &'a Asked<'_>,
+        variables: &Variables,
+    ) -> Result<Run<'a>, CallError> {
+        let tool = &asked.tool;
+        let random = &self.parts.random;
+        let unique = if tool.sends_unique() {
+            random.uuid()
+        } else {
+            String::new()
+        };
+        tool.begin(variables, asked.wanted.arguments(), unique)
+            .map_err(unrenderable)
+    }
+
+    /// From the first request of a run to its answer.
+    async fn carry_out(
+        &self,
+        asked: &Asked<'_>,
+        run: &mut Run<'_>,
+        usable: &Usable,
+    ) -> Result<ToolOutput, CallError> {
+        match self.drive(asked, run, usable).await? {
             Reply::Success(output) => Ok(output),
             Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid => {
-                self.renew_and_repeat(asked, ready, &usable).await
+                self.renew_and_repeat(asked, run, usable).await
             }
-            Reply::Refused(refusal) => Err(self.refused(asked, &usable, refusal).await?),
+            Reply::Refused(refusal) => Err(self.refused(asked, usable, refusal).await?),
         }
     }
 
-    /// Goes on after the token, not the call, was refused: nothing has happened yet. Renews the token once, and repeats the
-    /// call once where that can do no harm.
+    /// Goes on after the token, not the call, was refused: what was refused has not happened. Renews the token once, and
+    /// repeats what was refused once, where that can do no harm.
     async fn renew_and_repeat(
         &self,
         asked: &Asked<'_>,
-        ready: &Ready,
+        run: &mut Run<'_>,
         refused: &Usable,
     ) -> Result<ToolOutput, CallError> {
         let renewed = match self.renew_refused(refused).await {
@@ -78,11 +112,11 @@ impl Gateway {
         };
         // A token that was there already may be as old as the refused one.
         let another = !renewed.is_brand_new();
-        if !asked.may_be_repeated() {
+        if !run.repeat() {
             let service = asked.service_name();
             return Err(CallError::RunAgain { service });
         }
-        match self.send(asked, ready, &renewed).await? {
+        match self.drive(asked, run, &renewed).await? {
             Reply::Success(output) => Ok(output),
             Reply::Refused(refusal) if refusal.kind == RefusalKind::TokenInvalid && another => {
                 Err(self.renew_and_run_again(asked, &renewed).await?)
@@ -111,21 +145,105 @@ impl Gateway {
         }
     }
 
-    /// Sends one request of a tool, and reads what comes back.
+    /// Sends what a run wants sent, until it has its answer. Whoever drops this ends the run: nothing more is sent.
+    async fn drive(
+        &self,
+        asked: &Asked<'_>,
+        run: &mut Run<'_>,
+        used: &Usable,
+    ) -> Result<Reply, CallError> {
+        loop {
+            match run.next() {
+                Next::Done(reply) => return Ok(reply),
+                Next::Wait(pause) => tokio::time::sleep(pause).await,
+                Next::Send(requests, at_once) => {
+                    self.send_all(asked, run, requests, at_once, used).await?;
+                }
+            }
+        }
+    }
+
+    /// Sends several requests, no more than so many at once. What is over is not waited for.
+    async fn send_all<'t>(
+        &self,
+        asked: &Asked<'_>,
+        run: &mut Run<'t>,
+        requests: Vec<Outgoing<'t>>,
+        at_once: usize,
+        used: &Usable,
+    ) -> Result<(), CallError> {
+        let mut waiting = requests.into_iter();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < at_once.max(1)
+                && let Some(outgoing) = waiting.next()
+            {
+                under_way.push(self.send(asked, outgoing, used));
+            }
+            let Some(answer) = under_way.next().await else {
+                return Ok(());
+            };
+            run.answer(vec![answer?]);
+            if run.is_over() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends one request of a run.
     async fn send(
         &self,
         asked: &Asked<'_>,
-        ready: &Ready,
+        outgoing: Outgoing<'_>,
         used: &Usable,
-    ) -> Result<Reply, CallError> {
-        let request = asked
-            .tool
-            .render(&ready.variables, asked.wanted.arguments())
-            .map_err(unrenderable)?;
-        let response = upstream::send(&self.parts.egress, request, &used.access_token)
+    ) -> Result<Answer, CallError> {
+        let Outgoing {
+            id: to,
+            request,
+            redirect,
+            read_only,
+            ..
+        } = outgoing;
+        let manner = Manner {
+            inject: Some(asked.service.provider.inject()),
+            redirect,
+        };
+        upstream::send(&self.parts.egress, request, &used.access_token, manner)
             .await
-            .map_err(|error| unreachable(asked, &error))?;
-        Ok(asked.tool.read(&response))
+            .map(|response| Answer { to, response })
+            .map_err(|error| unreachable(asked, &error, read_only))
+    }
+
+    /// The variables of the service with what this connection says, and with the tenant that the call means.
+    async fn variables_for<'r>(
+        &self,
+        asked: &Asked<'_>,
+        ready: &'r Ready,
+        connection: &Connection,
+    ) -> Result<Cow<'r, Variables>, CallError> {
+        let reach = &connection.reach;
+        let tenant = match asked.tool.tenant_argument() {
+            None => None,
+            // It was connected before the provider file asked for tenants.
+            Some(_) if reach.tenants.is_empty() => {
+                let reason = MissingReason::AuthorityChanged;
+                return Err(self.connect_first(asked, reason).await?);
+            }
+            Some(argument) => {
+                let chosen = reach.tenant(asked.wanted.tenant());
+                Some(chosen.map_err(|which| CallError::WhichTenant {
+                    service: asked.service_name(),
+                    argument: argument.to_owned(),
+                    which,
+                })?)
+            }
+        };
+        let captured = reach.captured_with(tenant);
+        if captured.is_empty() {
+            return Ok(Cow::Borrowed(&ready.variables));
+        }
+        let variables = ready.variables.with_captured(&captured);
+        Ok(Cow::Owned(variables.map_err(unrenderable)?))
     }
 
     /// What a refusal means for the caller, and for what the connection may do.
@@ -135,11 +253,10 @@ impl Gateway {
         used: &Usable,
         refusal: Refusal,
     ) -> Result<CallError, Fault> {
-        let needs_scopes = asked.tool.scopes().iter().next().is_some();
+        let need = asked.need();
+        let needs_scopes = need.iter().next().is_some();
         if refusal.kind == RefusalKind::ScopeMissing && needs_scopes {
-            let reason = self
-                .withdraw(used, &asked.service, &asked.tool, &refusal)
-                .await?;
+            let reason = self.withdraw(used, &asked.service, &need, &refusal).await?;
             return self.connect_first(asked, reason).await;
         }
         let service = asked.service_name();
@@ -279,10 +396,13 @@ fn unrenderable(error: RenderError) -> CallError {
     CallError::InvalidArguments(error.to_string())
 }
 
-fn unreachable(asked: &Asked<'_>, error: &UpstreamError) -> CallError {
+fn unreachable(asked: &Asked<'_>, error: &UpstreamError, read_only: bool) -> CallError {
     CallError::Unreachable {
         service: asked.service_name(),
         message: error.to_string(),
-        may_have_happened: error.request_was_sent() && !asked.tool.hints().read_only,
+        may_have_happened: error.request_was_sent() && !read_only,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ConnectLink, Fault, WhichAccount};
-use crate::catalogue::Refusal;
+use crate::catalogue::{Refusal, RefusalKind, TenantChoice, WhichTenant};
 
 /// Why a call gave no result, by what the caller can do next.
 #[derive(Debug)]
@@ -22,6 +22,15 @@ pub enum CallError {
         which: WhichAccount,
         /// What is unclear, the choices, and what to do.
         sentence: String,
+    },
+    /// The connection reaches several tenants, and it is not clear which one is meant.
+    WhichTenant {
+        /// The service's name.
+        service: String,
+        /// The argument that says it.
+        argument: String,
+        /// What the call says, and the choices.
+        which: WhichTenant,
     },
     /// The person must open a link first.
     ConnectFirst(Box<ConnectLink>),
@@ -54,6 +63,13 @@ pub enum CallError {
         /// The service's name.
         service: String,
     },
+    /// A part of the call has taken effect, and then something came in between. Running it again would do that part twice.
+    HalfDone {
+        /// What has happened, in a sentence or more.
+        done: String,
+        /// What came in between.
+        error: Box<CallError>,
+    },
     /// Something failed on our side.
     Fault(Fault),
 }
@@ -67,13 +83,15 @@ impl CallError {
             | Self::InvalidArguments(sentence)
             | Self::NotConfigured(sentence)
             | Self::WhichAccount { sentence, .. } => sentence.clone(),
+            Self::WhichTenant {
+                service,
+                argument,
+                which,
+            } => which_tenant(service, argument, which),
             Self::ConnectFirst(link) => link.sentence.clone(),
             Self::Refused { service, refusal } => {
-                let wait = refusal
-                    .retry_after
-                    .map(|wait| format!(" Try again in {} seconds.", wait.as_secs()))
-                    .unwrap_or_default();
-                format!("{service} refused: {}{wait}", refusal.message)
+                let next = next_step(service, refusal);
+                format!("{service} refused: {}{next}", refusal.message)
             }
             Self::Unreachable {
                 service,
@@ -96,8 +114,97 @@ impl CallError {
                 "{service} no longer accepted the connection's access token and has not run this. The token has been \
                  renewed: run the same call again."
             ),
+            Self::HalfDone { done, error } => format!(
+                "{done} What was to follow did not: {} Check what is there before you run the same call again: it would \
+                 begin anew.",
+                error.rest()
+            ),
             Self::Fault(fault) => fault.sentence().to_owned(),
         }
+    }
+
+    /// What happened, for whoever knows already that the call is half done: no word of that nothing has happened.
+    fn rest(&self) -> String {
+        match self {
+            Self::Unreachable {
+                service,
+                message,
+                may_have_happened,
+            } => {
+                let known = if *may_have_happened {
+                    " It is not known whether that part took effect."
+                } else {
+                    ""
+                };
+                format!("{service} could not be reached: {message}.{known}")
+            }
+            Self::RunAgain { service } => format!(
+                "{service} no longer accepted the connection's access token. It has been renewed by now."
+            ),
+            Self::Delayed { service, wait } => format!(
+                "{service} does not renew the connection at the moment; it may in {} seconds.",
+                wait.as_secs().max(1)
+            ),
+            other => {
+                let sentence = other.sentence();
+                let end = if sentence.ends_with(['.', '!', '?']) {
+                    ""
+                } else {
+                    "."
+                };
+                format!("{sentence}{end}")
+            }
+        }
+    }
+
+    /// The same error, with what has taken effect before it.
+    pub(super) fn after(self, done: Option<String>) -> Self {
+        match done {
+            Some(done) => Self::HalfDone {
+                done,
+                error: Box::new(self),
+            },
+            None => self,
+        }
+    }
+}
+
+fn which_tenant(service: &str, argument: &str, which: &WhichTenant) -> String {
+    let choices = which.choices.iter().map(|one| {
+        let TenantChoice { id, label } = one;
+        if id == label {
+            format!("{id:?}")
+        } else {
+            format!("{label:?} ({id})")
+        }
+    });
+    let choices = choices.collect::<Vec<_>>().join(", ");
+    match &which.said {
+        None => format!(
+            "The connected account reaches several of {service}: {choices}. Say which one is meant with the argument \
+             `{argument}`: its name or its id."
+        ),
+        Some(said) => format!(
+            "{said:?} names not exactly one that the connected account reaches at {service}. There are: {choices}. Say one \
+             of them with the argument `{argument}`: its name or its id. One that is not listed may have been added since: \
+             connect the account again."
+        ),
+    }
+}
+
+/// What can be done after a refusal, as one more sentence; nothing where the provider's own words must do.
+fn next_step(service: &str, refusal: &Refusal) -> String {
+    if let Some(wait) = refusal.retry_after {
+        return format!(" Try again in {} seconds.", wait.as_secs());
+    }
+    match refusal.kind {
+        RefusalKind::Forbidden => format!(
+            " The connected account may not do this at {service}, and connecting again does not change that: somebody who \
+             may has to do it or to allow it."
+        ),
+        RefusalKind::RateLimited => " There were too many calls: try again later.".to_owned(),
+        RefusalKind::Retryable => " The same call may work in a moment.".to_owned(),
+        _ => String::new(),
     }
 }
 

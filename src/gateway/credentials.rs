@@ -432,7 +432,7 @@ impl Gateway {
 /// The scopes that a call lacks.
 fn lacking(asked: &Asked<'_>, granted: &ScopeSet) -> Option<MissingReason> {
     let implied = asked.service.provider.implications();
-    let missing = asked.tool.scopes().missing(granted, implied);
+    let missing = asked.need().missing(granted, implied);
     (!missing.is_empty()).then_some(MissingReason::MissingScopes(missing))
 }
 

@@ -26,6 +26,18 @@ pub(super) struct Fixture {
 impl Fixture {
     /// A connection that was just made, to a service whose refresh tokens are replaced each time.
     pub(super) async fn new() -> Self {
+        // Nothing gets out of here: the address of a test is nobody's.
+        let egress = Egress::new(egress::Settings::default()).expect("settings");
+        Self::of(
+            Catalogue::load(None).expect("our own files"),
+            "linear",
+            egress,
+        )
+        .await
+    }
+
+    /// The same with a connection to another service, and another way out.
+    pub(super) async fn of(catalogue: Catalogue, service: &str, egress: Egress) -> Self {
         let random = Random::seeded(7);
         let store = Store::memory(MasterKey::generate(&random), random.clone());
         let given = ServiceSettings {
@@ -33,19 +45,17 @@ impl Fixture {
             client_secret: Some(Secret::new("secret")),
             variables: BTreeMap::new(),
         };
-        let settings = BTreeMap::from([("linear".to_owned(), given)]);
-        let catalogue = Catalogue::load(None).expect("our own files");
+        let settings = BTreeMap::from([(service.to_owned(), given)]);
         let gateway = Gateway::new(
             store,
-            // Nothing gets out of here: the address of a test is nobody's.
-            Egress::new(egress::Settings::default()).expect("settings"),
+            egress,
             Services::new(catalogue, &settings).expect("one service"),
             Links::new("http://127.0.0.1:8080").expect("an address"),
             Clock::manual(NOON),
             random,
             Settings::default(),
         );
-        let connection = Self::connect(&gateway).await;
+        let connection = Self::connect(&gateway, service).await;
         let key = record_key(&connection);
         Self {
             gateway,
@@ -54,14 +64,14 @@ impl Fixture {
         }
     }
 
-    async fn connect(gateway: &Gateway) -> Connection {
+    async fn connect(gateway: &Gateway, service: &str) -> Connection {
         let person = gateway.person("test", "ana", "ana").await.expect("a store");
         let services = gateway.services();
-        let ready = services.find("linear").and_then(|service| service.ready());
+        let ready = services.find(service).and_then(|found| found.ready());
         let connection = Connection {
             id: ConnectionId::new(gateway.random()),
             person: person.id.clone(),
-            service: "linear".to_owned(),
+            service: service.to_owned(),
             account: Account {
                 id: "1".to_owned(),
                 label: "ana".to_owned(),
@@ -73,6 +83,7 @@ impl Fixture {
             status: Status::Active,
             since: NOON,
             connects: 1,
+            reach: crate::catalogue::Reach::default(),
         };
         let credential = Credential {
             access_token: Secret::new("access"),

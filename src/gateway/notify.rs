@@ -239,6 +239,7 @@ mod tests {
             status: Status::Active,
             since: NOON,
             connects: 0,
+            reach: crate::catalogue::Reach::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::credentials::{Usable, record_key};
 use super::fault::ATTEMPTS;
 use super::{Fault, Gateway, MissingReason, Service};
 use crate::base::Timestamp;
-use crate::catalogue::{Refusal, ScopeSet, Tool};
+use crate::catalogue::{Refusal, ScopeRequirement, ScopeSet};
 use crate::connection::{Connection, Usage};
 use crate::store::WriteError;
 
@@ -159,13 +159,13 @@ impl Gateway {
         self.change_granted(key, |_| scopes.clone()).await
     }
 
-    /// The provider refused `tool` for a scope that had been granted: it is not granted any more, unless the connection
+    /// The provider refused a call with this `need` for a scope that had been granted: it is not granted any more, unless the connection
     /// was made anew meanwhile. Returns what the person is told.
     pub(super) async fn withdraw(
         &self,
         used: &Usable,
         service: &Service,
-        tool: &Tool,
+        need: &ScopeRequirement,
         refusal: &Refusal,
     ) -> Result<MissingReason, Fault> {
         let key = record_key(&used.connection);
@@ -173,7 +173,7 @@ impl Gateway {
         if current.is_some_and(|now| now.value.access_token == used.access_token) {
             let plan = service.provider.scope_plan();
             let withdrawn = self.change_granted(&key, |granted| {
-                granted.difference(&plan.behind(tool, granted))
+                granted.difference(&plan.behind(need, granted))
             });
             match withdrawn.await {
                 // The next call that is refused finds the same.
@@ -183,7 +183,7 @@ impl Gateway {
         }
         let implied = service.provider.implications();
         Ok(MissingReason::ScopesWithdrawn {
-            scopes: tool.scopes().missing(&ScopeSet::default(), implied),
+            scopes: need.missing(&ScopeSet::default(), implied),
             said: refusal.message.clone(),
         })
     }

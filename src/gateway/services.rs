@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::Secret;
-use crate::catalogue::{Catalogue, ClientAuth, OAuthProfile, Provider, Tool, Variables};
+use crate::catalogue::{Catalogue, ClientAuth, OAuthProfile, Product, Provider, Tool, Variables};
 use crate::connection::{ClientRegistration, GrantedBy};
 
 /// What an operator says about one service.
@@ -61,6 +61,11 @@ impl Service {
     #[must_use]
     pub fn id(&self) -> &str {
         self.provider.id()
+    }
+
+    /// The identifiers of its products.
+    pub fn product_ids(&self) -> impl Iterator<Item = &str> {
+        self.provider.products().iter().map(Product::id)
     }
 }
 
@@ -122,6 +127,16 @@ impl Services {
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Service> {
         self.services.get(id)
+    }
+
+    /// A service by its identifier, or by that of one of its products.
+    #[must_use]
+    pub fn named(&self, id: &str) -> Option<&Service> {
+        let of_product = || {
+            let (provider, _) = self.catalogue.product(id)?;
+            self.find(provider.id())
+        };
+        self.find(id).or_else(of_product)
     }
 
     /// A service as it is set up now, if that is who once granted something there.

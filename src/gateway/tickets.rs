@@ -96,9 +96,12 @@ impl OpenTickets {
     fn learn(&self, asker: &Asker, ticket: &ConnectTicket) {
         let mut open = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.get_mut(asker) {
-            known.ticket = ticket
+            let with_tools = ticket
                 .tools()
                 .fold(known.ticket.clone(), |known, tool| known.with_tool(tool));
+            known.ticket = ticket.cases.iter().fold(with_tools, |known, case| {
+                known.with_case(&case.tool, Some(&case.value))
+            });
         }
     }
 
@@ -175,8 +178,9 @@ impl Gateway {
             _ => service.provider.name().to_owned(),
         };
         let expected = expected.map(|(connection, _)| connection.id);
+        let case = tool.scopes().case(asked.wanted.arguments());
         let open = self
-            .open_ticket(caller, services, tool.name(), expected)
+            .open_ticket(caller, services, (tool.name(), case), expected)
             .await?;
         let what = reason.sentence(&name, &person.name);
         let sentence = |url: &str, minutes| {
@@ -214,7 +218,7 @@ impl Gateway {
             ("are", "them")
         };
         let what = format!("{names} {verb} not connected for {person}.");
-        let open = self.open_ticket(caller, missing, "", None).await?;
+        let open = self.open_ticket(caller, missing, ("", None), None).await?;
         let sentence = |url: &str, minutes| {
             format!("{what} To connect {them}, open {url} in a browser (valid {minutes} minutes).")
         };
@@ -234,7 +238,7 @@ impl Gateway {
         let service = self.known_service(service)?;
         service.ready().ok_or(ConnectError::NotConfigured)?;
         let services = vec![service.id().to_owned()];
-        let open = self.open_ticket(caller, services, "", None).await?;
+        let open = self.open_ticket(caller, services, ("", None), None).await?;
         Ok(self.parts.links.connect(&open.token))
     }
 
@@ -308,7 +312,7 @@ impl Gateway {
         &self,
         caller: &Caller,
         services: Vec<String>,
-        tool: &str,
+        (tool, case): (&str, Option<&str>),
         expected: Option<ConnectionId>,
     ) -> Result<OpenTicket, Fault> {
         let now = self.parts.clock.now();
@@ -319,7 +323,7 @@ impl Gateway {
             expected: expected.clone(),
         };
         if let Some(open) = self.parts.open_tickets.find(&asker, now)
-            && let Some(open) = self.for_tool_too(open, tool).await?
+            && let Some(open) = self.for_tool_too(open, tool, case).await?
         {
             self.parts.open_tickets.learn(&asker, &open.ticket);
             return Ok(open);
@@ -330,11 +334,13 @@ impl Gateway {
             agent_name: caller.agent_name.clone(),
             tool: tool.to_owned(),
             more_tools: Vec::new(),
+            cases: Vec::new(),
             created: now,
             expires: now + ConnectTicket::LIFETIME,
             expected,
             connected: Vec::new(),
-        };
+        }
+        .with_case(tool, case);
         let token = self.parts.random.token();
         self.parts
             .store
@@ -356,8 +362,9 @@ impl Gateway {
         &self,
         open: OpenTicket,
         tool: &str,
+        case: Option<&str>,
     ) -> Result<Option<OpenTicket>, Fault> {
-        if open.ticket.with_tool(tool) == open.ticket {
+        if open.ticket.with_case(tool, case) == open.ticket {
             return Ok(Some(open));
         }
         let tickets = self.parts.store.tickets();
@@ -366,7 +373,7 @@ impl Gateway {
             let Some(record) = found.ok().flatten() else {
                 return Ok(None);
             };
-            let ticket = record.value.with_tool(tool);
+            let ticket = record.value.with_case(tool, case);
             match tickets.replace(&record, &ticket).await {
                 Ok(_) => return Ok(Some(OpenTicket { ticket, ..open })),
                 Err(WriteError::Conflict) => {}

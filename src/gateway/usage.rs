@@ -13,7 +13,7 @@ use super::credentials::record_key;
 use super::fault::ATTEMPTS;
 use super::{Fault, Gateway};
 use crate::base::{PersonId, Timestamp};
-use crate::catalogue::Tool;
+use crate::catalogue::ScopeRequirement;
 use crate::connection::{Connection, Status, Usage};
 use crate::store::WriteError;
 
@@ -103,14 +103,14 @@ impl Uses {
 }
 
 impl Gateway {
-    /// A call is about to use `connection` for `tool`. Only notes it: no call waits for the store.
-    pub(super) fn note_use(&self, connection: &Connection, tool: &Tool) {
+    /// A call with this `need` is about to use `connection`. Only notes it: no call waits for the store.
+    pub(super) fn note_use(&self, connection: &Connection, need: &ScopeRequirement) {
         let services = self.services();
         let Some(service) = services.find(&connection.service) else {
             return;
         };
         let plan = service.provider.scope_plan();
-        let scopes = plan.used_by(tool, &connection.granted);
+        let scopes = plan.used_by(need, &connection.granted);
         let now = self.parts.clock.now();
         self.parts.uses.note(record_key(connection), now, |usage| {
             usage.note(&scopes, now);

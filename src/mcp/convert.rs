@@ -10,7 +10,7 @@ use rmcp::model::{
 };
 use serde_json::json;
 
-use crate::catalogue::{ACCOUNT_ARGUMENT, Refusal, Tool, ToolOutput};
+use crate::catalogue::{ACCOUNT_ARGUMENT, Refusal, Tool, ToolOutput, WhichTenant};
 use crate::gateway::{AccountChoice, Busy, CallError, Fault, Unclear, WhichAccount};
 
 /// A tool as it is advertised.
@@ -53,11 +53,22 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::WhichAccount { service, which, .. } => {
             Ok(which_account(sentence, &service, &which))
         }
+        CallError::WhichTenant {
+            service,
+            argument,
+            which,
+        } => Ok(which_tenant(sentence, &service, &argument, &which)),
         CallError::ConnectFirst(_) => Ok(failure("connection_required", sentence)),
         CallError::Refused { refusal, .. } => Ok(refused(sentence, &refusal)),
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
         CallError::Delayed { wait, .. } => Ok(wait_for(wait, sentence)),
         CallError::RunAgain { .. } => Ok(failure("run_again", sentence)),
+        CallError::HalfDone { error, .. } => {
+            if let CallError::Fault(fault) = error.as_ref() {
+                tracing::error!(%fault, "a call failed on our side when it was half done");
+            }
+            Ok(failure("half_done", sentence))
+        }
         CallError::Fault(fault) if fault.is_full_disk() => {
             tracing::error!(%fault, "a call needs what cannot be written");
             Ok(failure("gateway_full", sentence))
@@ -87,6 +98,25 @@ fn which_account(sentence: String, service: &str, which: &WhichAccount) -> CallT
         structured["service"] = json!(service);
         structured["argument"] = json!(ACCOUNT_ARGUMENT);
         structured["accounts"] = which.accounts.iter().map(account).collect();
+    }
+    result
+}
+
+fn which_tenant(
+    sentence: String,
+    service: &str,
+    argument: &str,
+    which: &WhichTenant,
+) -> CallToolResult {
+    let kind = match which.said {
+        None => "tenant_required",
+        Some(_) => "unknown_tenant",
+    };
+    let mut result = failure(kind, sentence);
+    if let Some(structured) = result.structured_content.as_mut() {
+        structured["service"] = json!(service);
+        structured["argument"] = json!(argument);
+        structured["choices"] = json!(which.choices);
     }
     result
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalogue::nearest;
-use crate::gateway::{Service, Services};
+use crate::gateway::Services;
 
 /// The services whose tools a client is offered. It narrows what is seen and can be called; it never widens it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Selection {
     /// Every service that is set up, and Attache's own tools.
     #[default]
     All,
-    /// These services, and nothing else. In order, each once.
+    /// These services and products of services, and nothing else. In order, each once.
     Only(Arc<[String]>),
 }
 
@@ -43,9 +43,9 @@ impl Selection {
     ) -> Result<Self, UnknownService> {
         let mut selected = Vec::new();
         for id in wanted {
-            let known = services.find(id).filter(|known| known.ready().is_some());
-            let known = known.ok_or_else(|| UnknownService::new(id, services))?;
-            selected.push(known.id().to_owned());
+            let known = services.named(id).filter(|known| known.ready().is_some());
+            known.ok_or_else(|| UnknownService::new(id, services))?;
+            selected.push(id.to_owned());
         }
         selected.sort();
         selected.dedup();
@@ -56,18 +56,21 @@ impl Selection {
         })
     }
 
-    /// Whether tools of `service` are offered.
-    pub(super) fn includes(&self, service: &str) -> bool {
+    /// Whether tools of `product` are offered, which is one of `service`, or that service itself.
+    pub(super) fn includes(&self, service: &str, product: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(selected) => selected.iter().any(|id| id == service),
+            Self::Only(selected) => selected.iter().any(|id| id == service || id == product),
         }
     }
 }
 
 impl UnknownService {
     fn new(asked: &str, services: &Services) -> Self {
-        let known: Vec<_> = services.enabled().map(Service::id).collect();
+        let known: Vec<_> = services
+            .enabled()
+            .flat_map(|service| std::iter::once(service.id()).chain(service.product_ids()))
+            .collect();
         let hint = nearest(asked, known.iter().copied())
             .map(|near| format!(" Did you mean {near}?"))
             .unwrap_or_default();

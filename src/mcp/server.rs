@@ -142,10 +142,10 @@ impl Server {
     fn offers(&self, selection: &Selection, tool: &str) -> Result<(), ErrorData> {
         let services = self.surface.gateway().services();
         match services.tool(tool) {
-            Some((service, _)) if !selection.includes(service.id()) => {
+            Some((service, found)) if !selection.includes(service.id(), found.product()) => {
                 let message = format!(
                     "The tool {tool:?} belongs to {}, which is not offered here.",
-                    service.provider.name()
+                    service.provider.name_for(found)
                 );
                 Err(ErrorData::invalid_params(message, None))
             }

@@ -35,13 +35,15 @@ struct Offered {
 /// Whose tool it is.
 struct OfService {
     id: String,
+    /// The one of its products that it belongs to; the service itself where it is of none.
+    product: String,
     name: String,
 }
 
 /// One tool, as the list sends it.
 #[derive(Clone, Debug)]
 pub struct AdvertisedTool {
-    /// Its service; `attache` for Attache's own.
+    /// Its service, or the product of it; `attache` for Attache's own.
     pub service: String,
     /// What stands for it in the list.
     pub json: String,
@@ -81,6 +83,7 @@ impl Advertised {
                 tool: convert::tool(tool),
                 service: Some(OfService {
                     id: service.id().to_owned(),
+                    product: tool.product().to_owned(),
                     name: service.provider.name().to_owned(),
                 }),
             })
@@ -117,7 +120,7 @@ impl Advertised {
             service: offered
                 .service
                 .as_ref()
-                .map_or_else(|| "attache".to_owned(), |service| service.id.clone()),
+                .map_or_else(|| "attache".to_owned(), |service| service.product.clone()),
             json: serde_json::to_string(&offered.tool).unwrap_or_default(),
         };
         self.tools.iter().map(sent).collect()
@@ -183,7 +186,7 @@ impl Offered {
 
     fn is_in(&self, selection: &Selection) -> bool {
         match &self.service {
-            Some(service) => selection.includes(&service.id),
+            Some(service) => selection.includes(&service.id, &service.product),
             None => *selection == Selection::All,
         }
     }

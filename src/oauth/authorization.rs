@@ -44,6 +44,10 @@ pub fn authorization_url(
             "code_challenge",
             "code_challenge_method",
             &profile.scope_param,
+            profile
+                .optional_scopes
+                .as_ref()
+                .map_or(&profile.scope_param, |optional| &optional.param),
         ],
     )?;
     let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
@@ -57,9 +61,20 @@ pub fn authorization_url(
             url = url.set_pkce_challenge(challenge(verifier));
         }
     }
-    if !request.scopes.is_empty() {
-        let scopes = request.scopes.join(&profile.scope_separator);
-        url = url.add_extra_param(profile.scope_param.clone(), scopes);
+    let optional = profile.optional_scopes.as_ref();
+    let required = optional.map_or_else(
+        || request.scopes.clone(),
+        |optional| request.scopes.difference(&optional.scopes),
+    );
+    let refusable = request.scopes.difference(&required);
+    let optional_param = optional.map_or(&profile.scope_param, |optional| &optional.param);
+    for (param, scopes) in [
+        (&profile.scope_param, &required),
+        (optional_param, &refusable),
+    ] {
+        if !scopes.is_empty() {
+            url = url.add_extra_param(param.clone(), scopes.join(&profile.scope_separator));
+        }
     }
     for (name, value) in &profile.authorization_params {
         url = url.add_extra_param(name.clone(), value.clone());
@@ -72,6 +87,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::catalogue::OptionalScopes;
     use crate::oauth::fake_provider::{profile_at, registration};
 
     fn query(url: &Url) -> BTreeMap<String, String> {
@@ -142,6 +158,18 @@ mod tests {
         let query = query(&url_of(&profile, None).unwrap());
         assert_eq!(query["user_scope"], "read,write:all");
         assert_eq!(query["scope"], "");
+    }
+
+    #[test]
+    fn scopes_that_may_be_refused_have_their_own_parameter() {
+        let mut profile = profile_at("https://provider.example");
+        profile.optional_scopes = Some(OptionalScopes {
+            param: "optional_scope".to_owned(),
+            scopes: ScopeSet::parse("write:all never:asked", ""),
+        });
+        let query = query(&url_of(&profile, None).unwrap());
+        assert_eq!(query["scope"], "read");
+        assert_eq!(query["optional_scope"], "write:all");
     }
 
     #[test]

@@ -154,6 +154,7 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
         authorization_endpoint: format!("{base}/authorize").parse().unwrap(),
         authorization_params: Vec::new(),
         scope_param: "scope".to_owned(),
+        optional_scopes: None,
         scope_separator: " ".to_owned(),
         scopes: ScopeSet::parse("read write", ""),
         pkce: Pkce::Optional,
@@ -173,6 +174,7 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
 /// RFC 6749 sections 5.1 and 5.2.
 pub(crate) fn standard_rules() -> TokenReplyRules {
     TokenReplyRules {
+        captures: Vec::new(),
         access_token: "access_token".to_owned(),
         refresh_token: "refresh_token".to_owned(),
         expires_in: "expires_in".to_owned(),

@@ -1,6 +1,7 @@
 //! Codes and refresh tokens for access tokens.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oauth2::basic::{
@@ -39,6 +40,8 @@ pub struct TokenReply {
     pub refresh_expires_in: Option<Duration>,
     /// What was granted. `None`: the reply names nothing, which means as requested (RFC 6749 section 5.1).
     pub scopes: Option<ScopeSet>,
+    /// What the provider file wants kept of it besides, by name, as the provider wrote it: nobody has looked at its form.
+    pub captured: BTreeMap<String, String>,
 }
 
 /// What a refresh is made of: the token, and what some providers want repeated.
@@ -56,6 +59,8 @@ pub struct RefreshRequest<'a> {
 #[derive(Debug, Deserialize, Serialize)]
 struct Beyond {
     refresh_expires_in: Option<u64>,
+    #[serde(default)]
+    captured: BTreeMap<String, String>,
 }
 
 impl ExtraTokenFields for Beyond {}
@@ -209,6 +214,7 @@ fn outcome(
             .extra_fields()
             .refresh_expires_in
             .map(Duration::from_secs),
+        captured: reply.extra_fields().captured.clone(),
         scopes: reply.scopes().map(|scopes| {
             scopes
                 .iter()

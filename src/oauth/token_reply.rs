@@ -20,6 +20,8 @@ use crate::catalogue::{ScopeSet, TokenReplyRules};
 const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// The longest pause that a provider can ask for: a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+/// The longest value that is kept of a reply besides its tokens.
+const MAX_CAPTURED_BYTES: usize = 512;
 const MAX_TOKEN_BYTES: usize = 16 << 10;
 
 /// Which request a reply answers.
@@ -195,6 +197,14 @@ fn token_fields(
     }
     if let Some(scopes) = find(fields, places.scope).and_then(|scope| scopes(scope, rules)) {
         standard["scope"] = scopes.to_string().into();
+    }
+    let captured = rules.captures.iter().filter_map(|(name, path)| {
+        let value = present(fields, path)?.as_str()?;
+        (value.len() <= MAX_CAPTURED_BYTES).then(|| (name.clone(), value.into()))
+    });
+    let captured: serde_json::Map<String, Value> = captured.collect();
+    if !captured.is_empty() {
+        standard["captured"] = captured.into();
     }
     Ok(standard)
 }

@@ -1,17 +1,24 @@
 //! Floor 3: sending one rendered tool request to its service, with the credential of the person.
 //!
-//! Owns the place where the outbound credential enters a request, and what may never come back with the reply: that
-//! same credential. Refuses to know who asked, what the tool means, and what the reply says.
+//! Owns the place where the outbound credential enters a request, where a request is sent on to without it, and what may
+//! never come back with the reply: that same credential. Refuses to know who asked, what the tool means, and what the
+//! reply says.
+
+mod credential;
+mod redirect;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Request, Response};
 use thiserror::Error;
 
 use crate::base::Secret;
+use crate::catalogue::{Inject, RedirectRule};
 use crate::egress::{Egress, EgressError};
+
+pub use redirect::RedirectRefusal;
 
 /// Headers that a rendered request must not bring: ours to fill in, or of the connection and not of the request
 /// (RFC 9110 section 7.6.1).
@@ -30,12 +37,6 @@ const RESERVED: [HeaderName; 12] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// What stands in a reply where the service echoed the access token. As long as any real token is, it is never a
-/// part of something else.
-const WITHHELD: &[u8] = b"[access token withheld]";
-/// Below this length a token could be a part of ordinary text.
-const MIN_TOKEN_BYTES_TO_WITHHOLD: usize = 8;
-
 /// Why a tool request brought no reply.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UpstreamError {
@@ -47,9 +48,25 @@ pub enum UpstreamError {
         /// The header.
         name: HeaderName,
     },
+    /// The request brings a parameter that is not its own to set. Nothing was sent; the provider file has to change.
+    #[error(
+        "the tool sets the parameter {name}, which is filled in by the gateway: remove it from the provider file"
+    )]
+    ReservedParameter {
+        /// The parameter.
+        name: String,
+    },
     /// The access token has characters that no header may have. Nothing was sent; connect again.
     #[error("the stored access token cannot be sent in a header: connect again")]
     UnsendableToken,
+    /// The service sends the request on to where it must not go. It was answered, and nothing was sent there.
+    #[error("the service sends the request on to {to}: {refusal}")]
+    RedirectRefused {
+        /// Scheme, host and port of where it would have gone.
+        to: String,
+        /// What is wrong with it.
+        refusal: RedirectRefusal,
+    },
     /// No reply came.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -61,15 +78,27 @@ impl UpstreamError {
     #[must_use]
     pub fn request_was_sent(&self) -> bool {
         match self {
-            Self::ReservedHeader { .. } | Self::UnsendableToken => false,
+            Self::ReservedHeader { .. }
+            | Self::ReservedParameter { .. }
+            | Self::UnsendableToken => false,
+            Self::RedirectRefused { .. } => true,
             Self::Egress(error) => error.request_was_sent(),
         }
     }
 }
 
-/// Sends `request`, as it was rendered, with `access_token` as its bearer token (RFC 6750 section 2.1), and reads the whole
-/// reply within the limits of `egress`. Every status is a reply; redirects are not followed, so the token reaches
-/// the origin of the rendered URL and no other.
+/// How a request is sent, besides what it says itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner<'a> {
+    /// Where the access token goes; without it, into `Authorization: Bearer`.
+    pub inject: Option<&'a Inject>,
+    /// Where the request may be sent on to; without it, nowhere.
+    pub redirect: Option<&'a RedirectRule>,
+}
+
+/// Sends `request`, as it was rendered, with `access_token`, and reads the whole reply within the limits of `egress`. Every
+/// status is a reply. Only a GET is sent on, without the token, and only to where `manner` allows: the token reaches the
+/// origin of the rendered URL and no other.
 ///
 /// A service that echoes its request does not get the token past here: it is replaced in the headers and the body of
 /// the reply.
@@ -80,6 +109,7 @@ pub async fn send(
     egress: &Egress,
     mut request: Request<Vec<u8>>,
     access_token: &Secret,
+    manner: Manner<'_>,
 ) -> Result<Response<Vec<u8>>, UpstreamError> {
     if let Some(name) = RESERVED
         .into_iter()
@@ -87,53 +117,15 @@ pub async fn send(
     {
         return Err(UpstreamError::ReservedHeader { name });
     }
-    request
-        .headers_mut()
-        .insert(AUTHORIZATION, bearer(access_token)?);
+    let inject = manner.inject.unwrap_or(&Inject::Bearer);
+    credential::put(&mut request, access_token, inject)?;
+    let from = (request.method().clone(), request.uri().clone());
     let mut reply = egress.send(request, egress.limits()).await?;
-    withhold(&mut reply, access_token.expose().as_bytes());
+    if let Some(rule) = manner.redirect {
+        reply = redirect::follow(egress, from, reply, rule, access_token).await?;
+    }
+    credential::withhold(&mut reply, access_token);
     Ok(reply)
-}
-
-fn bearer(access_token: &Secret) -> Result<HeaderValue, UpstreamError> {
-    let token = access_token.expose();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(UpstreamError::UnsendableToken);
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| UpstreamError::UnsendableToken)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn withhold(reply: &mut Response<Vec<u8>>, token: &[u8]) {
-    if token.len() < MIN_TOKEN_BYTES_TO_WITHHOLD {
-        return;
-    }
-    for value in reply.headers_mut().values_mut() {
-        if find(value.as_bytes(), token).is_some() {
-            *value = HeaderValue::from_static("[access token withheld]");
-        }
-    }
-    if find(reply.body(), token).is_none() {
-        return;
-    }
-    let body = std::mem::take(reply.body_mut());
-    let mut rest = body.as_slice();
-    let mut clean = Vec::with_capacity(body.len());
-    while let Some(start) = find(rest, token) {
-        clean.extend_from_slice(&rest[..start]);
-        clean.extend_from_slice(WITHHELD);
-        rest = &rest[start + token.len()..];
-    }
-    clean.extend_from_slice(rest);
-    *reply.body_mut() = clean;
-}
-
-fn find(bytes: &[u8], token: &[u8]) -> Option<usize> {
-    bytes
-        .windows(token.len())
-        .position(|window| window == token)
 }
 
 #[cfg(test)]
@@ -145,6 +137,14 @@ mod tests {
     use crate::egress::{Settings, TimeoutStage};
 
     const TOKEN: &str = "at-0123456789";
+
+    async fn send(
+        egress: &Egress,
+        request: Request<Vec<u8>>,
+        token: &Secret,
+    ) -> Result<Response<Vec<u8>>, UpstreamError> {
+        super::send(egress, request, token, Manner::default()).await
+    }
 
     fn ok(headers: &str, body: &str) -> Answer {
         let length = body.len();

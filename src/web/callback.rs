@@ -42,8 +42,8 @@ pub(super) async fn complete(
     }
 }
 
-/// Every value of each parameter that matters, so that duplicates are seen. The rest, `error_description` above all,
-/// is not even read.
+/// Every value of each parameter, so that duplicates are seen. `error_description` above all is never looked at: only
+/// what a provider file names.
 fn parameters(query: &str) -> CallbackParameters {
     let mut parameters = CallbackParameters::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -52,7 +52,12 @@ fn parameters(query: &str) -> CallbackParameters {
             "code" => &mut parameters.code,
             "iss" => &mut parameters.iss,
             "error" => &mut parameters.error,
-            _ => continue,
+            _ => {
+                parameters
+                    .others
+                    .push((name.into_owned(), value.into_owned()));
+                continue;
+            }
         };
         values.push(value.into_owned());
     }

@@ -105,24 +105,40 @@ pub(super) fn tools_with(service: &Service, scopes: &ScopeSet) -> (Vec<ToolLine>
     let implied = service.provider.implications();
     let work: Vec<_> = all
         .iter()
-        .filter(|tool| tool.scopes().missing(scopes, implied).is_empty())
+        .filter(|tool| tool.scopes().is_met_in_some_case(scopes, implied))
         .map(|tool| ToolLine::new(tool.name(), tool.title(), tool.hints().read_only))
         .collect();
     let others = all.len() - work.len();
     (work, others)
 }
 
-/// Scopes in words.
+/// Scopes in words. Those of one product stand together, those of the provider itself first.
 pub(super) fn permissions(service: &Service, scopes: &ScopeSet) -> Vec<Permission> {
-    scopes
+    let mut scopes: Vec<_> = scopes
         .iter()
-        .map(|scope| permission(service, scope))
+        .map(|scope| (products(service, scope), scope))
+        .collect();
+    scopes.sort();
+    let scopes = scopes.into_iter();
+    scopes
+        .map(|(_, scope)| permission(service, scope))
         .collect()
+}
+
+/// The products that need a scope, in words; empty where only the provider itself does.
+fn products(service: &Service, scope: &str) -> String {
+    let names: Vec<_> = service.provider.products_needing(scope).collect();
+    names.join(", ")
 }
 
 fn permission(service: &Service, scope: &str) -> Permission {
     let words = service.provider.scope_words(scope).unwrap_or_default();
-    Permission::new(scope, words)
+    let products = products(service, scope);
+    if products.is_empty() || words.is_empty() {
+        Permission::new(scope, words)
+    } else {
+        Permission::new(scope, format!("{products}: {words}"))
+    }
 }
 
 /// One card for each connection of a service; one for the service when there is none.

@@ -136,6 +136,13 @@ pub(super) fn connect(
             },
             again(),
         ),
+        ConnectError::NoTenant { service } => (
+            StatusCode::OK,
+            Problem::NothingReached {
+                service: named(&service),
+            },
+            again(),
+        ),
         ConnectError::ProviderTrouble { service, message } => {
             tracing::warn!(service, message, "a provider could not be used");
             (

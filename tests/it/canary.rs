@@ -67,12 +67,7 @@ async fn run_everything(gateway: &TestGateway, acme: &Provider, ana: &Person) ->
     seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
     acme.recovers();
     let connections = ana.open("/connections").await;
-    let start = connections.text.find("/connections/con_").unwrap();
-    let path = connections.text[start..]
-        .split('"')
-        .next()
-        .unwrap()
-        .to_owned();
+    let path = connections.disconnect_path();
     seen += &connections.text;
     let question = ana.open(&path).await;
     acme.revocation_is_down();

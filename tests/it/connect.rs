@@ -101,7 +101,7 @@ async fn disconnecting_revokes_at_the_provider_and_ends_the_use_here() {
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
     let page = ana.open("/connections").await;
-    let path = disconnect_path(&page.text);
+    let path = page.disconnect_path();
     let question = ana.open(&path).await;
     assert_eq!(acme.live_grants_of("ana"), 1, "looking changes nothing");
     let receipt = ana.press(&question, &path).await;
@@ -120,7 +120,7 @@ async fn a_disconnect_that_the_provider_misses_is_told_and_can_be_repeated() {
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
     acme.revocation_is_down();
-    let path = disconnect_path(&ana.open("/connections").await.text);
+    let path = ana.open("/connections").await.disconnect_path();
     let question = ana.open(&path).await;
     let receipt = ana.press(&question, &path).await;
     assert!(
@@ -135,9 +135,4 @@ async fn a_disconnect_that_the_provider_misses_is_told_and_can_be_repeated() {
     acme.recovers();
     ana.press(&receipt, &path).await;
     assert_eq!(acme.live_grants_of("ana"), 0);
-}
-
-fn disconnect_path(page: &str) -> String {
-    let start = page.find("/connections/con_").expect("a way to disconnect");
-    page[start..].split('"').next().expect("an end").to_owned()
 }

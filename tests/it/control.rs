@@ -18,7 +18,7 @@ async fn demo(folder: &std::path::Path) -> (Program, String) {
 fn a_command_opens_the_store_itself_when_no_gateway_runs() {
     let machine = Machine::new();
     let services = machine.json(&["connections", "--json"]);
-    assert_eq!(services[0]["service"], "github");
+    assert_eq!(services[0]["service"], "asana");
     assert_eq!(services[0]["status"], "not_set_up");
     let added = machine.json(&["agents", "add", "Laptop", "--json"]);
     assert!(added["token"].as_str().unwrap().starts_with("att_"));

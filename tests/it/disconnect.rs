@@ -43,7 +43,7 @@ impl Scene {
 
     /// Presses Disconnect, as Ana: the receipt.
     async fn disconnect(&self) -> Page {
-        disconnect(&self.ana).await
+        self.ana.disconnect().await
     }
 
     /// What the receipt says now.
@@ -113,15 +113,6 @@ async fn connected(gateway: &TestGateway, provider: &Provider, name: &str) -> Pe
     let link = person.call(&tool, json!({})).await.link();
     person.connect(&link, provider).await.assert_connected();
     person
-}
-
-/// Opens the first connection's page, and presses Disconnect.
-async fn disconnect(person: &Person) -> Page {
-    let page = person.open("/connections").await;
-    let start = page.text.find("/connections/con_").expect("a connection");
-    let path = page.text[start..].split('"').next().expect("an end");
-    let question = person.open(path).await;
-    person.press(&question, path).await
 }
 
 /// How many credentials and tombstones there are.

@@ -115,7 +115,7 @@ const EXPOSING: &[&str] = &[
     "oauth/provider_text.rs",
     "oauth/revocation.rs",
     "oauth/token.rs",
-    "upstream/mod.rs",
+    "upstream/credential.rs",
     // What a person is handed: links, cookies, form tokens, an agent token once.
     "gateway/links.rs",
     // Keys that sign.

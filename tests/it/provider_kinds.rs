@@ -43,16 +43,8 @@ impl Connected {
 
     /// Disconnects on the Connections page, and returns the path and the receipt.
     async fn disconnect(&self) -> (String, Page) {
-        let page = self.ana.open("/connections").await;
-        let start = page
-            .text
-            .find("/connections/con_")
-            .expect("a way to disconnect");
-        let path = page.text[start..].split('"').next().expect("an end");
-        let question = self.ana.open(path).await;
-        let receipt = self.ana.press(&question, path).await;
-        assert!(receipt.status.is_success(), "{}", receipt.text);
-        (path.to_owned(), receipt)
+        let path = self.ana.open("/connections").await.disconnect_path();
+        (path, self.ana.disconnect().await)
     }
 
     async fn card(&self) -> String {

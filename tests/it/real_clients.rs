@@ -176,9 +176,12 @@ async fn mcp_remote_as_a_bridge() {
 async fn the_inspector_finds_no_fault_in_the_whole_catalogue() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("attache.toml");
-    let registrations = ["github", "linear", "slack"].map(|service| {
-        format!("[services.{service}]\nclient_id = 'id'\nclient_secret = 'secret'\n")
-    });
+    let services = crate::support::catalogue::catalogue().providers().iter();
+    let registrations: Vec<String> = services
+        .map(|provider| provider.id())
+        .filter(|id| *id != "sandbox")
+        .map(|id| format!("[services.{id}]\nclient_id = 'id'\nclient_secret = 'secret'\n"))
+        .collect();
     std::fs::write(&config, registrations.concat()).unwrap();
     let (config, data) = (config.to_str().unwrap(), folder.path().join("data"));
     let data = data.to_str().unwrap();

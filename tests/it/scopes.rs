@@ -175,11 +175,7 @@ async fn what_was_disconnected_is_not_asked_for_again() {
     let (acme, gateway) = gateway_with_acme().await;
     let ana = gateway.person("ana").await;
     connect_for(&ana, "acme_create_thing", json!({ "name": "kite" }), &acme).await;
-    let page = ana.open("/connections").await;
-    let start = page.text.find("/connections/con_").expect("a connection");
-    let path = page.text[start..].split('"').next().expect("an end");
-    let question = ana.open(path).await;
-    ana.press(&question, path).await;
+    ana.disconnect().await;
     connect_for(&ana, "acme_whoami", json!({}), &acme).await;
     assert_eq!(acme.asked_for(), "profile");
 }

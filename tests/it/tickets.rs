@@ -175,9 +175,7 @@ async fn a_connection_of_somebody_else_does_not_exist() {
     let (ana, ben) = (gateway.person("ana").await, gateway.person("ben").await);
     let link = ana.call("acme_whoami", json!({})).await.link();
     ana.connect(&link, &acme).await.assert_connected();
-    let page = ana.open("/connections").await;
-    let start = page.text.find("/connections/con_").unwrap();
-    let path = page.text[start..].split('"').next().unwrap();
+    let path = &ana.open("/connections").await.disconnect_path();
     ben.open(path).await.assert_error(404, "nothing here");
     ben.press(&ben.open("/connections").await, path)
         .await

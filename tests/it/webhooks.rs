@@ -105,17 +105,6 @@ async fn connect(person: &Person, acme: &Provider) {
     person.open(callback.as_str()).await.assert_connected();
 }
 
-async fn disconnect(person: &Person) {
-    let page = person.open("/connections").await;
-    let path = page.text.split("href=\"").find_map(|rest| {
-        let path = rest.split('"').next()?;
-        path.ends_with("/disconnect").then(|| path.to_owned())
-    });
-    let path = path.expect("a connection that can be disconnected");
-    let page = person.open(&path).await;
-    person.press(&page, &path).await;
-}
-
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
@@ -130,7 +119,7 @@ async fn a_connection_is_told_of_from_its_beginning_to_its_end() {
     house.later(HOUR).await;
     connect(&ana, &house.acme).await;
     house.ops.arrived(3).await;
-    disconnect(&ana).await;
+    ana.disconnect().await;
     let events = house.ops.arrived(4).await;
 
     let kinds: Vec<_> = events.iter().map(|event| event.kind().to_owned()).collect();
@@ -177,7 +166,7 @@ async fn a_webhook_gets_the_kinds_and_the_account_that_it_asks_for() {
     .await;
     let ana = gateway.person("ana").await;
     connect(&ana, &acme).await;
-    disconnect(&ana).await;
+    ana.disconnect().await;
     let told = ops.arrived(2).await;
     let owns = own.arrived(1).await;
     assert_eq!(owns[0].kind(), "connection.revoked");
@@ -287,7 +276,7 @@ async fn a_receiver_that_says_gone_gets_nothing_until_it_takes_a_test() {
     let ana = house.connect("ana").await;
     house.ops.arrived(1).await;
     house.later(HOUR).await;
-    disconnect(&ana).await;
+    ana.disconnect().await;
     house.later(HOUR).await;
     house.ops.arrived(1).await;
     let log = house.log().await;
@@ -352,7 +341,7 @@ async fn a_slow_receiver_holds_nothing_up() {
     let called = ana.call("acme_whoami", json!({})).await;
     assert_eq!(called.json()["name"], "ana");
     gateway.app().gateway().do_due_work().await.unwrap();
-    disconnect(&ana).await;
+    ana.disconnect().await;
     quick.arrived(2).await;
     slow.answers_again();
     slow.arrived(2).await;

@@ -1,6 +1,7 @@
 //! What is measured, one thing to a file.
 
 mod calls;
+mod catalogue;
 mod compare;
 mod durable;
 mod growth;
@@ -52,6 +53,9 @@ impl Stage {
 /// Measures what the options ask for, and prints it.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     println!("Load average before: {}", load_average());
+    if options.wants(Suite::Catalogue) {
+        catalogue::run(options)?;
+    }
     let stage = Stage::start()?;
     if options.wants(Suite::Calls) {
         calls::run(options, &stage).await?;

@@ -230,6 +230,9 @@ pub struct ToolLine {
     pub name: String,
     /// Its service.
     pub service: String,
+    /// The product of the service that it belongs to; the service itself where it is of none.
+    #[serde(default)]
+    pub product: String,
     /// Its title.
     pub title: String,
     /// It only looks.

@@ -321,7 +321,9 @@ async fn call(
         | CallError::Refused { .. }
         | CallError::Unreachable { .. }
         | CallError::Delayed { .. }
-        | CallError::RunAgain { .. } => (RefusalKind::ToolFailed, None),
+        | CallError::RunAgain { .. }
+        | CallError::WhichTenant { .. }
+        | CallError::HalfDone { .. } => (RefusalKind::ToolFailed, None),
         CallError::Fault(fault) => return failed(fault),
     };
     Answer::Refused(Refusal {
@@ -342,13 +344,15 @@ fn names(which: &WhichAccount) -> Vec<String> {
 
 fn tools(gateway: &Gateway, service: Option<&str>) -> Answer {
     if let Some(service) = service
-        && gateway.services().find(service).is_none()
+        && gateway.services().named(service).is_none()
     {
         return unknown_service(gateway, service);
     }
     let services = gateway.services();
     let advertised = services.advertised();
-    let wanted = advertised.filter(|tool| service.is_none_or(|wanted| tool.provider() == wanted));
+    let wanted = advertised.filter(|tool| {
+        service.is_none_or(|wanted| tool.provider() == wanted || tool.product() == wanted)
+    });
     Answer::Tools(wanted.map(|tool| tool_line(tool)).collect())
 }
 
@@ -356,6 +360,7 @@ fn tool_line(tool: &Tool) -> ToolLine {
     ToolLine {
         name: tool.name().to_owned(),
         service: tool.provider().to_owned(),
+        product: tool.product().to_owned(),
         title: tool.title().to_owned(),
         read_only: tool.hints().read_only,
         description: tool.description().to_owned(),

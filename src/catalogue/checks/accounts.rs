@@ -1,6 +1,6 @@
 //! Picking among several accounts: the argument for it stays free, and rules can decide.
 
-use super::Report;
+use super::{Report, family, providers};
 use crate::catalogue::problem::ParsedFile;
 use crate::catalogue::{ACCOUNT_ARGUMENT, AccountField};
 
@@ -24,13 +24,12 @@ pub(super) fn account_is_no_input(files: &[ParsedFile], report: &mut Report) {
 }
 
 pub(super) fn account_rules_can_decide(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let provider = &file.provider;
         for (at, rule) in provider.account_rules.iter().enumerate() {
             let place = format!("account_rule {}", rule.argument());
-            let known = provider
-                .tools
-                .iter()
+            let known = family(files, file)
+                .flat_map(|one| &one.provider.tools)
                 .any(|tool| tool.inputs.get(rule.argument()).is_some());
             if !known {
                 report.add(
@@ -60,24 +59,26 @@ pub(super) fn account_rules_can_decide(files: &[ParsedFile], report: &mut Report
     }
 }
 
+/// What an authorization request holds by itself (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+pub(super) const OF_AN_AUTHORIZATION: [&str; 8] = [
+    "response_type",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "state",
+    "scope",
+    "code_challenge",
+    "code_challenge_method",
+];
+
 pub(super) fn sign_in_parameters_are_free(files: &[ParsedFile], report: &mut Report) {
-    const OF_THE_PROTOCOL: &[&str] = &[
-        "response_type",
-        "client_id",
-        "client_secret",
-        "redirect_uri",
-        "state",
-        "scope",
-        "code_challenge",
-        "code_challenge_method",
-    ];
-    for file in files {
+    for file in providers(files) {
         let (authorize, sign_in) = (
             &file.provider.oauth.authorize,
             &file.provider.account.sign_in,
         );
         for name in sign_in.expected.keys().chain(sign_in.choose.keys()) {
-            if OF_THE_PROTOCOL.contains(&name.as_str()) || *name == authorize.scope_param {
+            if OF_AN_AUTHORIZATION.contains(&name.as_str()) || authorize.carries_scopes(name) {
                 report.add(
                     file,
                     format!("account.sign_in {name}"),

@@ -4,24 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::Report;
-use crate::catalogue::file::RevokeFile;
+use super::{Report, family, providers};
+use crate::catalogue::file::{ProviderFile, RevokeFile};
 use crate::catalogue::problem::ParsedFile;
+use crate::catalogue::provider::captured_forms;
 use crate::catalogue::url_template::{HostTemplate, Scheme, UrlTemplate};
+use crate::catalogue::variables::{Pattern, Variable};
 
 /// The only host that may be reached without TLS: a service on this machine.
 const LOOPBACK: &str = "localhost";
 /// Filled in by the `oauth` floor where access is taken back, never declared.
 const FILLED_IN: [&str; 2] = ["client_id", "token"];
 
-/// Every address that requests are sent to.
+/// Every address of a file that requests are sent to.
 fn addresses(file: &ParsedFile) -> Vec<(&'static str, &UrlTemplate)> {
     let provider = &file.provider;
+    let mut addresses = vec![("base_url", &provider.base_url)];
+    addresses.extend(provider.bases.values().map(|base| ("bases", base)));
+    if file.is_provider() {
+        addresses.extend(addresses_of_the_connection(provider));
+    }
+    addresses
+}
+
+fn addresses_of_the_connection(provider: &ProviderFile) -> Vec<(&'static str, &UrlTemplate)> {
     let mut addresses = vec![
-        ("base_url", &provider.base_url),
         ("oauth.authorize.url", &provider.oauth.authorize.url),
         ("oauth.token.url", &provider.oauth.token.url),
     ];
+    let tenants = provider.oauth.tenants.as_ref();
+    addresses.extend(tenants.map(|tenants| ("oauth.tenants", &tenants.url)));
     addresses.extend(
         provider
             .oauth
@@ -42,6 +54,9 @@ fn links(file: &ParsedFile) -> Vec<(&'static str, &Url)> {
     let provider = &file.provider;
     let mut links = Vec::new();
     links.extend(provider.docs.as_ref().map(|url| ("docs", url)));
+    if !file.is_provider() {
+        return links;
+    }
     links.extend(provider.setup.url.as_ref().map(|url| ("setup.url", url)));
     links.extend(provider.setup.docs.as_ref().map(|url| ("setup.docs", url)));
     let removal_page = provider.oauth.revoke.manual_url();
@@ -51,18 +66,33 @@ fn links(file: &ParsedFile) -> Vec<(&'static str, &Url)> {
 
 pub(super) fn id_is_file_stem(files: &[ParsedFile], report: &mut Report) {
     for file in files {
-        let mut characters = file.id.chars();
-        let starts = characters.next().is_some_and(|c| c.is_ascii_lowercase());
-        let goes_on = characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if !starts || !goes_on || file.id.len() > 20 {
+        if !is_id(&file.id) {
             report.add(
                 file,
                 "the file name",
                 format!("`{}` cannot be the id of a provider", file.id),
-                "name the file after the id: a-z, then a-z, 0-9 or `_`, at most 20 characters, then `.toml`",
+                format!("name the file after the id: {AN_ID}, then `.toml`"),
             );
         }
     }
+}
+
+/// What an id is.
+const AN_ID: &str = "a-z, then a-z, 0-9 or `_`, at most 20 characters";
+
+fn is_id(id: &str) -> bool {
+    let mut characters = id.chars();
+    let starts = characters.next().is_some_and(|c| c.is_ascii_lowercase());
+    let goes_on = characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    starts && goes_on && id.len() <= 20
+}
+
+/// Why no file can have this id, whatever stands in it.
+pub(in crate::catalogue) fn id_complaint(id: &str) -> Option<&'static str> {
+    if !is_id(id) {
+        return Some(AN_ID);
+    }
+    (id == OWN_ID).then_some("that name stands for Attache itself")
 }
 
 /// What the names of Attache's own tools begin with.
@@ -83,8 +113,11 @@ pub(super) fn ids_are_unique(files: &[ParsedFile], report: &mut Report) {
             report.add(
                 file,
                 "the file name",
-                format!("`{}` is already the provider of {}", file.id, first.file),
-                "rename the file: no provider may take the place of another silently",
+                format!(
+                    "`{}` is already the provider or product of {}",
+                    file.id, first.file
+                ),
+                "rename the file: no file may take the place of another silently",
             );
         }
     }
@@ -163,7 +196,10 @@ fn too_open(file: &ParsedFile, host: &HostTemplate) -> Option<String> {
     let variable = host.variables().next()?;
     if host.is_bare_variable() {
         let declared = file.provider.variables.get(variable);
-        let has_pattern = declared.is_some_and(crate::catalogue::Variable::has_pattern);
+        let has_pattern = declared.is_some_and(Variable::has_pattern)
+            || captured_forms(&file.provider.oauth)
+                .get(variable)
+                .is_some_and(Pattern::is_declared);
         return (!has_pattern).then(|| {
             format!("the host is nothing but `{{{variable}}}`, and that variable has no pattern of its own")
         });
@@ -176,12 +212,13 @@ fn too_open(file: &ParsedFile, host: &HostTemplate) -> Option<String> {
 pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let declared = &file.provider.variables;
-        let mut used = BTreeSet::new();
+        let captured = captured_forms(&file.provider.oauth);
         for (place, address) in addresses(file) {
             for variable in address.variables() {
-                used.insert(variable);
                 let is_filled_in = FILLED_IN.contains(&variable) && place == "oauth.revoke";
-                if !declared.contains_key(variable) && !is_filled_in {
+                // The login itself goes to addresses that are known before it.
+                let is_captured = captured.contains_key(variable) && !place.starts_with("oauth.");
+                if !declared.contains_key(variable) && !is_filled_in && !is_captured {
                     report.add(
                         file,
                         place,
@@ -191,10 +228,10 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
                 }
             }
         }
-        for host in &file.provider.host_allow {
-            used.extend(host.variables());
-        }
-        for name in declared.keys() {
+    }
+    for file in providers(files) {
+        let used = used_variables(files, file);
+        for name in file.provider.variables.keys() {
             let place = format!("variables.{name}");
             if FILLED_IN.contains(&name.as_str()) {
                 report.add(
@@ -215,9 +252,79 @@ pub(super) fn variables_are_declared_and_used(files: &[ParsedFile], report: &mut
     }
 }
 
-pub(super) fn variable_defaults_match(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+/// What the addresses of a provider and of its products name.
+fn used_variables<'f>(files: &'f [ParsedFile], provider: &'f ParsedFile) -> BTreeSet<&'f str> {
+    let derived = provider.provider.variables.values();
+    let derived = derived.filter_map(|variable| variable.derive());
+    let mut used: BTreeSet<_> = derived.map(|derived| derived.from.as_str()).collect();
+    for file in family(files, provider) {
+        used.extend(addresses(file).iter().flat_map(|(_, url)| url.variables()));
+        used.extend(
+            file.provider
+                .host_allow
+                .iter()
+                .flat_map(HostTemplate::variables),
+        );
+    }
+    used
+}
+
+/// Values that follow from others are known for every one of those, and are as good as values that are given.
+pub(super) fn derived_variables_follow(files: &[ParsedFile], report: &mut Report) {
+    for file in providers(files) {
         for (name, variable) in &file.provider.variables {
+            let Some(derived) = variable.derive() else {
+                continue;
+            };
+            let place = format!("variables.{name}.derive");
+            let from = file.provider.variables.get(&derived.from);
+            let from = from.filter(|from| from.derive().is_none());
+            let choices: BTreeSet<_> = from.iter().flat_map(|from| from.choices()).collect();
+            if choices.is_empty() || choices != derived.table.keys().collect() {
+                report.add(
+                    file,
+                    &place,
+                    format!("the table has other values than the `enum` of `{}`", derived.from),
+                    "name a variable with an `enum`, and give each of its values a line in the table",
+                );
+            }
+            if variable.default().is_some() || !variable.choices().is_empty() {
+                report.add(
+                    file,
+                    &place,
+                    "it follows from another variable, and yet it has a default or choices of its own",
+                    "keep `derive` alone",
+                );
+            }
+            for value in derived.table.values() {
+                if !variable.accepts(value) {
+                    report.add(
+                        file,
+                        &place,
+                        format!("`{value}` does not match `{}`", variable.pattern()),
+                        "correct the value, or give the variable a `pattern`",
+                    );
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn variable_defaults_match(files: &[ParsedFile], report: &mut Report) {
+    for file in providers(files) {
+        for (name, variable) in &file.provider.variables {
+            if let Some(choice) = variable
+                .choices()
+                .iter()
+                .find(|choice| !variable.accepts(choice))
+            {
+                report.add(
+                    file,
+                    format!("variables.{name}.enum"),
+                    format!("`{choice}` does not match `{}`", variable.pattern()),
+                    "correct the choice or the pattern",
+                );
+            }
             if variable
                 .default()
                 .is_some_and(|default| !variable.accepts(default))
@@ -234,7 +341,7 @@ pub(super) fn variable_defaults_match(files: &[ParsedFile], report: &mut Report)
 }
 
 pub(super) fn issuer_is_named_when_required(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         if file.provider.oauth.iss_required && file.provider.oauth.issuer.is_none() {
             report.add(
                 file,

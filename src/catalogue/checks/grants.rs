@@ -1,6 +1,7 @@
 //! What a file says about renewing access and taking it back: whether it can all be true at once.
 
-use super::Report;
+use super::accounts::OF_AN_AUTHORIZATION;
+use super::{Report, providers};
 use crate::catalogue::file::{OAuthFile, RevokeFile, RevokeRequestFile, RotationFile};
 use crate::catalogue::problem::ParsedFile;
 use crate::catalogue::url_template::UrlTemplate;
@@ -19,7 +20,7 @@ const OF_THE_PROTOCOL: [&str; 8] = [
 ];
 
 pub(super) fn refresh_rules_agree(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let refresh = &file.provider.oauth.refresh;
         let rules = refresh.rules();
         let says_more = refresh.url.is_some()
@@ -68,7 +69,7 @@ pub(super) fn refresh_rules_agree(files: &[ParsedFile], report: &mut Report) {
 }
 
 pub(super) fn lifetimes_are_positive(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let OAuthFile {
             refresh,
             token_reply,
@@ -93,8 +94,23 @@ pub(super) fn lifetimes_are_positive(files: &[ParsedFile], report: &mut Report) 
 }
 
 pub(super) fn fixed_parameters_are_free(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
-        let OAuthFile { token, refresh, .. } = &file.provider.oauth;
+    for file in providers(files) {
+        let OAuthFile {
+            authorize,
+            token,
+            refresh,
+            ..
+        } = &file.provider.oauth;
+        for name in authorize.params.keys() {
+            if OF_AN_AUTHORIZATION.contains(&name.as_str()) || authorize.carries_scopes(name) {
+                report.add(
+                    file,
+                    "oauth.authorize.params",
+                    format!("`{name}` is filled in by the gateway"),
+                    "remove it: a file must not say where a login goes back to, or what proves it",
+                );
+            }
+        }
         for (place, params) in [
             ("oauth.token.params", &token.params),
             ("oauth.refresh.params", &refresh.params),
@@ -114,7 +130,7 @@ pub(super) fn fixed_parameters_are_free(files: &[ParsedFile], report: &mut Repor
 }
 
 pub(super) fn revocation_names_the_token_once(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let RevokeFile::Request(request) = &file.provider.oauth.revoke else {
             continue;
         };
@@ -163,7 +179,7 @@ pub(super) fn revocation_names_the_token_once(files: &[ParsedFile], report: &mut
 }
 
 pub(super) fn revocation_rules_agree(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let oauth = &file.provider.oauth;
         let RevokeFile::Request(request) = &oauth.revoke else {
             continue;

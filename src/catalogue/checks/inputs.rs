@@ -1,25 +1,29 @@
 //! The arguments of a tool: each is declared, used, described, closed, and shown in an example that works.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::Report;
+use super::steps::{Line, lines, used};
 use crate::catalogue::arguments::Arguments;
-use crate::catalogue::path_template::Span;
+use crate::catalogue::file::ToolFile;
+use crate::catalogue::path_template::{Place, Span};
 use crate::catalogue::problem::ParsedFile;
 
 pub(super) fn every_placeholder_is_declared(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for tool in &file.provider.tools {
-            for argument in tool.request.arguments() {
-                if tool.inputs.get(argument).is_none() {
-                    report.add(
-                        file,
-                        format!("tool {}", tool.name),
-                        format!("the request uses `{argument}`, which is no input"),
-                        format!("add `{argument}` to `[tool.input]`, or correct the name"),
-                    );
+            for line in lines(tool) {
+                for name in line.request.places() {
+                    if !line.knows(tool, name) {
+                        report.add(
+                            file,
+                            &line.place,
+                            format!("the request uses `{name}`, which is no input"),
+                            format!(
+                                "add `{name}` to `[tool.input]`, capture it in an earlier step, or correct the name"
+                            ),
+                        );
+                    }
                 }
             }
         }
@@ -29,7 +33,7 @@ pub(super) fn every_placeholder_is_declared(files: &[ParsedFile], report: &mut R
 pub(super) fn every_input_is_used(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for tool in &file.provider.tools {
-            let used: BTreeSet<&str> = tool.request.arguments().into_iter().collect();
+            let used = used(tool);
             for input in tool
                 .inputs
                 .iter()
@@ -49,36 +53,52 @@ pub(super) fn every_input_is_used(files: &[ParsedFile], report: &mut Report) {
 pub(super) fn path_inputs_are_required(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         for tool in &file.provider.tools {
-            for place in tool.request.path.places() {
-                let Some(input) = tool.inputs.get(&place.name) else {
-                    continue;
-                };
-                let at = format!("tool {}.input.{}", tool.name, place.name);
-                if place.span != Span::OptionalSegments
-                    && !input.required
-                    && input.default.is_none()
-                {
-                    report.add(
-                        file,
-                        &at,
-                        format!(
-                            "the path `{}` cannot do without it",
-                            tool.request.path.source()
-                        ),
-                        "make it required, or write `{/+name}` where the path may end before it",
-                    );
-                }
-                let kind = input.schema.get("type").and_then(Value::as_str);
-                if !matches!(kind, Some("string" | "integer")) {
-                    report.add(
-                        file,
-                        &at,
-                        "it stands in the path and is neither a string nor an integer",
-                        "give it the type `string` or `integer`",
-                    );
+            for line in lines(tool) {
+                for place in line.request.path.places() {
+                    for (message, remedy) in unfit_for_a_path(tool, &line, place) {
+                        let at = format!("tool {}.input.{}", tool.name, place.name);
+                        report.add(file, at, message, remedy);
+                    }
                 }
             }
         }
+    }
+}
+
+fn unfit_for_a_path(
+    tool: &ToolFile,
+    line: &Line<'_>,
+    place: &Place,
+) -> Vec<(String, &'static str)> {
+    let mut problems = Vec::new();
+    let Some(input) = tool.inputs.get(&place.name) else {
+        return problems;
+    };
+    let must_be_there = place.span != Span::OptionalSegments;
+    if must_be_there && !line.is_certain(tool, &place.name) {
+        problems.push((
+            format!(
+                "the path `{}` cannot do without it",
+                line.request.path.source()
+            ),
+            "make it required, or write `{/+name}` where the path may end before it",
+        ));
+    }
+    if !is_text_or_number(input.schema.get("type")) {
+        problems.push((
+            "it stands in the path and is neither a string nor an integer".to_owned(),
+            "give it the type `string` or `integer`",
+        ));
+    }
+    problems
+}
+
+/// Whether `type` names nothing but `string` and `integer`.
+fn is_text_or_number(kind: Option<&Value>) -> bool {
+    let fits = |kind: &Value| matches!(kind.as_str(), Some("string" | "integer"));
+    match kind {
+        Some(Value::Array(kinds)) => !kinds.is_empty() && kinds.iter().all(fits),
+        kind => kind.is_some_and(fits),
     }
 }
 
@@ -113,10 +133,17 @@ fn open_places(schema: &Map<String, Value>, complaints: &mut Vec<&'static str>) 
     if schema.contains_key("$ref") {
         complaints.push("it refers to another schema");
     }
+    // Some objects are shaped by the provider's own users, such as the fields of a database. A file says so by name.
+    let is_free = schema.get("additionalProperties") == Some(&Value::Bool(true))
+        && !schema.contains_key("properties");
     if (is("object") || schema.contains_key("properties"))
         && schema.get("additionalProperties") != Some(&Value::Bool(false))
+        && !is_free
     {
-        complaints.push("an object in it is open: add `additionalProperties = false`");
+        complaints.push(
+            "an object in it is open: add `additionalProperties = false`, or `true` where the provider's users choose \
+             the fields and `properties` cannot name them",
+        );
     }
     if is("array") && !schema.contains_key("items") {
         complaints.push("an array in it takes anything: add `items`");
@@ -175,12 +202,15 @@ pub(super) fn example_matches_schema(files: &[ParsedFile], report: &mut Report) 
                     remedy,
                 );
             }
+            let example = tool.inputs.normalised(&tool.example);
             let arguments = Arguments {
-                given: &tool.example,
+                given: &example,
                 inputs: &tool.inputs,
             };
-            if let (true, Err(error)) = (problems.is_empty(), tool.request.render_target(arguments))
-            {
+            // The first request is the one that needs nothing but arguments.
+            let needed = tool.steps.iter().find(|step| step.when.fits(&arguments));
+            let first = needed.map_or(&tool.request, |step| &step.request);
+            if let (true, Err(error)) = (problems.is_empty(), first.render_target(&arguments)) {
                 report.add(
                     file,
                     &place,

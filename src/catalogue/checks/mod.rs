@@ -8,11 +8,17 @@ mod addresses;
 mod grants;
 mod graphql;
 mod inputs;
+mod replies;
 mod scopes;
+mod steps;
+mod tenants;
+mod texts;
 mod tools;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use addresses::id_complaint;
 
 use super::index::parse;
 use super::problem::ParsedFile;
@@ -52,6 +58,22 @@ pub static CHECKS: &[Check] = &[
         run: addresses::variable_defaults_match,
     },
     Check {
+        name: "derived_variables_follow",
+        run: addresses::derived_variables_follow,
+    },
+    Check {
+        name: "captures_are_used_and_free",
+        run: tenants::captures_are_used_and_free,
+    },
+    Check {
+        name: "tenants_can_be_asked_for",
+        run: tenants::tenants_can_be_asked_for,
+    },
+    Check {
+        name: "tenant_argument_is_no_input",
+        run: tenants::tenant_argument_is_no_input,
+    },
+    Check {
         name: "issuer_is_named_when_required",
         run: addresses::issuer_is_named_when_required,
     },
@@ -80,6 +102,10 @@ pub static CHECKS: &[Check] = &[
         run: scopes::scopes_are_listed,
     },
     Check {
+        name: "deciding_arguments_are_enums",
+        run: scopes::deciding_arguments_are_enums,
+    },
+    Check {
         name: "scopes_have_words",
         run: scopes::scopes_have_words,
     },
@@ -90,6 +116,10 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "default_scopes_only_read",
         run: scopes::default_scopes_only_read,
+    },
+    Check {
+        name: "optional_scopes_have_a_place",
+        run: scopes::optional_scopes_have_a_place,
     },
     Check {
         name: "base_scopes_are_not_for_tools",
@@ -120,6 +150,22 @@ pub static CHECKS: &[Check] = &[
         run: tools::dead_tokens_are_recognised,
     },
     Check {
+        name: "error_rules_can_be_reached",
+        run: replies::error_rules_can_be_reached,
+    },
+    Check {
+        name: "cursor_has_its_place",
+        run: replies::cursor_has_its_place,
+    },
+    Check {
+        name: "outputs_name_what_is_there",
+        run: replies::outputs_name_what_is_there,
+    },
+    Check {
+        name: "transforms_face_their_way",
+        run: replies::transforms_face_their_way,
+    },
+    Check {
         name: "tool_names_are_unique",
         run: tools::tool_names_are_unique,
     },
@@ -144,8 +190,36 @@ pub static CHECKS: &[Check] = &[
         run: graphql::graphql_errors_are_recognised,
     },
     Check {
+        name: "steps_are_few_and_named",
+        run: steps::steps_are_few_and_named,
+    },
+    Check {
+        name: "captures_are_new_and_used",
+        run: steps::captures_are_new_and_used,
+    },
+    Check {
+        name: "places_of_steps_are_known",
+        run: steps::places_of_steps_are_known,
+    },
+    Check {
+        name: "changing_steps_say_so",
+        run: steps::changing_steps_say_so,
+    },
+    Check {
+        name: "one_way_to_go_on",
+        run: steps::one_way_to_go_on,
+    },
+    Check {
+        name: "bases_are_declared",
+        run: steps::bases_are_declared,
+    },
+    Check {
         name: "every_placeholder_is_declared",
         run: inputs::every_placeholder_is_declared,
+    },
+    Check {
+        name: "plain_values_are_harmless",
+        run: texts::plain_values_are_harmless,
     },
     Check {
         name: "every_input_is_used",
@@ -188,6 +262,19 @@ pub(super) fn run_checks(files: &[ParsedFile]) -> Vec<Problem> {
         report.problems
     };
     CHECKS.iter().flat_map(run).collect()
+}
+
+/// The files that people connect: what belongs to a connection is judged once, there.
+fn providers(files: &[ParsedFile]) -> impl Iterator<Item = &ParsedFile> {
+    files.iter().filter(|file| file.is_provider())
+}
+
+/// A provider and its products: everything that uses one connection.
+fn family<'f>(
+    files: &'f [ParsedFile],
+    provider: &'f ParsedFile,
+) -> impl Iterator<Item = &'f ParsedFile> {
+    files.iter().filter(|file| file.is_of(provider))
 }
 
 /// Where a check puts what it finds.

@@ -10,7 +10,8 @@ const SOUND: &str = r#"
 name = "Notes"
 docs = "https://docs.notes.example"
 base_url = "https://{tenant}.notes.example/api"
-host_allow = ["{tenant}.notes.example", "login.notes.example"]
+bases = { site = "https://{zone}.notes.example/sites/{site_id}", archive = "https://{tenant}.notes.example/archive" }
+host_allow = ["{tenant}.notes.example", "{zone}.notes.example", "login.notes.example"]
 confidence = "documentation"
 unconfirmed = ["The lifetime of a token is not known."]
 
@@ -18,6 +19,17 @@ unconfirmed = ["The lifetime of a token is not known."]
 title = "Tenant"
 description = "The first part of your address."
 default = "acme"
+
+[variables.plan]
+title = "Plan"
+description = "What you pay for."
+enum = ["free", "paid"]
+default = "free"
+
+[variables.zone]
+title = "Zone"
+description = "Where your sites are."
+derive = { from = "plan", table = { free = "sites", paid = "sites-paid" } }
 
 [setup]
 redirect_rules = "Any address that was registered."
@@ -34,6 +46,14 @@ write_scopes = ["write"]
 authorize = { url = "https://login.notes.example/authorize" }
 token = { url = "https://login.notes.example/token" }
 revoke = { post = "https://login.notes.example/revoke/{client_id}", auth = "client", token_param = "token", tokens = "access" }
+
+[oauth.tenants]
+get = "https://login.notes.example/sites"
+items = "."
+id = "id"
+label = "name"
+capture = { site_id = "id" }
+argument = "site"
 
 [oauth.implies]
 write = ["read"]
@@ -124,10 +144,163 @@ description = "The id of the note."
 type = "string"
 required = false
 description = "The color of the pin."
+
+[[tool]]
+name = "notes_rename"
+title = "Rename a note"
+description = "Give a note another title."
+read_only = false
+destructive = false
+idempotent = false
+open_world = false
+scopes = ["write"]
+put = "/notes/{note_id}"
+body = { title = "$new_title", version = "$version" }
+example = { note_id = "n7", new_title = "Plans" }
+
+[tool.input.note_id]
+type = "string"
+description = "The note to rename."
+
+[tool.input.new_title]
+type = "string"
+description = "Its title from now on."
+
+[[tool.step]]
+id = "current"
+get = "/notes/{note_id}"
+capture = { version = { path = "version.number", add = 1 } }
+missing = "The note has no version."
+
+[[tool.step]]
+id = "lock"
+post = "/notes/{note_id}/lock/{version}"
+done = "The note {note_id} was locked."
+
+[[tool]]
+name = "notes_search"
+title = "Search notes"
+description = "Find notes by their words."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["read"]
+get = "/search"
+base = "archive"
+example = {}
+
+[tool.expand]
+over = "hits"
+get = "/notes/{item.id}"
+max = 10
+concurrency = 2
+
+[[tool]]
+name = "notes_export"
+title = "Export notes"
+description = "Write every note into a file."
+read_only = false
+destructive = false
+idempotent = false
+open_world = false
+scopes = ["write"]
+post = "/exports"
+example = {}
+
+[tool.poll]
+get = "/exports/{export_id}"
+capture = { export_id = "id" }
+done = { path = "state", equals = "done" }
 "#;
 
 /// Which check fires when the first text is replaced by the second.
 const DAMAGES: &[(&str, &str, &str)] = &[
+    (
+        "derived_variables_follow",
+        "paid = \"sites-paid\"",
+        "payd = \"sites-paid\"",
+    ),
+    (
+        "derived_variables_follow",
+        "from = \"plan\"",
+        "from = \"tenant\"",
+    ),
+    (
+        "derived_variables_follow",
+        "free = \"sites\"",
+        "free = \"evil.example/\"",
+    ),
+    (
+        "variable_defaults_match",
+        "default = \"free\"",
+        "default = \"gold\"",
+    ),
+    (
+        "captures_are_used_and_free",
+        "capture = { site_id = \"id\" }",
+        "capture = { site_id = \"id\", other = \"x\" }",
+    ),
+    (
+        "captures_are_used_and_free",
+        "capture = { site_id = \"id\" }",
+        "capture = { site_id = \"id\", zone = \"x\" }",
+    ),
+    (
+        "captures_are_used_and_free",
+        "[oauth.implies]",
+        "[oauth.capture.site_id]\nfrom = \"token\"\npath = \"x\"\npattern = \"[a-z]+\"\n[oauth.implies]",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "capture = { site_id = \"id\" }",
+        "capture = { site_key = \"id\" }",
+    ),
+    (
+        "variables_are_declared_and_used",
+        "https://login.notes.example/token",
+        "https://login.notes.example/{site_id}/token",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "https://login.notes.example/sites",
+        "https://login.evil.example/sites",
+    ),
+    (
+        "urls_are_https",
+        "https://login.notes.example/sites",
+        "http://login.notes.example/sites",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "{zone}.notes.example",
+        "{site_id}",
+    ),
+    (
+        "tenants_can_be_asked_for",
+        "https://login.notes.example/sites",
+        "https://login.notes.example/{me}/sites",
+    ),
+    (
+        "tenants_can_be_asked_for",
+        "get = \"/me\"",
+        "base = \"site\"\nget = \"/me\"",
+    ),
+    (
+        "tenant_argument_is_no_input",
+        "argument = \"site\"",
+        "argument = \"folder\"",
+    ),
+    (
+        "tenant_argument_is_no_input",
+        "argument = \"site\"",
+        "argument = \"cursor\"",
+    ),
+    (
+        "deciding_arguments_are_enums",
+        "scopes = [\"write\"]\ndelete",
+        "scopes = { by_argument = \"id\", table = { a = [\"write\"] } }\ndelete",
+    ),
     (
         "urls_are_https",
         "\"https://login.notes.example/token\"",
@@ -201,6 +374,41 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ),
     ("variables_are_declared_and_used", "/api\"", "/{token}\""),
     (
+        "cursor_has_its_place",
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\" }\npick = { a = \"a\" }\npagination = { next = \"n\" }",
+    ),
+    (
+        "cursor_has_its_place",
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\", at = \"$cursor\" }\npick = { a = \"a\" }\npagination = { next_link = { path = \"n\", params = [\"p\"] } }",
+    ),
+    (
+        "outputs_name_what_is_there",
+        "delete = \"/notes/{id}\"",
+        "delete = \"/notes/{id}\"\nempty = { ok = true, id = \"$note_id\" }",
+    ),
+    (
+        "outputs_name_what_is_there",
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\", at = \"$cursor\" }\npick = { a = \"a\" }\npagination = { page = { items = \"i\", size = \"$size\" } }",
+    ),
+    (
+        "transforms_face_their_way",
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\" }\npick = { a = { each = \"b\", pick = { c = { apply = \"json_string\", to = \"d\" } } } }",
+    ),
+    (
+        "error_rules_can_be_reached",
+        "is = \"token_invalid\"",
+        "is = \"token_invalid\"\n[[error]]\nwhen = { status = 401, body = { path = \"a\", exists = true } }\nis = \"invalid\"",
+    ),
+    (
+        "dead_tokens_are_recognised",
+        "delete = \"/notes/{id}\"",
+        "delete = \"/notes/{id}\"\nerror = [{ when = { status = \"4xx\" }, is = \"invalid\" }]",
+    ),
+    (
         "refresh_rules_agree",
         "\nrevoke = {",
         "\nrefresh = { supported = false, rotates = \"always\" }\nrevoke = {",
@@ -229,6 +437,11 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "fixed_parameters_are_free",
         "\nrevoke = {",
         "\nrefresh = { params = { scope = \"read\" } }\nrevoke = {",
+    ),
+    (
+        "fixed_parameters_are_free",
+        "authorize = { url = \"https://login.notes.example/authorize\" }",
+        "authorize = { url = \"https://login.notes.example/authorize\", params = { redirect_uri = \"https://evil.example\" } }",
     ),
     (
         "revocation_names_the_token_once",
@@ -291,6 +504,11 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "default_scopes_only_read",
         "default_scopes = [\"read\"]",
         "default_scopes = [\"write\"]",
+    ),
+    (
+        "optional_scopes_have_a_place",
+        "base_scopes = [\"offline\"]",
+        "base_scopes = [\"offline\"]\noptional_scopes = [\"write\"]",
     ),
     (
         "base_scopes_are_not_for_tools",
@@ -449,6 +667,126 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "when = { body = { path = \"errors",
         "when = { status = 400, body = { path = \"errors",
     ),
+    (
+        "hosts_are_constant_or_allowed",
+        "https://{tenant}.notes.example/archive",
+        "https://evil.example/archive",
+    ),
+    (
+        "steps_are_few_and_named",
+        "id = \"lock\"",
+        "id = \"current\"",
+    ),
+    (
+        "steps_are_few_and_named",
+        "id = \"lock\"",
+        "id = \"The lock\"",
+    ),
+    (
+        "steps_are_few_and_named",
+        "[[tool.step]]\nid = \"lock\"",
+        "[[tool.step]]\nid = \"a\"\nget = \"/a\"\n[[tool.step]]\nid = \"b\"\nget = \"/b\"\n[[tool.step]]\nid = \"lock\"",
+    ),
+    (
+        "captures_are_new_and_used",
+        "capture = { version =",
+        "capture = { new_title =",
+    ),
+    (
+        "captures_are_new_and_used",
+        "capture = { version =",
+        "capture = { cursor =",
+    ),
+    (
+        "captures_are_new_and_used",
+        "add = 1 } }",
+        "add = 1 }, extra = \"extra\" }",
+    ),
+    (
+        "places_of_steps_are_known",
+        "{note_id} was locked",
+        "{note} was locked",
+    ),
+    (
+        "places_of_steps_are_known",
+        "id = \"current\"",
+        "id = \"current\"\nwhen = { argument = \"version\", exists = true }",
+    ),
+    (
+        "places_of_steps_are_known",
+        "id = \"current\"",
+        "id = \"current\"\nwhen = { argument = \"new_title\", in = [\"a\"] }",
+    ),
+    (
+        "places_of_steps_are_known",
+        "add = 1 } }",
+        "add = 1, required = false } }",
+    ),
+    (
+        "places_of_steps_are_known",
+        "add = 1 } }",
+        "add = 1 }, extra = { each = \"tags\", where = { path = \"name\", equals = \"$tag\" }, take = \"id\" } }",
+    ),
+    (
+        "changing_steps_say_so",
+        "done = \"The note {note_id} was locked.\"",
+        "",
+    ),
+    (
+        "changing_steps_say_so",
+        "done = \"The note {note_id} was locked.\"",
+        "done = \"locked {note_id}\"",
+    ),
+    (
+        "changing_steps_say_so",
+        "\"The note has no version.\"",
+        "\"no version\"",
+    ),
+    (
+        "changing_steps_say_so",
+        "id = \"lock\"",
+        "id = \"lock\"\nanswers = true",
+    ),
+    (
+        "changing_steps_say_so",
+        "read_only = false\ndestructive = false",
+        "read_only = true\ndestructive = false",
+    ),
+    (
+        "changing_steps_say_so",
+        "post = \"/notes/{note_id}/lock/{version}\"",
+        "post = \"/graphql/{version}\"\nread_only = true\ngraphql = { document = \"mutation { lock { id } }\" }",
+    ),
+    (
+        "changing_steps_say_so",
+        "get = \"/exports/{export_id}\"",
+        "post = \"/exports/{export_id}\"",
+    ),
+    (
+        "one_way_to_go_on",
+        "[tool.poll]",
+        "[tool.expand]\nover = \"a\"\nget = \"/a/{item.id}\"\nmax = 1\n[tool.poll]",
+    ),
+    (
+        "bases_are_declared",
+        "base = \"archive\"",
+        "base = \"archives\"",
+    ),
+    (
+        "every_placeholder_is_declared",
+        "/exports/{export_id}",
+        "/exports/{job_id}",
+    ),
+    (
+        "every_placeholder_is_declared",
+        "get = \"/notes/{note_id}\"",
+        "get = \"/notes/{version}\"",
+    ),
+    (
+        "every_placeholder_is_declared",
+        "get = \"/search\"",
+        "get = \"/search/{item.id}\"",
+    ),
     ("every_placeholder_is_declared", "\"$limit\"", "\"$limits\""),
     (
         "every_placeholder_is_declared",
@@ -506,6 +844,31 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "example_matches_schema",
         "example = { folder = \"inbox\" }",
         "example = { folder = \"..\" }",
+    ),
+    (
+        "plain_values_are_harmless",
+        "{ limit = \"$limit\" }",
+        "{ limit = \"$limit\", q = { text = \"in:{folder|plain}\" } }",
+    ),
+    (
+        "plain_values_are_harmless",
+        "variables = { note = \"$note\",",
+        "variables = { note = { \"$text\" = \"id:{note|plain}\" },",
+    ),
+    (
+        "plain_values_are_harmless",
+        "/folders/{folder}/notes",
+        "/folders/{folder|plain}/notes",
+    ),
+    (
+        "every_placeholder_is_declared",
+        "{ limit = \"$limit\" }",
+        "{ limit = \"$limit\", q = { text = \"in:{box|single_quoted}\" } }",
+    ),
+    (
+        "every_placeholder_is_declared",
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\" }\nheaders = { X-Page = \"$page\" }",
     ),
 ];
 
@@ -572,6 +935,7 @@ fn every_check_fires() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row for each key")]
 fn what_one_key_can_tell_is_refused_while_reading() {
     for (from, to, words) in [
         (
@@ -588,6 +952,60 @@ fn what_one_key_can_tell_is_refused_while_reading() {
             "get = \"/folders/{folder}/notes\"",
             "get = \"/folders/{folder\"",
             "never closed",
+        ),
+        ("max = 10", "max = 51", "between 1 and 50"),
+        ("concurrency = 2", "concurrency = 9", "between 1 and 8"),
+        (
+            "equals = \"done\" }",
+            "equals = \"done\" }\nmax_s = 121",
+            "at most 120",
+        ),
+        (
+            "equals = \"done\" }",
+            "equals = \"done\" }\ninterval_ms = 1",
+            "at least 200",
+        ),
+        (
+            "equals = \"done\" }",
+            "equals = \"done\", exists = true }",
+            "exactly one of `equals`, `in` and `exists`",
+        ),
+        (
+            "put = \"/notes/{note_id}\"",
+            "put = \"/notes/{note_id}\"\nredirect = { to = [\"a.example\"] }",
+            "only a `get`",
+        ),
+        (
+            "get = \"/search\"",
+            "get = \"/search\"\nredirect = { to = [] }",
+            "names no host",
+        ),
+        (
+            "get = \"/search\"",
+            "get = \"/search\"\nredirect = { to = [\"*\"] }",
+            "is no host",
+        ),
+        (
+            "id = \"lock\"",
+            "id = \"lock\"\npick = { a = \"b\" }",
+            "`answers = true`",
+        ),
+        ("add = 1 }", "pattern = \"(a)(b)\" }", "exactly one group"),
+        (
+            "add = 1 }",
+            "add = 1, lookup = { a = 1 } }",
+            "exclude each other",
+        ),
+        ("add = 1 }", "take = \"id\" }", "write a path"),
+        (
+            "put = \"/notes/{note_id}\"",
+            "put = \"/notes/{note_id}\"\nidempotency_header = \"Authorization\"",
+            "cannot be set",
+        ),
+        (
+            "confidence = \"documentation\"",
+            "confidence = \"documentation\"\ninject = { header = \"X-Key\", value = \"x\" }",
+            "where the `{token}` goes",
         ),
         ("get = \"/folders", "get = \"/../folders", "`..` segment"),
         ("query = {", "body = { a = 1 }\nquery = {", "has no `body`"),
@@ -660,6 +1078,61 @@ fn what_one_key_can_tell_is_refused_while_reading() {
             "pattern = \"(\"",
             "no regular expression",
         ),
+        (
+            "limit = \"$limit\"",
+            "limit = { text = \"{limit|shouted}\" }",
+            "no quoter `shouted`",
+        ),
+        (
+            "limit = \"$limit\"",
+            "limit = { text = \"{limit}\" }",
+            "has no quoter",
+        ),
+        (
+            "limit = \"$limit\"",
+            "limit = { csvs = \"$limit\" }",
+            "did you mean `csv`?",
+        ),
+        (
+            "limit = \"$limit\"",
+            "limit = { apply = \"rot13\", to = \"$limit\" }",
+            "unknown variant `rot13`",
+        ),
+        (
+            "limit = \"$limit\"",
+            "limit = { apply = \"base64_decode_text\", to = \"$limit\" }",
+            "reads replies",
+        ),
+        (
+            "query = {",
+            "headers = { Authorization = \"$folder\" }\nquery = {",
+            "cannot be set",
+        ),
+        (
+            "query = {",
+            "header_json = { name = \"Cookie\", value = { a = \"$folder\" } }\nquery = {",
+            "cannot be set",
+        ),
+        (
+            "query = {",
+            "raw = { content = \"$folder\" }\nnull_body = true\nquery = {",
+            "exclude each other",
+        ),
+        (
+            "query = {",
+            "raw = { content = \"$folder\", media_type = \"text\" }\nquery = {",
+            "no media type",
+        ),
+        (
+            "query = {",
+            "multipart_form = [{ name = \"a\\\"b\", value = \"$folder\" }]\nquery = {",
+            "no name of a part",
+        ),
+        (
+            "type = \"string\"\ndescription = \"The name",
+            "type = \"string\"\nfrom_url = \"/folders/.+\"\ndescription = \"The name",
+            "exactly one group",
+        ),
     ] {
         assert!(SOUND.contains(from), "the sound file has no `{from}`");
         let found = problems("notes.toml", &SOUND.replace(from, to));
@@ -670,5 +1143,37 @@ fn what_one_key_can_tell_is_refused_while_reading() {
             "{words}: {found:#?}"
         );
         assert!(found[0].place.starts_with("line "), "{}", found[0].place);
+    }
+}
+
+/// Damages that are noticed while the file is read, before any check.
+const UNREADABLE: &[(&str, &str)] = &[
+    (
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\", at = \"$cursor\" }\npagination = { next = \"n\" }",
+    ),
+    (
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\", at = \"$cursor\" }\npick = { next_cursor = \"n\" }\npagination = { next = \"n\" }",
+    ),
+    (
+        "query = { limit = \"$limit\" }",
+        "query = { limit = \"$limit\" }\nmax_bytes = 9000000",
+    ),
+];
+
+#[test]
+fn keys_of_replies_that_contradict_each_other_are_not_read() {
+    for (from, to) in UNREADABLE {
+        assert!(SOUND.contains(from), "{from}");
+        let text = SOUND.replacen(from, to, 1);
+        let file = "providers/notes.toml".to_owned();
+        let found = check(&[Source { file, text }]);
+        assert!(
+            found
+                .iter()
+                .any(|problem| problem.check == "file_is_readable"),
+            "{to}: {found:?}"
+        );
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Report;
 use super::graphql::may_write;
+use super::replies::hidden_dead_tokens;
+use super::{Report, providers};
+use crate::catalogue::file::ProviderFile;
 use crate::catalogue::graphql_document::Operation;
 use crate::catalogue::plain_text::plain_text;
 use crate::catalogue::problem::ParsedFile;
@@ -15,9 +17,10 @@ const LONGEST_NAME: usize = 40;
 const LONGEST_DESCRIPTION: usize = 1024;
 
 pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let account = &file.provider.account;
         let sends_mutation = account
+            .request
             .graphql
             .as_ref()
             .is_some_and(|graphql| graphql.document.operation() == Operation::Mutation);
@@ -29,7 +32,7 @@ pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Repor
                 "use a call that only reads; if a POST does, say `read_only = true`",
             );
         }
-        for place in account.path.places() {
+        for place in account.request.path.places() {
             report.add(
                 file,
                 "account",
@@ -44,7 +47,7 @@ pub(super) fn account_call_is_read_only(files: &[ParsedFile], report: &mut Repor
 }
 
 pub(super) fn dead_tokens_are_recognised(files: &[ParsedFile], report: &mut Report) {
-    for file in files {
+    for file in providers(files) {
         let is_recognised = |file: &ParsedFile| {
             file.provider
                 .errors
@@ -57,6 +60,14 @@ pub(super) fn dead_tokens_are_recognised(files: &[ParsedFile], report: &mut Repo
                 "error",
                 "no rule says how an expired or withdrawn token is refused",
                 "add an `[[error]]` with `is = \"token_invalid\"`, or connections are never repaired",
+            );
+        }
+        for place in hidden_dead_tokens(file) {
+            report.add(
+                file,
+                place,
+                "an expired or withdrawn token is taken for something else: a rule before fits it too",
+                "ask for more in the rule before, so that the one with `token_invalid` is reached",
             );
         }
     }
@@ -103,29 +114,17 @@ pub(super) fn tool_names_are_unique(files: &[ParsedFile], report: &mut Report) {
 pub(super) fn descriptions_are_sentences(files: &[ParsedFile], report: &mut Report) {
     for file in files {
         let provider = &file.provider;
-        let mut texts = vec![(
-            "setup.redirect_rules".to_owned(),
-            provider.setup.redirect_rules.as_str(),
-        )];
-        texts.extend(
-            provider
-                .setup
-                .steps
-                .iter()
-                .map(|step| ("setup.steps".to_owned(), step.as_str())),
-        );
+        let mut texts = if file.is_provider() {
+            texts_of_the_connection(provider)
+        } else {
+            Vec::new()
+        };
         texts.extend(
             provider
                 .unconfirmed
                 .iter()
                 .map(|fact| ("unconfirmed".to_owned(), fact.as_str())),
         );
-        for (name, variable) in &provider.variables {
-            texts.push((
-                format!("variables.{name}.description"),
-                variable.description(),
-            ));
-        }
         for tool in &provider.tools {
             texts.push((format!("tool {}.description", tool.name), &tool.description));
             for input in tool.inputs.iter() {
@@ -161,7 +160,26 @@ pub(super) fn descriptions_are_sentences(files: &[ParsedFile], report: &mut Repo
     }
 }
 
-fn is_sentence(text: &str) -> bool {
+/// What a product shares with its provider is judged in the file of the provider.
+fn texts_of_the_connection(provider: &ProviderFile) -> Vec<(String, &str)> {
+    let setup = &provider.setup;
+    let rules = (
+        "setup.redirect_rules".to_owned(),
+        setup.redirect_rules.as_str(),
+    );
+    let steps = setup.steps.iter();
+    let steps = steps.map(|step| ("setup.steps".to_owned(), step.as_str()));
+    let variables = provider.variables.iter().map(|(name, variable)| {
+        let place = format!("variables.{name}.description");
+        (place, variable.description())
+    });
+    std::iter::once(rules)
+        .chain(steps)
+        .chain(variables)
+        .collect()
+}
+
+pub(super) fn is_sentence(text: &str) -> bool {
     text.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '`')
         && text.ends_with('.')
         && text.contains(' ')

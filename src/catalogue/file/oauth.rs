@@ -6,13 +6,14 @@ use http::Method;
 use serde::Deserialize;
 use url::Url;
 
+use super::grant::{CaptureFile, TenantsFile};
 use super::refresh::RefreshFile;
 use super::token_reply::TokenReplyFile;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, Pkce, RevocationAuth, RevocationReach, RevocationTokens, ScopeImplications,
-    ScopeSet, TokenEncoding,
+    ClientAuth, OptionalScopes, Pkce, RevocationAuth, RevocationReach, RevocationTokens,
+    ScopeImplications, ScopeSet, TokenEncoding,
 };
 
 /// `[oauth]`.
@@ -27,6 +28,9 @@ pub(crate) struct OAuthFile {
     #[serde(with = "ClientAuthFile")]
     pub(crate) client_auth: ClientAuth,
     pub(crate) scopes: ScopeSet,
+    /// Those of `scopes` that a person may refuse.
+    #[serde(default)]
+    pub(crate) optional_scopes: ScopeSet,
     /// What is asked for when nobody has named a tool.
     pub(crate) default_scopes: Option<ScopeSet>,
     /// What the protocol itself needs with every request, such as a scope that brings a refresh token.
@@ -46,6 +50,10 @@ pub(crate) struct OAuthFile {
     #[serde(default)]
     pub(crate) refresh: RefreshFile,
     pub(crate) revoke: RevokeFile,
+    /// What is kept of a login, by the name under which addresses use it.
+    #[serde(default)]
+    pub(crate) capture: BTreeMap<String, CaptureFile>,
+    pub(crate) tenants: Option<TenantsFile>,
 }
 
 /// `[oauth.authorize]`.
@@ -56,9 +64,56 @@ pub(crate) struct AuthorizeFile {
     #[serde(default)]
     pub(crate) params: BTreeMap<String, String>,
     #[serde(default = "scope")]
-    pub(crate) scope_param: String,
+    scope_param: String,
+    /// Where required and optional scopes go, when they part.
+    #[serde(default)]
+    scopes: Vec<ScopeParamFile>,
     #[serde(default = "space")]
     pub(crate) scope_separator: String,
+}
+
+/// One entry of `authorize.scopes`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeParamFile {
+    param: String,
+    from: ScopesFrom,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum ScopesFrom {
+    Required,
+    Optional,
+}
+
+impl AuthorizeFile {
+    /// The parameter of the scopes that a login must grant.
+    pub(crate) fn scope_param(&self) -> &str {
+        self.param_from(ScopesFrom::Required)
+            .unwrap_or(&self.scope_param)
+    }
+
+    /// Whether the gateway writes scopes into this parameter.
+    pub(crate) fn carries_scopes(&self, name: &str) -> bool {
+        name == self.scope_param() || self.scopes.iter().any(|scopes| scopes.param == name)
+    }
+
+    fn param_from(&self, from: ScopesFrom) -> Option<&str> {
+        let entry = self.scopes.iter().find(|scopes| scopes.from == from)?;
+        Some(&entry.param)
+    }
+}
+
+impl OAuthFile {
+    /// The scopes that go into a parameter of their own, when there is one.
+    pub(crate) fn optional_scopes(&self) -> Option<OptionalScopes> {
+        let param = self.authorize.param_from(ScopesFrom::Optional)?;
+        Some(OptionalScopes {
+            param: param.to_owned(),
+            scopes: self.optional_scopes.clone(),
+        })
+    }
 }
 
 /// `[oauth.token]`.

@@ -65,6 +65,7 @@ impl TokenReplyFile {
             ok,
             error,
             dead_grant,
+            captures: Vec::new(),
         }
     }
 }

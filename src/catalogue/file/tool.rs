@@ -1,19 +1,19 @@
 //! `[[tool]]`: what is advertised, what is sent, how the answer is read.
 
-use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::request_keys::request_and_reply_keys;
+use super::step::{ExpandFile, PollFile, StepFile};
 use crate::catalogue::ScopeRequirement;
-use crate::catalogue::body_template::BodyTemplate;
-use crate::catalogue::constant_headers::ConstantHeaders;
-use crate::catalogue::graphql::Graphql;
+use crate::catalogue::error_rules::ErrorRule;
+use crate::catalogue::expand::Expand;
 use crate::catalogue::inputs::Inputs;
-use crate::catalogue::path_template::PathTemplate;
-use crate::catalogue::pick::Pick;
-use crate::catalogue::query_template::QueryTemplate;
-use crate::catalogue::reply::{AlreadyDone, BodyShape, GraphqlData, ReplyShape};
-use crate::catalogue::request::{RequestBody, RequestTemplate};
+use crate::catalogue::pagination::{Pagination, PaginationKeys};
+use crate::catalogue::poll::Poll;
+use crate::catalogue::reply::ReplyShape;
+use crate::catalogue::request::RequestTemplate;
+use crate::catalogue::step::Step;
 
 /// One `[[tool]]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,12 +25,51 @@ pub(crate) struct ToolFile {
     pub(crate) hints: Hints,
     pub(crate) effects: Vec<Effect>,
     pub(crate) scopes: ScopeRequirement,
+    /// What comes before the request, in order.
+    pub(crate) steps: Vec<Step>,
     pub(crate) request: RequestTemplate,
-    /// The operation that the body of the request was made of.
-    pub(crate) graphql: Option<Graphql>,
+    pub(crate) expand: Option<Expand>,
+    pub(crate) poll: Option<Poll>,
+    pub(crate) pagination: Option<Pagination>,
     pub(crate) reply: ReplyShape,
+    /// Tried before the provider's.
+    pub(crate) errors: Vec<ErrorRule>,
     pub(crate) inputs: Inputs,
     pub(crate) example: Map<String, Value>,
+}
+
+impl ToolFile {
+    /// Every request that a call may send.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
+        let steps = self.steps.iter().map(|step| &step.request);
+        let items = self.expand.iter().map(|expand| &expand.request);
+        let polls = self.poll.iter().map(|poll| &poll.request);
+        let pages = self
+            .pagination
+            .iter()
+            .filter_map(|pages| pages.going_on.as_ref());
+        steps
+            .chain([&self.request])
+            .chain(pages)
+            .chain(items)
+            .chain(polls)
+    }
+
+    /// The same, to be completed.
+    pub(crate) fn requests_mut(&mut self) -> impl Iterator<Item = &mut RequestTemplate> {
+        let steps = self.steps.iter_mut().map(|step| &mut step.request);
+        let items = self.expand.iter_mut().map(|expand| &mut expand.request);
+        let polls = self.poll.iter_mut().map(|poll| &mut poll.request);
+        let pages = self
+            .pagination
+            .iter_mut()
+            .filter_map(|pages| pages.going_on.as_mut());
+        steps
+            .chain([&mut self.request])
+            .chain(pages)
+            .chain(items)
+            .chain(polls)
+    }
 }
 
 /// What a tool does to the world, as MCP's tool annotations say it. Declared by the file, never inferred.
@@ -64,120 +103,77 @@ pub enum Effect {
     Deletes,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ToolKeys {
-    name: String,
-    title: String,
-    description: String,
-    read_only: Option<bool>,
-    destructive: Option<bool>,
-    idempotent: Option<bool>,
-    open_world: Option<bool>,
-    #[serde(default)]
-    effects: Vec<Effect>,
-    scopes: ScopeRequirement,
-    get: Option<String>,
-    post: Option<String>,
-    put: Option<String>,
-    patch: Option<String>,
-    delete: Option<String>,
-    #[serde(default)]
-    query: QueryTemplate,
-    #[serde(default)]
-    headers: ConstantHeaders,
-    body: Option<BodyTemplate>,
-    form: Option<QueryTemplate>,
-    graphql: Option<Graphql>,
-    pick: Option<Pick>,
-    #[serde(default)]
-    text: bool,
-    empty: Option<Map<String, Value>>,
-    treat_as_success: Option<AlreadyDone>,
-    #[serde(default)]
-    input: Inputs,
-    example: Map<String, Value>,
+request_and_reply_keys! {
+    struct ToolKeys {
+        name: String,
+        title: String,
+        description: String,
+        read_only: Option<bool>,
+        destructive: Option<bool>,
+        idempotent: Option<bool>,
+        open_world: Option<bool>,
+        #[serde(default)]
+        effects: Vec<Effect>,
+        scopes: ScopeRequirement,
+        #[serde(default)]
+        input: Inputs,
+        #[serde(default)]
+        step: Vec<StepFile>,
+        expand: Option<ExpandFile>,
+        poll: Option<PollFile>,
+        pagination: Option<PaginationKeys>,
+        #[serde(default)]
+        error: Vec<ErrorRule>,
+        example: Map<String, Value>,
+    }
 }
 
 impl TryFrom<ToolKeys> for ToolFile {
     type Error = String;
 
-    fn try_from(keys: ToolKeys) -> Result<Self, String> {
-        let of_tool = |problem: &str| format!("tool `{}`: {problem}", keys.name);
-        let mut lines = [
-            (Method::GET, keys.get),
-            (Method::POST, keys.post),
-            (Method::PUT, keys.put),
-            (Method::PATCH, keys.patch),
-            (Method::DELETE, keys.delete),
-        ]
-        .into_iter()
-        .filter_map(|(method, path)| Some((method, path?)));
-        let (Some((method, path)), None) = (lines.next(), lines.next()) else {
-            return Err(of_tool(
-                "it has exactly one of `get`, `post`, `put`, `patch` and `delete`",
-            ));
-        };
-        let body = match (keys.body, keys.form, &keys.graphql) {
-            (None, None, None) => None,
-            (Some(body), None, None) => Some(RequestBody::Json(body)),
-            (None, Some(form), None) => Some(RequestBody::Form(form)),
-            (None, None, Some(graphql)) if method == Method::POST => {
-                Some(RequestBody::Json(graphql.body()))
-            }
-            (None, None, Some(_)) => return Err(of_tool("`graphql` needs a `post`")),
-            _ => return Err(of_tool("`body`, `form` and `graphql` exclude each other")),
-        };
-        if method == Method::GET && body.is_some() {
-            return Err(of_tool("a `get` has no `body`"));
-        }
-        let hint = |name: &str, hint: Option<bool>| {
-            hint.ok_or_else(|| {
-                of_tool(&format!(
-                    "`{name}` is not declared: the four hints have no default"
-                ))
-            })
-        };
-        let hints = Hints {
-            read_only: hint("read_only", keys.read_only)?,
-            destructive: hint("destructive", keys.destructive)?,
-            idempotent: hint("idempotent", keys.idempotent)?,
-            open_world: hint("open_world", keys.open_world)?,
-        };
-        let shape = match (&keys.graphql, keys.pick, keys.text) {
-            (_, Some(_), true) => return Err(of_tool("`pick` and `text` exclude each other")),
-            (Some(_), None, true) => {
-                return Err(of_tool("`graphql` and `text` exclude each other"));
-            }
-            (Some(graphql), pick, false) => {
-                BodyShape::Graphql(Box::new(GraphqlData::new(graphql, pick)))
-            }
-            (None, Some(pick), false) => BodyShape::Pick(Box::new(pick)),
-            (None, None, true) => BodyShape::Text,
-            (None, None, false) => BodyShape::Json,
+    fn try_from(mut keys: ToolKeys) -> Result<Self, String> {
+        let name = keys.name.clone();
+        let of_tool = |problem: String| format!("tool `{name}`: {problem}");
+        let hints = keys.hints().map_err(of_tool)?;
+        let request = RequestTemplate::parse(keys.request()).map_err(of_tool)?;
+        let pagination = keys.pagination.take().map(Pagination::try_from);
+        let pagination = pagination.transpose().map_err(of_tool)?;
+        let reply = ReplyShape::parse(keys.reply(), request.graphql.as_ref(), pagination.as_ref())
+            .map_err(of_tool)?;
+        let inputs = match &pagination {
+            Some(_) => keys.input.with_cursor().map_err(of_tool)?,
+            None => keys.input,
         };
         Ok(Self {
-            request: RequestTemplate {
-                method,
-                path: PathTemplate::parse(&path).map_err(|error| of_tool(&error))?,
-                query: keys.query,
-                headers: keys.headers,
-                body,
-            },
-            reply: ReplyShape {
-                body: shape,
-                empty: keys.empty.map(Value::Object),
-                treat_as_success: keys.treat_as_success,
-            },
-            graphql: keys.graphql,
+            reply,
+            pagination,
+            request,
+            steps: keys.step.into_iter().map(|step| step.0).collect(),
+            expand: keys.expand.map(|expand| expand.0),
+            poll: keys.poll.map(|poll| poll.0),
+            errors: keys.error,
             name: keys.name,
             title: keys.title,
             description: keys.description,
             hints,
             effects: keys.effects,
             scopes: keys.scopes,
-            inputs: keys.input,
+            inputs,
             example: keys.example,
+        })
+    }
+}
+
+impl ToolKeys {
+    fn hints(&self) -> Result<Hints, String> {
+        let hint = |name: &str, hint: Option<bool>| {
+            hint.ok_or_else(|| format!("`{name}` is not declared: the four hints have no default"))
+        };
+        Ok(Hints {
+            read_only: hint("read_only", self.read_only)?,
+            destructive: hint("destructive", self.destructive)?,
+            idempotent: hint("idempotent", self.idempotent)?,
+            open_world: hint("open_world", self.open_world)?,
         })
     }
 }

@@ -128,10 +128,13 @@ fn a_use_is_credited_to_the_narrowest_scope_and_a_withdrawal_takes_every_cover()
         tools.find(|tool| tool.name().ends_with(name)).unwrap()
     };
     let both = scopes("me read write");
-    assert_eq!(plan.used_by(tool("list"), &both), scopes("read"));
-    assert_eq!(plan.used_by(tool("pin"), &both), scopes("write"));
-    assert_eq!(plan.used_by(tool("search"), &both), scopes("read"));
-    assert_eq!(plan.behind(tool("list"), &both), scopes("read write"));
+    assert_eq!(plan.used_by(tool("list").scopes(), &both), scopes("read"));
+    assert_eq!(plan.used_by(tool("pin").scopes(), &both), scopes("write"));
+    assert_eq!(plan.used_by(tool("search").scopes(), &both), scopes("read"));
+    assert_eq!(
+        plan.behind(tool("list").scopes(), &both),
+        scopes("read write")
+    );
     assert_eq!(
         plan.used_always(&scopes("me offline read")),
         scopes("me offline")

@@ -41,6 +41,7 @@ fn account(label: &str, workspace: Option<&str>, status: Status) -> Connection {
         status,
         since: Timestamp::from_unix(0),
         connects: 1,
+        reach: crate::catalogue::Reach::default(),
     }
 }
 
@@ -54,6 +55,7 @@ fn rules() -> Vec<AccountRule> {
 fn wanted(account: Option<&str>, arguments: &Value) -> Wanted<'static> {
     Wanted {
         account: account.map(Into::into),
+        tenant: None,
         arguments: Cow::Owned(arguments.as_object().unwrap().clone()),
     }
 }

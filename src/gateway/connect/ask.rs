@@ -1,7 +1,9 @@
 //! What is asked for when a connection is begun: as little as serves the purpose, and never less than was granted before.
 
+use std::borrow::Cow;
+
 use crate::base::{ConnectionId, PersonId};
-use crate::catalogue::{ScopeSet, Tool};
+use crate::catalogue::{ScopeRequirement, ScopeSet, Tool};
 use crate::connection::{ConnectTicket, Connection, Status};
 use crate::gateway::{Fault, Gateway, Service};
 
@@ -40,7 +42,12 @@ impl Gateway {
         let held = self
             .granted_before(&ticket.person, service, expected)
             .await?;
-        Ok(service.provider.scope_plan().with_tools(&held, tools))
+        let needs: Vec<_> = tools
+            .into_iter()
+            .flat_map(|tool| needs(ticket, tool))
+            .collect();
+        let needs = needs.iter().map(AsRef::as_ref);
+        Ok(service.provider.scope_plan().with_needs(&held, needs))
     }
 
     /// What is asked for when no tool was named: what is granted, or the provider's default set.
@@ -90,6 +97,19 @@ impl Gateway {
             .filter(|known| !matches!(known.status, Status::Revoked { .. }))
             .max_by_key(|known| (expected == Some(&known.id), known.is_active(), known.since));
         Ok(kept.map(|kept| kept.granted).unwrap_or_default())
+    }
+}
+
+/// What the calls need that a ticket is for: of a tool whose needs depend on an argument, only those that were made.
+fn needs<'t>(ticket: &ConnectTicket, tool: &'t Tool) -> Vec<Cow<'t, ScopeRequirement>> {
+    let cases = ticket.cases_of(tool.name());
+    let needs: Vec<_> = cases
+        .map(|case| tool.scopes().in_case(Some(case)))
+        .collect();
+    if needs.is_empty() {
+        vec![Cow::Borrowed(tool.scopes())]
+    } else {
+        needs
     }
 }
 

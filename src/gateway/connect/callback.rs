@@ -15,6 +15,8 @@ pub struct CallbackParameters {
     pub iss: Vec<String>,
     /// `error` (RFC 6749 section 4.1.2.1).
     pub error: Vec<String>,
+    /// Everything else, in order. Only what the provider file names is looked at.
+    pub others: Vec<(String, String)>,
 }
 
 impl CallbackParameters {
@@ -23,6 +25,17 @@ impl CallbackParameters {
     pub fn flow_cookie_name(&self) -> Option<String> {
         match self.state.as_slice() {
             [state] => Some(flow_cookie_name(&Secret::new(state.as_str()))),
+            _ => None,
+        }
+    }
+}
+
+impl CallbackParameters {
+    /// The value of another parameter, unless it stands there twice.
+    pub(super) fn other(&self, name: &str) -> Option<&str> {
+        let mut found = self.others.iter().filter(|(known, _)| known == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value),
             _ => None,
         }
     }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use super::callback::{error_code, read_code};
 use super::{CallbackParameters, ConnectError, OtherAccounts};
 use crate::base::{ConnectionId, PersonId, Secret};
-use crate::catalogue::{Account, ScopeSet};
+use crate::catalogue::{Account, Reach, ScopeSet, Variables};
 use crate::connection::{
     AuthorizationRequest, ConnectTicket, Connection, Credential, Status, Tombstone, TombstoneReason,
 };
 use crate::gateway::credentials::record_key;
 use crate::gateway::fault::ATTEMPTS;
 use crate::gateway::last_rites::Asking;
+use crate::gateway::probe::NoAccount;
 use crate::gateway::{Fault, Gateway, Ready, Service, SignedIn};
 use crate::oauth::{self, TokenReply};
 use crate::store::WriteError;
-use crate::upstream;
 
 /// A connection was made.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Gateway {
                 return Err(fault.into());
             }
         };
-        let completed = self.keep(service, ready, request, &reply).await;
+        let completed = self.keep(service, ready, request, parameters, &reply).await;
         // Left undone it is done by the note that is due: tokens that are in use are never revoked.
         let cleared = match &completed {
             Ok(_) => self.exhume(&kept_safe).await,
@@ -174,16 +174,20 @@ impl Gateway {
         service: &Service,
         ready: &Ready,
         request: &AuthorizationRequest,
+        parameters: &CallbackParameters,
         reply: &TokenReply,
     ) -> Result<Completed, ConnectError> {
-        let account = self.account(service, ready, reply).await?;
+        let (captured, variables) = Self::captured(service, ready, parameters, reply)?;
+        let account = self.account(service, &variables, reply).await?;
+        let tenants = self.tenants(service, &variables, reply).await?;
+        let reached = Reach { captured, tenants };
         let credential = self.credential_from(reply);
         let granted = reply
             .scopes
             .clone()
             .unwrap_or_else(|| request.requested.clone());
         let (connection, replaced) = self
-            .store_connection(service, request, account, granted, &credential)
+            .store_connection(service, request, (account, reached), granted, &credential)
             .await?;
         self.begin_ledger_of_use(&connection);
         self.forget_unreadable_default(&request.person, service.id())
@@ -218,27 +222,19 @@ impl Gateway {
     async fn account(
         &self,
         service: &Service,
-        ready: &Ready,
+        variables: &Variables,
         reply: &TokenReply,
     ) -> Result<Account, ConnectError> {
-        let name = || service.provider.name().to_owned();
-        let request = service
-            .provider
-            .account_request(&ready.variables)
-            .map_err(|error| Fault::Catalogue(error.to_string()))?;
-        let response = upstream::send(&self.parts.egress, request, &reply.access_token)
-            .await
-            .map_err(|error| ConnectError::ProviderTrouble {
-                service: name(),
-                message: error.to_string(),
-            })?;
-        service
-            .provider
-            .read_account(&response)
-            .map_err(|refusal| ConnectError::ProviderTrouble {
-                service: name(),
-                message: refusal.message,
-            })
+        let asked = self
+            .ask_account(service, variables, &reply.access_token)
+            .await;
+        asked.map_err(|error| match error {
+            NoAccount::Unrenderable(error) => Fault::Catalogue(error.to_string()).into(),
+            other => ConnectError::ProviderTrouble {
+                service: service.provider.name().to_owned(),
+                message: other.to_string(),
+            },
+        })
     }
 
     fn credential_from(&self, reply: &TokenReply) -> Credential {
@@ -260,7 +256,7 @@ impl Gateway {
         &self,
         service: &Service,
         request: &AuthorizationRequest,
-        account: Account,
+        (account, reach): (Account, Reach),
         granted: ScopeSet,
         credential: &Credential,
     ) -> Result<(Connection, Option<Connection>), Fault> {
@@ -276,6 +272,7 @@ impl Gateway {
             status: Status::Active,
             since: self.parts.clock.now(),
             connects: 1,
+            reach,
         };
         for _ in 0..ATTEMPTS {
             let known = self.connections_to(&request.person, service.id()).await?;

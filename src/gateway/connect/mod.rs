@@ -8,6 +8,7 @@ mod begin;
 mod callback;
 mod complete;
 mod other_accounts;
+mod reach;
 
 pub use ask::Extent;
 pub use begin::Begun;
@@ -56,6 +57,11 @@ pub enum ConnectError {
         service: String,
         /// What happened, without addresses or secrets.
         message: String,
+    },
+    /// The account that was chosen at the provider reaches nothing there. Nothing was stored.
+    NoTenant {
+        /// The service's name.
+        service: String,
     },
     /// Something failed on our side.
     Fault(Fault),

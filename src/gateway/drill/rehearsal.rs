@@ -287,6 +287,7 @@ impl Scene<'_> {
     fn reply(&self) -> TokenReply {
         let replaces = self.rules.rotates == Rotation::Always;
         TokenReply {
+            captured: std::collections::BTreeMap::new(),
             access_token: Secret::new("rehearsal"),
             refresh_token: replaces.then(|| Secret::new("rehearsal")),
             expires_in: None,

@@ -50,6 +50,7 @@ async fn connected(gateway: &Gateway, granted: &str) -> Connection {
         status: Status::Active,
         since: NOON,
         connects: 1,
+        reach: crate::catalogue::Reach::default(),
     };
     let connections = gateway.parts.store.connections();
     let key = record_key(&connection);
@@ -96,7 +97,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
     let ledger = gateway.parts.store.uses();
     let key = record_key(&connection);
 
-    gateway.note_use(&connection, tool);
+    gateway.note_use(&connection, tool.scopes());
     assert_eq!(gateway.last_used(&connection).await.unwrap(), Some(NOON));
     for (hours, lately) in [(23, true), (25, false)] {
         let later = NOON + std::time::Duration::from_hours(hours);
@@ -110,7 +111,7 @@ async fn uses_are_written_and_go_with_the_connection_and_the_person() {
 
     gateway.forget_use(&connection).await.unwrap();
     assert_eq!(gateway.last_used(&connection).await.unwrap(), None);
-    gateway.note_use(&connection, tool);
+    gateway.note_use(&connection, tool.scopes());
     gateway.write_all_uses().await.unwrap();
     gateway.forget_uses_of(&connection.person).await.unwrap();
     assert!(ledger.get(&key).await.unwrap().is_none());
@@ -123,7 +124,7 @@ async fn a_disconnected_connection_gets_no_ledger_again() {
     let connection = connected(&gateway, "profile").await;
     let services = gateway.services();
     let (_, tool) = services.tool("sandbox_whoami").unwrap();
-    gateway.note_use(&connection, tool);
+    gateway.note_use(&connection, tool.scopes());
     let connections = gateway.parts.store.connections();
     let record = connections.get(&record_key(&connection)).await.unwrap();
     let record = record.unwrap();

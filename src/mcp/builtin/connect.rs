@@ -120,7 +120,14 @@ fn wanted(server: &Server, arguments: Value) -> Result<Vec<String>, String> {
     }
     Selection::of(given.iter().map(String::as_str), &services)
         .map_err(|unknown| unknown.to_string())?;
-    Ok(given)
+    // Whoever names a product means the connection that it shares.
+    let mut wanted: Vec<_> = given
+        .iter()
+        .filter_map(|id| Some(services.named(id)?.id().to_owned()))
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    wanted.retain(|id| seen.insert(id.clone()));
+    Ok(wanted)
 }
 
 fn result(

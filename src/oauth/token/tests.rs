@@ -64,6 +64,7 @@ async fn a_code_becomes_tokens_with_the_client_in_the_body() {
     assert_eq!(
         reply,
         TokenReply {
+            captured: std::collections::BTreeMap::new(),
             access_token: Secret::new("at-1"),
             refresh_token: Some(Secret::new("rt-1")),
             expires_in: Some(Duration::from_hours(1)),
@@ -210,6 +211,7 @@ async fn a_refresh_that_brings_no_new_refresh_token_says_so() {
     assert_eq!(
         reply,
         TokenReply {
+            captured: std::collections::BTreeMap::new(),
             access_token: Secret::new("at-2"),
             refresh_token: None,
             expires_in: None,

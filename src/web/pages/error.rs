@@ -105,6 +105,11 @@ impl ErrorPage {
                 Problem::ProviderDown { service: service() },
                 again(),
             ),
+            (
+                "nothing-reached",
+                Problem::NothingReached { service: service() },
+                again(),
+            ),
             ("stale-form", Problem::StaleForm, None),
             ("not-found", Problem::NotFound, None),
             ("too-many", Problem::TooMany, None),

@@ -47,6 +47,11 @@ pub enum Problem {
         /// The service's name.
         service: Label,
     },
+    /// The login worked, and the account that was chosen has nothing there that tools could work with.
+    NothingReached {
+        /// The service's name.
+        service: Label,
+    },
     /// The form came from another site or from a page that is too old.
     StaleForm,
     /// There is nothing at this address.
@@ -73,6 +78,7 @@ impl Problem {
             Self::Untrusted { service } => format!("The answer from {service} did not fit"),
             Self::Refused { service, .. } => format!("{service} said no"),
             Self::ProviderDown { service } => format!("{service} does not answer"),
+            Self::NothingReached { service } => format!("There is nothing to reach at {service}"),
             Self::StaleForm => "This page was too old".to_owned(),
             Self::NotFound => "There is nothing here".to_owned(),
             Self::TooMany => "That was a little too fast".to_owned(),
@@ -113,6 +119,12 @@ impl Problem {
             }
             Self::ProviderDown { service } => {
                 format!("{service} could not be reached, or had a problem of its own. Nothing was changed.")
+            }
+            Self::NothingReached { service } => {
+                format!(
+                    "The account that you chose at {service} is a member of no site or organization there, so nothing was \
+                     connected."
+                )
             }
             Self::StaleForm => {
                 "The button you pressed belonged to a page from an earlier sign-in, so nothing was done.".to_owned()
@@ -159,6 +171,11 @@ impl Problem {
                 "Try again. If it stays like this, show this page to your administrator.".to_owned()
             }
             Self::ProviderDown { .. } | Self::TooMany => "Wait a minute, then try again.".to_owned(),
+            Self::NothingReached { .. } => {
+                "Try again with another account, or ask for an invitation there first. If you were asked which site to \
+                 allow, choose one."
+                    .to_owned()
+            }
             Self::StaleForm => "Go back, load the page again and press the button once more.".to_owned(),
             Self::NotFound => "Your connections are a good place to go on from.".to_owned(),
             Self::DiskFull => {

@@ -159,13 +159,9 @@ impl House {
     /// Disconnects as a browser would: the receipt, if it was seen.
     pub(super) async fn disconnect(&self) -> Option<Page> {
         let page = self.owner.try_open("/connections").await.ok()?;
-        let path = page
-            .text
-            .split('"')
-            .find(|part| part.starts_with("/connections/con_") && part.ends_with("/disconnect"))
-            .expect("a way to disconnect");
-        let question = self.owner.try_open(path).await.ok()?;
-        self.owner.try_press(&question, path).await.ok()
+        let path = page.disconnect_path();
+        let question = self.owner.try_open(&path).await.ok()?;
+        self.owner.try_press(&question, &path).await.ok()
     }
 
     /// Calls the tool; none when the gateway was gone before it answered.

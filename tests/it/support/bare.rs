@@ -120,6 +120,7 @@ impl Someone {
                 .collect()
         };
         let parameters = CallbackParameters {
+            others: Vec::new(),
             state: values("state"),
             code: values("code"),
             iss: values("iss"),

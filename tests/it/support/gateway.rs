@@ -220,6 +220,10 @@ async fn start_app(
     for provider in providers {
         let file = files.join(format!("{}.toml", provider.name()));
         std::fs::write(file, provider.provider_file()).expect("a provider file");
+        if let Some(product) = provider.product_file() {
+            let file = files.join(format!("{}_notes.toml", provider.name()));
+            std::fs::write(file, product).expect("a product file");
+        }
         config
             .services
             .insert(provider.name(), registration(provider));

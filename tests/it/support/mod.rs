@@ -2,6 +2,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod browser;
+pub(crate) mod catalogue;
 pub(crate) mod clients;
 pub(crate) mod conformance_suite;
 pub(crate) mod environment;

@@ -78,6 +78,15 @@ impl Person {
             .await
     }
 
+    /// Disconnects the first connection of the Connections page, as a browser would; the receipt.
+    pub(crate) async fn disconnect(&self) -> Page {
+        let path = self.open("/connections").await.disconnect_path();
+        let question = self.open(&path).await;
+        let receipt = self.press(&question, &path).await;
+        assert!(receipt.status.is_success(), "{}", receipt.text);
+        receipt
+    }
+
     /// Opens a connect link, agrees on the gateway's page and at the provider, and comes back.
     pub(crate) async fn connect(&self, link: &str, provider: &Provider) -> Page {
         let destination = self.leave_for_provider(link).await;
@@ -376,6 +385,14 @@ impl Page {
             .get(LOCATION)
             .and_then(|value| value.to_str().ok())
             .expect("a redirect")
+    }
+
+    /// The way to disconnect the first connection of the Connections page.
+    pub(crate) fn disconnect_path(&self) -> String {
+        let mut parts = self.text.split('"');
+        let is_way =
+            |part: &&str| part.starts_with("/connections/con_") && part.ends_with("/disconnect");
+        parts.find(is_way).expect("a way to disconnect").to_owned()
     }
 
     /// Asserts that this is the page of a completed connection.

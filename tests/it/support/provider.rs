@@ -117,7 +117,34 @@ impl Provider {
     pub(crate) fn provider_file(&self) -> String {
         let ledger = self.ledger();
         let implies = ledger.behaviour.writing_implies_reading;
-        file::provider_file(&ledger.name, &ledger.issuer(), &ledger.dialect, implies)
+        let (name, origin) = (&ledger.name, ledger.issuer());
+        let text = file::provider_file(name, &origin, &ledger.dialect, implies);
+        if ledger.behaviour.sites.is_none() {
+            text
+        } else {
+            let sites = format!("{}\n[account]", file::sites_tables(&origin));
+            text.replacen("[account]", &sites, 1)
+        }
+    }
+
+    /// The file of its product, where it has sites; it must be called `{name}_notes.toml`.
+    pub(crate) fn product_file(&self) -> Option<String> {
+        let ledger = self.ledger();
+        let has_sites = ledger.behaviour.sites.is_some();
+        has_sites.then(|| file::product_file(&ledger.name, &ledger.issuer()))
+    }
+
+    /// Every account reaches these sites, by id and name. Its file and that of its product say how to find them.
+    pub(crate) fn has_sites(&self, sites: &[(&str, &str)]) -> &Self {
+        let owned = |(id, name): &(&str, &str)| ((*id).to_owned(), (*name).to_owned());
+        self.ledger().behaviour.sites = Some(sites.iter().map(owned).collect());
+        self
+    }
+
+    /// Token replies say this in `instance`, and the sites are below it.
+    pub(crate) fn is_instance(&self, instance: &str) -> &Self {
+        instance.clone_into(&mut self.ledger().behaviour.instance);
+        self
     }
 
     // -- who is there ------------------------------------------------------------------------------------------------

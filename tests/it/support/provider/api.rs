@@ -38,6 +38,9 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
     if let Some(scripted) = ledger.behaviour.api_answer.clone() {
         return scripted;
     }
+    if let Some(of_sites) = sites(ledger, request) {
+        return of_sites.unwrap_or_else(|refusal| refusal);
+    }
     let thing = request.path.strip_prefix("/api/things/");
     let outcome = match (request.method.as_str(), request.path.as_str(), thing) {
         ("GET", "/api/me", _) => me(ledger, request),
@@ -47,6 +50,30 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
         _ => Err(not_found()),
     };
     outcome.unwrap_or_else(|refusal| refusal)
+}
+
+/// The sites of an account, and the notes of one of them, at `/api/at/{instance}/sites/{id}/notes`.
+fn sites(ledger: &Ledger, request: &Request) -> Option<Result<Answer, Answer>> {
+    let sites = ledger.behaviour.sites.as_ref()?;
+    if request.path == "/api/sites" {
+        let site = |(id, name): &(String, String)| json!({ "id": id, "name": name });
+        let list: Vec<Value> = sites.iter().map(site).collect();
+        let allowed = authorize(ledger, request, "profile");
+        return Some(allowed.map(|_| Answer::json(200, &json!(list))));
+    }
+    let (instance, rest) = request
+        .path
+        .strip_prefix("/api/at/")?
+        .split_once("/sites/")?;
+    let site = rest.strip_suffix("/notes")?;
+    let known = instance == ledger.behaviour.instance && sites.iter().any(|(id, _)| id == site);
+    let allowed = authorize(ledger, request, "things:read");
+    Some(allowed.and_then(|person| {
+        let notes = json!({ "site": site, "instance": instance, "person": person });
+        known
+            .then(|| Answer::json(200, &notes))
+            .ok_or_else(not_found)
+    }))
 }
 
 fn me(ledger: &Ledger, request: &Request) -> Result<Answer, Answer> {

@@ -37,6 +37,10 @@ pub(super) struct Behaviour {
     pub(super) revoked_tokens_linger: Duration,
     pub(super) api_answer: Option<Answer>,
     pub(super) expired_token_status: u16,
+    /// Id and name of each site of the account; none where there are no sites.
+    pub(super) sites: Option<Vec<(String, String)>>,
+    /// What token replies say in `instance`.
+    pub(super) instance: String,
 }
 
 /// What else happens when access is renewed.
@@ -119,6 +123,8 @@ impl Behaviour {
             revoked_tokens_linger: Duration::ZERO,
             api_answer: None,
             expired_token_status: 401,
+            sites: None,
+            instance: "one".to_owned(),
         }
     }
 

@@ -24,6 +24,65 @@ pub(super) fn provider_file(
         .replace("@implies@\n", implies)
 }
 
+/// What the file of a provider with sites says besides.
+pub(super) fn sites_tables(origin: &str) -> String {
+    SITES.replace("@origin@", origin)
+}
+
+/// The file of its product, to be called `{name}_notes.toml`.
+pub(super) fn product_file(name: &str, origin: &str) -> String {
+    PRODUCT.replace("@name@", name).replace("@origin@", origin)
+}
+
+const SITES: &str = r#"
+[oauth.capture.instance]
+from = "token"
+path = "instance"
+pattern = "[a-z]{1,16}"
+
+[oauth.tenants]
+get = "@origin@/api/sites"
+items = "."
+id = "id"
+label = "name"
+capture = { site_id = "id" }
+argument = "site"
+"#;
+
+const PRODUCT: &str = r#"
+authorization = "@name@"
+name = "@name@ Notes"
+base_url = "@origin@/api/at/{instance}/sites/{site_id}"
+bases = { whole = "@origin@/api" }
+host_allow = ["localhost"]
+confidence = "live"
+
+[[tool]]
+name = "@name@_notes_read"
+title = "Read notes"
+description = "Read the notes of a site."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["things:read"]
+get = "/notes"
+example = {}
+
+[[tool]]
+name = "@name@_notes_sites"
+title = "List sites"
+description = "List the sites of the account."
+read_only = true
+destructive = false
+idempotent = true
+open_world = false
+scopes = ["profile"]
+base = "whole"
+get = "/sites"
+example = {}
+"#;
+
 const TEMPLATE: &str = r#"# A provider that exists in tests alone.
 name = "@name@"
 base_url = "@origin@/api"

@@ -313,6 +313,9 @@ fn tokens(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) ->
     if !ledger.behaviour.says_scopes {
         reply.as_object_mut().expect("an object").remove("scope");
     }
+    if ledger.behaviour.sites.is_some() {
+        reply["instance"] = json!(ledger.behaviour.instance);
+    }
     if ledger.behaviour.says_lifetime {
         reply["expires_in"] = json!(ledger.behaviour.access_token_lifetime.as_secs());
     }
