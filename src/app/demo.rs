@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::control::WaitingForTheEnd;
 use super::drill::SandboxAtHand;
 use super::gateway::{App, StartError, links};
 use super::listen;
@@ -137,9 +138,10 @@ impl Demo {
     }
 
     /// Ends both in order.
-    pub async fn stop(self) {
-        self.app.stop().await;
+    pub async fn stop(self) -> WaitingForTheEnd {
+        let waiting = self.app.stop().await;
         self.sandbox.stop().await;
+        waiting
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{self, Activity};
 use super::backup::Backups;
 use super::catalogue_files::{CatalogueFiles, Reading};
-use super::control::{ControlError, ControlSocket, Offered};
+use super::control::{ControlError, ControlSocket, Offered, WaitingForTheEnd};
 use super::drill::SandboxAtHand;
 use super::listen::{self, ListenError};
 use super::watched_folder;
@@ -86,7 +86,7 @@ pub struct App {
     activity: Activity,
     stop: CancellationToken,
     asked_to_end: CancellationToken,
-    until_the_end: Arc<Mutex<Vec<UnixStream>>>,
+    waiting: WaitingForTheEnd,
     control_socket: Result<PathBuf, ConfigProblem>,
     sandbox: Option<SandboxAtHand>,
     backups: Backups,
@@ -180,7 +180,7 @@ impl App {
             activity,
             stop,
             asked_to_end: CancellationToken::new(),
-            until_the_end: Arc::default(),
+            waiting: WaitingForTheEnd::default(),
             control_socket,
             sandbox: None,
             backups,
@@ -245,7 +245,7 @@ impl App {
             activity: self.activity.clone(),
             stop: self.stop.clone(),
             asked_to_end: self.asked_to_end.clone(),
-            until_the_end: Arc::clone(&self.until_the_end),
+            waiting: self.waiting.clone(),
             sandbox: self.sandbox.clone(),
             backups: self.backups.clone(),
         };
@@ -263,8 +263,9 @@ impl App {
         self.activity.quiet_for(idle).await;
     }
 
-    /// Ends in order: no new requests, those under way finish, the store is closed.
-    pub async fn stop(self) {
+    /// Ends in order: no new requests, those under way finish, the store is closed. Whoever holds the lock of the data
+    /// folder lets go of it before those who wait.
+    pub async fn stop(self) -> WaitingForTheEnd {
         self.stop.cancel();
         for task in self.tasks {
             if let Err(error) = task.await {
@@ -276,8 +277,7 @@ impl App {
             tracing::error!(%fault, "what connections were last used for could not be written");
         }
         self.store.close().await;
-        // Only now are those told who wait for the end.
-        drop(self.until_the_end);
+        self.waiting
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue_files::CatalogueFiles;
-use super::control::{ControlSocket, StandingBy};
+use super::control::{ControlSocket, StandingBy, WaitingForTheEnd};
 use super::gateway::{App, StartError, authorities, links, open_store};
 use super::listen;
 use crate::base::{Clock, Random};
@@ -90,6 +90,7 @@ impl Start {
             sentence: watch::Sender::new(error.to_string()),
             serving: CancellationToken::new(),
             asked_to_end: CancellationToken::new(),
+            waiting: WaitingForTheEnd::default(),
             tasks: Vec::new(),
         };
         standby.serve().map(Self::Standby)
@@ -127,6 +128,7 @@ pub struct Standby {
     seen: Circumstances,
     serving: CancellationToken,
     asked_to_end: CancellationToken,
+    waiting: WaitingForTheEnd,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -175,6 +177,7 @@ impl Standby {
             answer: Arc::new(|line, sentence| answer(line.as_bytes(), sentence)),
             stop: self.serving.clone(),
             asked_to_end: self.asked_to_end.clone(),
+            waiting: self.waiting.clone(),
         };
         self.tasks.push(tokio::spawn(socket.stand_by(standing_by)));
         Ok(())
@@ -246,12 +249,13 @@ impl Standby {
         .await
     }
 
-    /// Ends it.
-    pub async fn stop(self) {
+    /// Ends it. Whoever holds the lock of the data folder lets go of it before those who wait.
+    pub async fn stop(self) -> WaitingForTheEnd {
         self.serving.cancel();
         for task in self.tasks {
             let _ = task.await;
         }
+        self.waiting
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use clap::Args;
 
 use super::signals::Signals;
 use super::{Failure, Places, local, steps};
-use crate::app::control::{GatewayLock, Started, Turn, this_program, wait_for_turn};
+use crate::app::control::{
+    GatewayLock, Started, Turn, WaitingForTheEnd, this_program, wait_for_turn,
+};
 use crate::app::{
     App, Demo, Ready, ReadySandbox, ReadyState, ShownOnce, Standby, Start, bridge, bridge_to,
 };
@@ -44,8 +47,8 @@ pub(super) fn serve(
                 standby.open_control()?;
                 announce(&standing_by(&standby), json, steps::serve)?;
                 match until_the_store_opens(standby, &mut signals).await? {
-                    Some(app) => app,
-                    None => return Ok(()),
+                    ControlFlow::Continue(app) => app,
+                    ControlFlow::Break(waiting) => return Ok(waiting),
                 }
             }
         };
@@ -53,11 +56,10 @@ pub(super) fn serve(
         let ready = ready(&app, &owner, agent_token, data_dir).await?;
         announce(&ready, json, steps::serve)?;
         until_told_to_end(&mut signals, &app, json).await;
-        app.stop().await;
-        Ok(())
+        Ok(app.stop().await)
     });
     drop(lock);
-    served
+    served.map(drop)
 }
 
 /// What is said when everything works, or everything but what needs room on the disk.
@@ -107,11 +109,11 @@ fn standing_by(standby: &Standby) -> Ready {
     }
 }
 
-/// The gateway, once there is one; none when it was told to end before.
+/// The gateway, once there is one; whoever waits for the end when it was told to end before.
 async fn until_the_store_opens(
     mut standby: Standby,
     signals: &mut Signals,
-) -> Result<Option<App>, Failure> {
+) -> Result<ControlFlow<WaitingForTheEnd, App>, Failure> {
     let asked_to_end = standby.asked_to_end();
     let opened = tokio::select! {
         () = signals.told_to_end() => None,
@@ -119,15 +121,12 @@ async fn until_the_store_opens(
         opened = standby.store() => Some(opened),
     };
     match opened {
-        Some(Ok(store)) => Ok(Some(standby.go_on(store).await?)),
+        Some(Ok(store)) => Ok(ControlFlow::Continue(standby.go_on(store).await?)),
         Some(Err(error)) => {
-            standby.stop().await;
+            drop(standby.stop().await);
             Err(error.into())
         }
-        None => {
-            standby.stop().await;
-            Ok(None)
-        }
+        None => Ok(ControlFlow::Break(standby.stop().await)),
     }
 }
 
@@ -167,9 +166,12 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
                 tell(&Started::Ready)?;
                 let waiting = until_the_store_opens(standby, &mut signals);
                 match until_idle(idle_exit, waiting).await {
-                    Some(Ok(Some(app))) => open_to_the_owner(app, environment).await?.0,
+                    Some(Ok(ControlFlow::Continue(app))) => {
+                        open_to_the_owner(app, environment).await?.0
+                    }
+                    Some(Ok(ControlFlow::Break(waiting))) => return Ok(waiting),
                     Some(Err(failure)) => return Err(failure),
-                    Some(Ok(None)) | None => return Ok(()),
+                    None => return Ok(WaitingForTheEnd::default()),
                 }
             }
         };
@@ -183,11 +185,10 @@ fn serve_until_idle(options: &Options, environment: &Environment) -> Result<(), 
             () = until_told_to_end(&mut signals, &app, true) => {}
             () = idle => tracing::info!("nobody has used this gateway for a while: it ends"),
         }
-        app.stop().await;
-        Ok(())
+        Ok(app.stop().await)
     });
     drop(lock);
-    served
+    served.map(drop)
 }
 
 /// Waits no longer than a gateway stays that nobody can use.
@@ -243,11 +244,10 @@ pub(super) fn demo(
         let demo = Demo::start(config, Clock::System, Random::System).await?;
         announce(&demo.ready().await?, json, steps::demo)?;
         until_told_to_end(&mut signals, demo.app(), json).await;
-        demo.stop().await;
-        Ok(())
+        Ok(demo.stop().await)
     });
     drop(lock);
-    served
+    served.map(drop)
 }
 
 /// Where the gateway is, and what of it is wanted.

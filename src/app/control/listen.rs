@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -18,7 +18,8 @@ use tokio_util::task::TaskTracker;
 use super::context_bill::context_bill;
 use super::hello::LONGEST_LINE;
 use super::{
-    Answer, Command, Greeting, Hello, Refusal, RefusalKind, Step, Version, Wanted, run, run_backup,
+    Answer, Command, Greeting, Hello, Refusal, RefusalKind, Step, Version, WaitingForTheEnd,
+    Wanted, run, run_backup,
 };
 use crate::app::activity::Activity;
 use crate::app::backup::Backups;
@@ -70,8 +71,8 @@ pub(crate) struct Offered {
     pub(crate) sandbox: Option<SandboxAtHand>,
     /// The backups of its store.
     pub(crate) backups: Backups,
-    /// Connections that are closed when it has.
-    pub(crate) until_the_end: Arc<Mutex<Vec<UnixStream>>>,
+    /// Those who asked, and wait until it has.
+    pub(crate) waiting: WaitingForTheEnd,
 }
 
 impl ControlSocket {
@@ -305,11 +306,7 @@ fn end(
         .into_inner()
         .reunite(writer)
         .map_err(io::Error::other)?;
-    let mut waiting = offered
-        .until_the_end
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    waiting.push(stream);
+    offered.waiting.join(stream)?;
     offered.asked_to_end.cancel();
     Ok(())
 }

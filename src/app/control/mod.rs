@@ -12,6 +12,7 @@
 //! | `locks` | the two file locks of a data folder |
 //! | `standing_by` | the gateway's side while its store cannot be opened |
 //! | `start` | a gateway in the background: found, started, replaced |
+//! | `waiting` | who is told when a gateway has ended |
 //! | `command`, `answer`, `run`, `endings` | what can be asked, what comes back, and how it is done |
 //! | `webhooks`, `keys` | the same for events, and for the master key |
 //! | `store` | the same for the store as a whole |
@@ -32,6 +33,7 @@ mod run;
 mod standing_by;
 mod start;
 mod store;
+mod waiting;
 mod webhooks;
 
 pub use answer::{
@@ -52,6 +54,7 @@ pub use run::run;
 pub(super) use standing_by::StandingBy;
 pub use start::{Launch, StartFailure, Started, Turn, this_program, wait_for_turn};
 pub use store::StoreReport;
+pub use waiting::WaitingForTheEnd;
 pub use webhooks::{
     AttemptLine, DeliveryLine, EndingLine, EndingReport, TestLine, WebhookLine, WebhookReport,
 };

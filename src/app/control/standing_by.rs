@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use super::hello::LONGEST_LINE;
 use super::listen::{LONGEST_COMMAND, PATIENCE, is_same_user, read_line, write_line};
-use super::{Answer, ControlSocket, Greeting, Hello, RefusalKind, Version, Wanted};
+use super::{
+    Answer, ControlSocket, Greeting, Hello, RefusalKind, Version, WaitingForTheEnd, Wanted,
+};
 use crate::mcp::LONGEST_MESSAGE;
 
 /// What a message of MCP is answered with, given what is wrong.
@@ -33,6 +35,8 @@ pub(crate) struct StandingBy {
     pub(crate) stop: CancellationToken,
     /// Cancelled when somebody asks the gateway to end.
     pub(crate) asked_to_end: CancellationToken,
+    /// Those who asked, and wait until it has.
+    pub(crate) waiting: WaitingForTheEnd,
 }
 
 impl ControlSocket {
@@ -90,10 +94,10 @@ async fn converse(stream: UnixStream, standing_by: StandingBy) -> io::Result<()>
             write_line(&mut writer, &serde_json::to_string(&refused)?).await
         }
         Wanted::End => {
+            let stream = reader.into_inner().reunite(writer);
+            let joined = standing_by.waiting.join(stream.map_err(io::Error::other)?);
             standing_by.asked_to_end.cancel();
-            // Closed when it has ended.
-            standing_by.stop.cancelled().await;
-            Ok(())
+            joined
         }
     }
 }

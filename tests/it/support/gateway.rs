@@ -72,7 +72,7 @@ impl TestGateway {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let Self { app, clock, folder } = self;
-        app.stop().await;
+        drop(app.stop().await);
         let app = start_app(folder.path(), &clock, providers, change).await;
         Self { app, clock, folder }
     }
@@ -85,7 +85,7 @@ impl TestGateway {
         work: impl AsyncFnOnce(&Store),
     ) -> Self {
         let Self { app, clock, folder } = self;
-        app.stop().await;
+        drop(app.stop().await);
         let (config, key) = config_and_key(folder.path());
         let store = Store::open(&config.store, key, Random::System).await;
         let store = store.expect("its store");
@@ -102,7 +102,7 @@ impl TestGateway {
         work: impl FnOnce(&Rows) -> T,
     ) -> (Self, T) {
         let Self { app, clock, folder } = self;
-        app.stop().await;
+        drop(app.stop().await);
         let done = work(&Rows::open(&folder.path().join("data")));
         let app = start_app(folder.path(), &clock, providers, |_| {}).await;
         (Self { app, clock, folder }, done)
@@ -111,7 +111,7 @@ impl TestGateway {
     /// Ends it in order, has a store made of `backup` take the place of its own, and starts it again.
     pub(crate) async fn restored(self, providers: &[&Provider], backup: &Path) -> (Self, Restored) {
         let Self { app, clock, folder } = self;
-        app.stop().await;
+        drop(app.stop().await);
         let (config, key) = config_and_key(folder.path());
         let number = std::fs::read_dir(&config.data_dir)
             .expect("a folder")
