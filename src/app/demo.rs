@@ -14,9 +14,8 @@ use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::egress::LoopbackAuthority;
 use crate::gateway::{Fault, Gateway, Links, ServiceSettings};
-use crate::identity::Caller;
+use crate::identity::{Caller, Mode};
 use crate::sandbox::{self, Sandbox};
-use crate::web::SignInMode;
 
 /// The service that the demo is about.
 const SANDBOX: &str = "sandbox";
@@ -83,10 +82,10 @@ impl Demo {
         let data_dir = config.data_dir.clone();
         let sandbox = start_sandbox(&data_dir, clock.clone(), random.clone()).await?;
         let (service, authority) = set_up(&sandbox, &links).await?;
+        config.mode = Mode::Demo;
         config.services.insert(SANDBOX.to_owned(), service);
         config.egress.dangerously_allow_loopback.push(authority);
-        let mut app =
-            App::start_on(listener, address, config, SignInMode::Demo, clock, random).await?;
+        let mut app = App::start_on(listener, address, config, clock, random).await?;
         let (owner, _) = caller(app.gateway(), PEOPLE[0]).await?;
         app.practise_on(SandboxAtHand {
             control: sandbox.control(),

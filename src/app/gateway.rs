@@ -25,9 +25,10 @@ use crate::config::{Config, ConfigProblem};
 use crate::egress::{Egress, EgressSetupError};
 use crate::gateway::{Fault, Gateway, Links, ServicesProblem, Settings, Webhook};
 use crate::identity::Caller;
+use crate::identity::Mode;
 use crate::mcp;
 use crate::store::{MasterKeyError, MasterKeys, OpenError, Store};
-use crate::web::{self, SignInMode};
+use crate::web;
 
 /// How often expired records are removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -100,7 +101,7 @@ impl App {
     /// [`StartError`]; nothing is left running.
     pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
         let (listener, address) = listen::bind(config.bind).await?;
-        Self::start_on(listener, address, config, SignInMode::Local, clock, random).await
+        Self::start_on(listener, address, config, clock, random).await
     }
 
     /// Starts a gateway on a port that is already taken for it.
@@ -108,15 +109,14 @@ impl App {
         listener: TcpListener,
         address: SocketAddr,
         config: Config,
-        sign_in: SignInMode,
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
         let store = open_store(&config, &random).await?;
-        Self::serve(store, listener, address, config, sign_in, clock, random).await
+        Self::start_with(store, listener, address, config, clock, random).await
     }
 
-    /// Starts a gateway on a store that is open already, for the person of this machine.
+    /// Starts a gateway on a store that is open already.
     pub(super) async fn start_with(
         store: Store,
         listener: TcpListener,
@@ -125,21 +125,9 @@ impl App {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
-        let sign_in = SignInMode::Local;
-        Self::serve(store, listener, address, config, sign_in, clock, random).await
-    }
-
-    async fn serve(
-        store: Store,
-        listener: TcpListener,
-        address: SocketAddr,
-        config: Config,
-        sign_in: SignInMode,
-        clock: Clock,
-        random: Random,
-    ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
-        let (mcp, control_socket) = (config.mcp, config.control_socket());
+        let (mode, mcp) = (config.mode, config.mcp);
+        let control_socket = config.control_socket();
         let files = Arc::new(CatalogueFiles::of(&config));
         let Parts {
             gateway,
@@ -149,7 +137,7 @@ impl App {
         let stop = CancellationToken::new();
         let mcp = mcp::Surface::new(gateway.clone(), mcp, stop.clone());
         let activity = Activity::default();
-        let router = router(&gateway, &mcp, sign_in, address)
+        let router = router(&gateway, &mcp, mode, address)
             .layer(from_fn_with_state(activity.clone(), activity::count));
         match gateway.forget_old_webhooks().await {
             Err(fault) if fault.is_full_disk() => {
@@ -360,15 +348,10 @@ pub(super) fn links(config: &Config, address: SocketAddr) -> Result<Links, Start
     Links::new(&url).map_err(|problem| StartError::PublicUrl(problem.to_string()))
 }
 
-fn router(
-    gateway: &Gateway,
-    mcp: &mcp::Surface,
-    sign_in: SignInMode,
-    address: SocketAddr,
-) -> Router {
+fn router(gateway: &Gateway, mcp: &mcp::Surface, mode: Mode, address: SocketAddr) -> Router {
     let authorities = authorities(gateway.links(), address);
     let mcp = mcp::router(mcp, authorities.clone());
-    web::router(gateway.clone(), sign_in, authorities).merge(mcp)
+    web::router(gateway.clone(), mode, authorities).merge(mcp)
 }
 
 /// The values of `Host` that are ours: the public name, and on a loopback address the names of this machine.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::webhooks::WebhookSection;
 use crate::base::Secret;
 use crate::gateway::Limits;
+use crate::identity::Mode;
 use crate::mcp;
 
 /// The file, as it is written.
@@ -16,6 +17,9 @@ use crate::mcp;
 pub(super) struct File {
     /// Address and port to listen on.
     pub(super) bind: Option<String>,
+    /// Who may be a person here, and how they sign in.
+    #[serde(default)]
+    pub(super) mode: Mode,
     /// Where browsers and clients find this gateway.
     pub(super) public_url: Option<String>,
     /// Where the store and the master key live.

@@ -17,6 +17,7 @@ use super::webhooks;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
+use crate::identity::Mode;
 use crate::mcp;
 use crate::store::{self, KeySource, Shelf, SpaceSettings};
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Address and port to listen on.
     pub bind: SocketAddr,
+    /// Who may be a person here, and how they sign in.
+    pub mode: Mode,
     /// Where browsers and clients find this gateway; none: the address it listens on.
     pub public_url: Option<String>,
     /// Where the store and the master key live.
@@ -153,6 +156,7 @@ impl Config {
             (Some(bind), true) => Ok(Self {
                 file: path,
                 bind,
+                mode: file.mode,
                 public_url: public_url.map(|found| found.value),
                 providers: pick_path(
                     options.providers.as_ref(),

@@ -1,12 +1,14 @@
 //! Floor 1: who is calling.
 //!
-//! Owns principals, callers, agents and their tokens, and browser sessions. Refuses to know HTTP and storage: it is
+//! Owns the modes, principals, callers, agents and their tokens, and browser sessions. Refuses to know HTTP and storage: it is
 //! handed texts and records, and says who they belong to.
 
 mod agent;
+mod mode;
 mod principal;
 mod session;
 
 pub use agent::{Agent, AgentToken, InvalidAgentToken};
+pub use mode::Mode;
 pub use principal::{Caller, Principal};
 pub use session::{Session, SignInLink};

@@ -25,22 +25,22 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 pub use outage::outage_router;
-pub use pages::SignInMode;
 
 use crate::gateway::Gateway;
+use crate::identity::Mode;
 
 /// What every handler gets.
 #[derive(Clone)]
 struct Web {
     gateway: Gateway,
-    sign_in: SignInMode,
+    mode: Mode,
 }
 
 /// The pages. `authorities` are the values of `Host` that are answered; those that are not the public one are sent to
 /// it, since cookies belong to one host.
-pub fn router(gateway: Gateway, sign_in: SignInMode, authorities: Vec<String>) -> Router {
+pub fn router(gateway: Gateway, mode: Mode, authorities: Vec<String>) -> Router {
     let links = gateway.links().clone();
-    let web = Web { gateway, sign_in };
+    let web = Web { gateway, mode };
     let pages = Router::new()
         .route("/", get(connections::home))
         .route("/connections", get(connections::page))

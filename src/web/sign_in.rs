@@ -25,7 +25,7 @@ pub(super) async fn page(
         .then(|| "connect a service for your agent".into());
     let page = SignInPage {
         layout: layout(None),
-        mode: web.sign_in,
+        mode: web.mode,
         purpose,
     };
     render::html(&web, StatusCode::OK, &page)

@@ -48,7 +48,7 @@ pub use layout::{Layout, Viewer};
 pub use outage::{Outage, OutagePage};
 pub use problem::Problem;
 pub use remove::{RemovePage, RemovedPage};
-pub use sign_in::{SignInMode, SignInPage};
+pub use sign_in::SignInPage;
 pub use steps::{ConnectStep, StepsPage};
 pub use when::When;
 

@@ -3,15 +3,7 @@
 use askama::Template;
 
 use super::{Label, Layout};
-
-/// Where the one-time link is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInMode {
-    /// Attache runs on this person's own computer: `attache open` makes a link whenever one is wanted.
-    Local,
-    /// A demonstration with fixed people: it printed a link for each when it started.
-    Demo,
-}
+use crate::identity::Mode;
 
 /// Says how to sign in, and why one is here.
 #[derive(Clone, Template)]
@@ -19,8 +11,8 @@ pub enum SignInMode {
 pub struct SignInPage {
     /// The frame, without anyone.
     pub layout: Layout,
-    /// Where the link is found.
-    pub mode: SignInMode,
+    /// How one signs in here.
+    pub mode: Mode,
     /// What one wanted, after "To continue: ", as in `connect Sandbox`.
     pub purpose: Option<Label>,
 }
@@ -31,7 +23,7 @@ impl SignInPage {
     pub fn sample() -> Self {
         Self {
             layout: Layout::signed_out(),
-            mode: SignInMode::Local,
+            mode: Mode::Local,
             purpose: Some("connect Courier for Claude Code".into()),
         }
     }
@@ -40,7 +32,7 @@ impl SignInPage {
     #[must_use]
     pub fn sample_demo() -> Self {
         Self {
-            mode: SignInMode::Demo,
+            mode: Mode::Demo,
             purpose: None,
             ..Self::sample()
         }
