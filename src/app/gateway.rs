@@ -322,6 +322,7 @@ impl Parts {
             Settings {
                 limits: config.limits,
                 webhooks: config.webhooks,
+                access_tokens: config.access_tokens,
             },
         );
         Ok(Self {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::access_tokens::AccessTokenSection;
 use super::webhooks::WebhookSection;
 use crate::base::Secret;
 use crate::gateway::Limits;
@@ -52,6 +53,8 @@ pub(super) struct File {
     pub(super) services: BTreeMap<String, ServiceSection>,
     #[serde(default)]
     pub(super) webhooks: BTreeMap<String, WebhookSection>,
+    #[serde(default)]
+    pub(super) access_tokens: Vec<AccessTokenSection>,
 }
 
 /// `[egress]`.

@@ -3,6 +3,7 @@
 //! Owns where settings come from (option, environment, file, default, in this order) and nothing of what they mean:
 //! each floor owns its own.
 
+mod access_tokens;
 mod control_socket;
 mod file;
 mod keys;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
+use super::access_tokens;
 use super::control_socket;
 use super::file::{BackupSection, File, ServiceSection, StoreSection};
 use super::keys;
@@ -17,7 +18,7 @@ use super::webhooks;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
 use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
-use crate::identity::Mode;
+use crate::identity::{Mode, TrustedIssuer};
 use crate::mcp;
 use crate::store::{self, KeySource, Shelf, SpaceSettings};
 
@@ -79,6 +80,8 @@ pub struct Config {
     pub services: BTreeMap<String, ServiceSettings>,
     /// Where events are sent.
     pub webhooks: Vec<Webhook>,
+    /// Whose access tokens are accepted.
+    pub access_tokens: Vec<TrustedIssuer>,
 }
 
 /// One thing that is wrong with the configuration.
@@ -146,6 +149,8 @@ impl Config {
             dangerously_allow_loopback: allowed,
             ..egress::Settings::default()
         };
+        let access_tokens =
+            access_tokens::resolve(&file.access_tokens, file.mode, &egress, &mut problems);
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
         let store = store_settings(&data_dir, &StoreSection::default());
         let (master_key, previous_key) = keys::resolve(environment, &file, &store, &mut problems);
@@ -175,6 +180,7 @@ impl Config {
                 backups,
                 services,
                 webhooks,
+                access_tokens,
                 data_dir,
             }),
             _ => Err(problems),

@@ -3,6 +3,7 @@
 //! Owns what Attache does: list tools, call one, connect, disconnect, sign in, look after agents. Each verb says in
 //! its steps what happens; the surfaces (`mcp`, `web`) only translate. Refuses to know rmcp, axum and sled.
 
+mod access_tokens;
 mod accounts;
 mod admission;
 mod agents;
@@ -43,6 +44,7 @@ mod webhook;
 
 use std::sync::Arc;
 
+pub use access_tokens::AccessTokenError;
 pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
 pub use arrivals::Arriving;
@@ -75,7 +77,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::base::{Clock, Random};
 use crate::egress::Egress;
-use crate::identity::Principal;
+use crate::identity::{Principal, TrustedIssuer};
 use crate::store::{Seal, Store};
 
 /// What an operator says about the use cases, besides their services.
@@ -85,6 +87,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where events are sent.
     pub webhooks: Vec<Webhook>,
+    /// Whose access tokens are accepted.
+    pub access_tokens: Vec<TrustedIssuer>,
 }
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
@@ -106,6 +110,7 @@ struct Parts {
     request_state: Seal,
     used_sign_in_links: broadcast::Sender<Arc<Principal>>,
     admission: admission::Admission,
+    access_tokens: access_tokens::AccessTokens,
     webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
     uses: usage::Uses,
@@ -127,6 +132,7 @@ impl Gateway {
         let admission = admission::Admission::new(settings.limits, clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let renewals = renewal::Renewals::new(&random);
+        let access_tokens = access_tokens::AccessTokens::new(settings.access_tokens, &links.mcp());
         let parts = Parts {
             store,
             egress,
@@ -140,6 +146,7 @@ impl Gateway {
             request_state,
             used_sign_in_links: broadcast::Sender::new(16),
             admission,
+            access_tokens,
             webhooks: settings.webhooks,
             renewals,
             uses: usage::Uses::default(),

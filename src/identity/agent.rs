@@ -24,6 +24,19 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// The agent that a client of an external issuer is for a person. No agent token is its own: its access tokens are
+    /// its issuer's affair.
+    #[must_use]
+    pub fn of_client(id: AgentId, person: PersonId, client: &str, created: Timestamp) -> Self {
+        Self {
+            id,
+            person,
+            name: client.to_owned(),
+            token_digest: String::new(),
+            created,
+        }
+    }
+
     /// Whether `token` is this agent's.
     #[must_use]
     pub fn recognises(&self, token: &AgentToken) -> bool {
@@ -60,6 +73,12 @@ impl AgentToken {
     #[must_use]
     pub fn from_parts(agent: AgentId, secret: Secret) -> Self {
         Self { agent, secret }
+    }
+
+    /// Whether a text is meant to be an agent token, whatever it is worth.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with(PREFIX)
     }
 
     /// Reads a token.

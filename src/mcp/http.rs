@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::bounds::{Excess, NO_MESSAGE};
 use super::intake::{self, Refusal};
 use super::names::{ForeignName, Names};
+use super::protected_resource::{self, Challenge};
 use super::server::{Server, UnderWay};
 use super::stream::after_the_last_call;
 use super::{Selection, Surface, UnknownService, sse};
@@ -70,6 +71,7 @@ pub fn router(surface: &Surface, authorities: Vec<String>) -> Router {
         .route_service("/mcp/{services}", service)
         .layer(from_fn_with_state(door, let_in))
         .merge(legacy)
+        .merge(protected_resource::router(gateway))
 }
 
 /// Who may pass, and whose each session is.
@@ -130,7 +132,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     if let Err(foreign) = door.names.check(request.headers()) {
         return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
-    let caller = match door.caller(request.headers()).await {
+    let caller = match door.caller(request.headers(), request.uri().path()).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
@@ -207,26 +209,21 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Door {
-    /// Whose token the request bears.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Response> {
-        let bearer = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let Some((scheme, text)) = bearer.and_then(|value| value.split_once(' ')) else {
-            return Err(unauthorized(
-                "This MCP server needs an agent token: send it as `Authorization: Bearer att_…`.",
-            ));
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(unauthorized(
-                "The Authorization header must be `Bearer att_…`.",
-            ));
+    /// Whose token the request for `path` bears.
+    pub(super) async fn caller(&self, headers: &HeaderMap, path: &str) -> Result<Caller, Response> {
+        let refused = |challenge: Challenge| challenge.answer(&self.gateway, path);
+        let token = bearer(headers).ok_or_else(|| refused(Challenge::NoToken))?;
+        if self.gateway.accepts_access_tokens() && !AgentToken::is_meant(token) {
+            let resource = protected_resource::resource(&self.gateway, path);
+            let caller = self.gateway.authenticate_access_token(token, &resource);
+            return caller
+                .await
+                .map_err(|error| protected_resource::refuse(&self.gateway, path, error));
         }
-        let unknown = "This agent token is not known here. Copy the token that Attache printed, or make a new one.";
-        let token = AgentToken::parse(text.trim()).map_err(|_| unauthorized(unknown))?;
+        let token = AgentToken::parse(token).map_err(|_| refused(Challenge::AgentToken))?;
         match self.gateway.authenticate(&token).await {
             Ok(Some(caller)) => Ok(caller),
-            Ok(None) => Err(unauthorized(unknown)),
+            Ok(None) => Err(refused(Challenge::AgentToken)),
             Err(fault) => {
                 tracing::error!(%fault, "an agent could not be recognised");
                 Err((StatusCode::SERVICE_UNAVAILABLE, fault.sentence()).into_response())
@@ -282,13 +279,13 @@ fn is_stateless(headers: &HeaderMap) -> bool {
     version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
-/// One human sentence: clients print it as it is. No `resource_metadata`: there is no authorization server to find.
-fn unauthorized(sentence: &'static str) -> Response {
-    let mut response = (StatusCode::UNAUTHORIZED, sentence).into_response();
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
+/// The token of the header `Authorization` (RFC 6750 section 2.1), where it stands once. In no other place is one looked
+/// for.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
+    let is_single = values.next().is_none();
+    (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
 /// RFC 6585 section 4.

@@ -18,6 +18,7 @@ mod missing_connection;
 mod names;
 mod notices;
 mod parking;
+mod protected_resource;
 mod round;
 mod selection;
 mod server;

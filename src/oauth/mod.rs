@@ -1,4 +1,4 @@
-//! Floor 3: speaking OAuth to providers.
+//! Floor 3: speaking OAuth to providers, and to those who vouch for people.
 //!
 //! Owns the requests and replies of the authorization code grant (RFC 6749 section 4.1) with proof keys (RFC 7636):
 //! authorization URL, exchange, refresh, revocation (RFC 7009) and the check of `iss` (RFC 9207). What a provider does
@@ -14,6 +14,7 @@ mod issuer;
 mod profile_error;
 mod provider_text;
 mod revocation;
+mod signing_keys;
 mod token;
 mod token_endpoint;
 mod token_error;
@@ -27,5 +28,6 @@ pub use self::code_verifier::CodeVerifier;
 pub use self::issuer::{IssuerError, check_issuer};
 pub use self::profile_error::ProfileError;
 pub use self::revocation::{RevocationOutcome, RevokeError, revoke};
+pub use self::signing_keys::{SigningKeysError, signing_keys};
 pub use self::token::{RefreshRequest, TOKEN_REQUEST_DEADLINE, TokenReply, exchange, refresh};
 pub use self::token_error::TokenError;

@@ -80,7 +80,11 @@ async fn let_in(State(legacy): State<Legacy>, mut request: Request, next: Next) 
     if let Err(foreign) = legacy.door.names.check(request.headers()) {
         return (ForeignName::STATUS, foreign.to_string()).into_response();
     }
-    let caller = match legacy.door.caller(request.headers()).await {
+    let caller = match legacy
+        .door
+        .caller(request.headers(), request.uri().path())
+        .await
+    {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
