@@ -48,6 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "web/",
             "mcp/http.rs",
             "mcp/names.rs",
+            "mcp/protected_resource.rs",
             "mcp/sse/mod.rs",
             "sandbox/",
             "app/",
@@ -59,6 +60,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("chacha20poly1305", &["store/seal.rs", "store/seal/"]),
     ("oauth2", &["oauth/"]),
+    (
+        "jsonwebtoken",
+        &["identity/access_token.rs", "identity/access_token/"],
+    ),
     ("askama", &["web/", "sandbox/"]),
     ("clap", &["cli/", "main.rs"]),
     ("tracing_subscriber", &["app/"]),

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real parts.
 
+mod access_tokens;
 mod accounts;
 mod attacks;
 mod backup;
