@@ -322,6 +322,7 @@ impl Parts {
             Settings {
                 limits: config.limits,
                 webhooks: config.webhooks,
+                sign_in: config.sign_in,
             },
         );
         Ok(Self {

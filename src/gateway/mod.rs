@@ -35,6 +35,7 @@ mod request_state;
 mod scopes;
 mod services;
 mod sign_in;
+mod standing;
 mod store_check;
 mod tickets;
 mod upkeep;
@@ -56,7 +57,7 @@ pub use credentials::MissingReason;
 pub use damage::DamagedConnection;
 pub use default_account::DefaultAccountError;
 pub use deliver::WebhookError;
-pub use departure::{Departure, PersonLine, RemovePersonError};
+pub use departure::{CutOff, Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
 pub use drill::{Actor, Drill, DrillReport, DrillStep, RehearsalError};
@@ -66,7 +67,8 @@ pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
 pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
-pub use sign_in::SignedIn;
+pub use sign_in::{Arrived, Departing, SignInError, SignInSettings, SignedIn};
+pub use standing::RoleError;
 pub use tickets::{ConnectLink, StepView, TicketView};
 pub use webhook::{Webhook, WebhookProblem, WebhookSettings};
 
@@ -85,6 +87,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where events are sent.
     pub webhooks: Vec<Webhook>,
+    /// Who vouches for people; none: whoever is at this machine does.
+    pub sign_in: Option<SignInSettings>,
 }
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
@@ -110,6 +114,7 @@ struct Parts {
     renewals: renewal::Renewals,
     uses: usage::Uses,
     told_damage: damage::ToldDamage,
+    sign_in: Option<sign_in::IssuerDoor>,
 }
 
 impl Gateway {
@@ -144,6 +149,7 @@ impl Gateway {
             renewals,
             uses: usage::Uses::default(),
             told_damage: damage::ToldDamage::default(),
+            sign_in: settings.sign_in.map(sign_in::IssuerDoor::new),
         };
         Self {
             parts: Arc::new(parts),

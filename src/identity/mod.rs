@@ -6,9 +6,13 @@
 mod agent;
 mod mode;
 mod principal;
+mod role;
 mod session;
+mod sign_in_attempt;
 
 pub use agent::{Agent, AgentToken, InvalidAgentToken};
 pub use mode::Mode;
 pub use principal::{Caller, Principal};
-pub use session::{Session, SignInLink};
+pub use role::{GroupRules, Role, Standing};
+pub use session::{Session, SessionLimits, SignInLink};
+pub use sign_in_attempt::SignInAttempt;

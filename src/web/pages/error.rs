@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOME_PATH, Label, Layout, Problem};
+use super::{HOME_PATH, Label, Layout, Problem, SIGN_IN_PATH};
 
 /// The button that leads on. Paths are on this gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,13 @@ impl ErrorPage {
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
         let service = || Label::new("Courier");
+        let issuer = || Label::new("Acme ID");
+        let sign_in = || {
+            Some(WayOut::Link {
+                text: "Back to sign-in".into(),
+                path: SIGN_IN_PATH.to_owned(),
+            })
+        };
         let again = || {
             Some(WayOut::Form {
                 text: "Try again".into(),
@@ -109,6 +116,40 @@ impl ErrorPage {
                 "nothing-reached",
                 Problem::NothingReached { service: service() },
                 again(),
+            ),
+            (
+                "sign-in-cancelled",
+                Problem::SignInCancelled { issuer: issuer() },
+                sign_in(),
+            ),
+            ("sign-in-lost", Problem::SignInLost, sign_in()),
+            (
+                "sign-in-untrusted",
+                Problem::SignInUntrusted { issuer: issuer() },
+                sign_in(),
+            ),
+            (
+                "sign-in-refused",
+                Problem::SignInRefused {
+                    issuer: issuer(),
+                    reason: "temporarily_unavailable".into(),
+                },
+                sign_in(),
+            ),
+            (
+                "sign-in-down",
+                Problem::SignInDown { issuer: issuer() },
+                sign_in(),
+            ),
+            (
+                "sign-in-clocks",
+                Problem::SignInClocks { issuer: issuer() },
+                sign_in(),
+            ),
+            (
+                "not-a-member",
+                Problem::NotAMember { issuer: issuer() },
+                sign_in(),
             ),
             ("stale-form", Problem::StaleForm, None),
             ("not-found", Problem::NotFound, None),
