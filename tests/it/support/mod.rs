@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod folder;
 pub(crate) mod gateway;
+pub(crate) mod issuer;
 pub(crate) mod legacy;
 pub(crate) mod machine;
 pub(crate) mod other_version;
