@@ -36,12 +36,6 @@ pub(super) fn serve(
     json: bool,
 ) -> Result<(), Failure> {
     let config = resolve(options, environment)?;
-    if config.listens_without_sign_in {
-        tracing::warn!(
-            bind = %config.bind,
-            "dangerously_listen_without_sign_in is set: others can reach this gateway, and nobody has to sign in with an issuer"
-        );
-    }
     // Whoever has it has the store too, and opening that says so in a sentence.
     let lock = GatewayLock::try_take(&config.data_dir)?;
     let served = in_runtime(async {
