@@ -24,7 +24,7 @@ pub(super) async fn leave(State(web): State<Web>, headers: HeaderMap) -> Respons
             None,
             StatusCode::FORBIDDEN,
             Problem::StaleForm,
-            back_to_sign_in(),
+            Some(back_to_sign_in()),
         );
     }
     match web.gateway.begin_sign_in(&return_path(&headers)).await {
@@ -95,11 +95,11 @@ fn issuer(web: &Web) -> Label {
     web.gateway.issuer_name().unwrap_or_default().into()
 }
 
-fn back_to_sign_in() -> Option<WayOut> {
-    Some(WayOut::Link {
+fn back_to_sign_in() -> WayOut {
+    WayOut::Link {
         text: "Back to sign-in".into(),
         path: SIGN_IN_PATH.to_owned(),
-    })
+    }
 }
 
 /// Why nobody was signed in. What exactly did not fit goes to the log and not to whoever sent it.
@@ -137,5 +137,5 @@ fn refused(web: &Web, error: SignInError) -> Response {
         SignInError::NotAMember => (StatusCode::FORBIDDEN, Problem::NotAMember { issuer }),
         SignInError::Fault(fault) => return problem::fault(web, None, &fault),
     };
-    problem::page(web, None, status, problem, back_to_sign_in())
+    problem::page(web, None, status, problem, Some(back_to_sign_in()))
 }

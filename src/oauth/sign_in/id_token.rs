@@ -94,7 +94,10 @@ impl Issuer {
                 .ok_or_else(|| "it was issued in the future".to_owned())
         });
         let nonce = Nonce::new(nonce.expose().to_owned());
-        let claims = answer.0.claims(&verifier, &nonce).map_err(problem)?;
+        let claims = answer
+            .0
+            .claims(&verifier, &nonce)
+            .map_err(|error| problem(&error))?;
         let party = claims.authorized_party().map(|party| party.as_str());
         if party.is_some_and(|party| party != self.settings.client_id) {
             let message = "it was made for another client (azp)";
@@ -179,7 +182,7 @@ fn groups(more: &Map<String, Value>, claim: &str) -> Option<Vec<String>> {
     }
 }
 
-fn problem(error: ClaimsVerificationError) -> IdTokenProblem {
+fn problem(error: &ClaimsVerificationError) -> IdTokenProblem {
     use SignatureVerificationError::{CryptoError, NoMatchingKey};
     let wrong = |text: &str| IdTokenProblem::Wrong(text.to_owned());
     match error {

@@ -62,13 +62,6 @@ impl ErrorPage {
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
         let service = || Label::new("Courier");
-        let issuer = || Label::new("Acme ID");
-        let sign_in = || {
-            Some(WayOut::Link {
-                text: "Back to sign-in".into(),
-                path: SIGN_IN_PATH.to_owned(),
-            })
-        };
         let again = || {
             Some(WayOut::Form {
                 text: "Try again".into(),
@@ -117,40 +110,6 @@ impl ErrorPage {
                 Problem::NothingReached { service: service() },
                 again(),
             ),
-            (
-                "sign-in-cancelled",
-                Problem::SignInCancelled { issuer: issuer() },
-                sign_in(),
-            ),
-            ("sign-in-lost", Problem::SignInLost, sign_in()),
-            (
-                "sign-in-untrusted",
-                Problem::SignInUntrusted { issuer: issuer() },
-                sign_in(),
-            ),
-            (
-                "sign-in-refused",
-                Problem::SignInRefused {
-                    issuer: issuer(),
-                    reason: "temporarily_unavailable".into(),
-                },
-                sign_in(),
-            ),
-            (
-                "sign-in-down",
-                Problem::SignInDown { issuer: issuer() },
-                sign_in(),
-            ),
-            (
-                "sign-in-clocks",
-                Problem::SignInClocks { issuer: issuer() },
-                sign_in(),
-            ),
-            (
-                "not-a-member",
-                Problem::NotAMember { issuer: issuer() },
-                sign_in(),
-            ),
             ("stale-form", Problem::StaleForm, None),
             ("not-found", Problem::NotFound, None),
             ("too-many", Problem::TooMany, None),
@@ -159,6 +118,7 @@ impl ErrorPage {
         ];
         problems
             .into_iter()
+            .chain(sign_in_problems())
             .map(|(name, problem, way_out)| {
                 let page = Self {
                     problem,
@@ -169,6 +129,53 @@ impl ErrorPage {
             })
             .collect()
     }
+}
+
+/// What can go wrong while somebody signs in with an issuer.
+fn sign_in_problems() -> [(&'static str, Problem, Option<WayOut>); 7] {
+    let issuer = || Label::new("Acme ID");
+    let sign_in = || {
+        Some(WayOut::Link {
+            text: "Back to sign-in".into(),
+            path: SIGN_IN_PATH.to_owned(),
+        })
+    };
+    [
+        (
+            "sign-in-cancelled",
+            Problem::SignInCancelled { issuer: issuer() },
+            sign_in(),
+        ),
+        ("sign-in-lost", Problem::SignInLost, sign_in()),
+        (
+            "sign-in-untrusted",
+            Problem::SignInUntrusted { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "sign-in-refused",
+            Problem::SignInRefused {
+                issuer: issuer(),
+                reason: "temporarily_unavailable".into(),
+            },
+            sign_in(),
+        ),
+        (
+            "sign-in-down",
+            Problem::SignInDown { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "sign-in-clocks",
+            Problem::SignInClocks { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "not-a-member",
+            Problem::NotAMember { issuer: issuer() },
+            sign_in(),
+        ),
+    ]
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Problem {
             Self::Refused { .. } => {
                 "Try again. If it stays like this, show this page to your administrator.".to_owned()
             }
-            Self::ProviderDown { .. } | Self::TooMany => "Wait a minute, then try again.".to_owned(),
+            Self::ProviderDown { .. } | Self::TooMany | Self::SignInDown { .. } => "Wait a minute, then try again.".to_owned(),
             Self::NothingReached { .. } => {
                 "Try again with another account, or ask for an invitation there first. If you were asked which site to \
                  allow, choose one."
@@ -245,7 +245,6 @@ impl Problem {
             Self::SignInUntrusted { .. } | Self::SignInRefused { .. } => {
                 "Try again. If it stays like this, give your administrator the number below.".to_owned()
             }
-            Self::SignInDown { .. } => "Wait a minute, then try again.".to_owned(),
             Self::SignInClocks { .. } => {
                 "Tell your administrator: one of the two clocks is wrong.".to_owned()
             }
