@@ -12,13 +12,14 @@ fn routes() -> Vec<(String, bool, bool)> {
     let source = include_str!("../../../src/web/mod.rs");
     let route = Regex::new(r#"(?s)\.route\(\s*"([^"]+)",\s*(.*?),?\s*\)\s*(?:\.route|\.fallback)"#)
         .unwrap();
+    let named = Regex::new(r"\{\w+\}").unwrap();
     let mut found = Vec::new();
     let mut rest = source;
     while let Some(one) = route.captures(rest) {
         let path = one[1]
             .replace("{connection}", "con_00000000000000000000000000/")
             .replace("//", "/");
-        let path = Regex::new(r"\{\w+\}").unwrap().replace_all(&path, "x");
+        let path = named.replace_all(&path, "x");
         let path = match path.trim_end_matches('/') {
             "" => "/".to_owned(),
             path if path.ends_with("/reconnect") => format!("{path}?allow=same"),

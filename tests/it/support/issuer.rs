@@ -253,7 +253,9 @@ impl Issuer {
             "iss": self.shared.url, "sub": subject, "aud": CLIENT_ID, "iat": now, "exp": now + 300,
             "nonce": of("nonce"), "name": subject,
         });
-        let extra = more.as_object().expect("claims").clone();
+        let Value::Object(extra) = more else {
+            panic!("{more} are no claims");
+        };
         claims.as_object_mut().expect("claims").extend(extra);
         let grant = Grant {
             nonce: of("nonce"),
