@@ -83,6 +83,7 @@ impl Demo {
         let sandbox = start_sandbox(&data_dir, clock.clone(), random.clone()).await?;
         let (service, authority) = set_up(&sandbox, &links).await?;
         config.mode = Mode::Demo;
+        config.sign_in = None;
         config.services.insert(SANDBOX.to_owned(), service);
         config.egress.dangerously_allow_loopback.push(authority);
         let mut app = App::start_on(listener, address, config, clock, random).await?;

@@ -125,6 +125,12 @@ impl App {
         clock: Clock,
         random: Random,
     ) -> Result<Self, StartError> {
+        if config.listens_without_sign_in {
+            tracing::warn!(
+                %address,
+                "dangerously_listen_without_sign_in is set: others can reach this gateway, and nobody signs in with an issuer"
+            );
+        }
         let links = links(&config, address)?;
         let (mode, mcp) = (config.mode, config.mcp);
         let control_socket = config.control_socket();
@@ -323,6 +329,7 @@ impl Parts {
                 limits: config.limits,
                 webhooks: config.webhooks,
                 access_tokens: config.access_tokens,
+                sign_in: config.sign_in,
             },
         );
         Ok(Self {

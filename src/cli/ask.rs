@@ -11,6 +11,7 @@ use super::{Failure, Places, local};
 use crate::app::control::{Answer, Command, ConnectionLine, NewAgent, ReceiptLine, Refusal};
 use crate::base::secret::for_sealing as shown_once;
 use crate::config::{Environment, Options};
+use crate::identity::Role;
 
 #[derive(Debug, Args)]
 pub(super) struct ConnectionsOptions {
@@ -152,7 +153,27 @@ enum PeopleAction {
         /// Really do it.
         #[arg(long)]
         yes: bool,
+        /// Only end their sessions and agents; they and their connections stay, unused.
+        #[arg(long)]
+        keep_connections: bool,
     },
+    /// Say what a person may look after.
+    Role {
+        /// The person, as the list names them: identifier or name.
+        person: String,
+        /// admin or member.
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+    /// Sign a person out everywhere, at once.
+    SignOut {
+        /// The person, as the list names them: identifier or name.
+        person: String,
+    },
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    Role::named(name).ok_or_else(|| "there are admin and member".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -284,8 +305,17 @@ fn receipts(lines: &[ReceiptLine]) -> Result<(), Failure> {
 pub(super) fn people(options: PeopleOptions, environment: &Environment) -> Result<(), Failure> {
     let command = match options.action.unwrap_or(PeopleAction::List) {
         PeopleAction::List => Command::People,
-        PeopleAction::Remove { person, yes: true } => Command::RemovePerson { person },
-        PeopleAction::Remove { person, yes: false } => {
+        PeopleAction::Role { person, role } => Command::PersonRole { person, role },
+        PeopleAction::SignOut { person } => Command::SignOutPerson { person },
+        PeopleAction::Remove {
+            person,
+            yes,
+            keep_connections,
+        } if yes || keep_connections => Command::RemovePerson {
+            person,
+            keep_connections,
+        },
+        PeopleAction::Remove { person, .. } => {
             return Err(Failure::new(format!(
                 "this disconnects and destroys everything that {person} has here, and cannot be undone; if you mean it, \
                  run `attache people remove {person} --yes`"
@@ -305,11 +335,14 @@ pub(super) fn people(options: PeopleOptions, environment: &Environment) -> Resul
                 0 => String::new(),
                 count => format!(", {count} damaged"),
             };
+            let role = person.role.as_deref().unwrap_or("?");
             print(&format!(
-                "{}  {name:<24} {} connected{damaged}",
+                "{}  {role:<6}  {name:<24} {} connected{damaged}",
                 person.id, person.connections
             ))
         }),
+        Answer::PersonChanged(sentence) if json => print_json(&json!({ "done": sentence })),
+        Answer::PersonChanged(sentence) => print(&sentence),
         Answer::PersonRemoved(departed) if json => print_json(&departed),
         Answer::PersonRemoved(departed) => {
             receipts(&departed.connections)?;

@@ -66,17 +66,24 @@ pub(super) fn serve(
 async fn ready(
     app: &App,
     owner: &Caller,
-    agent_token: Secret,
+    agent_token: Option<Secret>,
     data_dir: PathBuf,
 ) -> Result<Ready, Failure> {
-    let (state, problem, sign_in_url) =
-        match app.gateway().create_sign_in_link(&owner.principal).await {
-            Ok(link) => (ReadyState::Ready, None, Some(link)),
-            Err(fault) if fault.is_full_disk() => {
-                (ReadyState::NearlyFull, Some(fault.to_string()), None)
-            }
-            Err(fault) => return Err(fault.into()),
-        };
+    let gateway = app.gateway();
+    let link = match gateway.issuer_name() {
+        Some(_) => Ok(None),
+        None => gateway
+            .create_sign_in_link(&owner.principal)
+            .await
+            .map(Some),
+    };
+    let (state, problem, sign_in_url) = match link {
+        Ok(link) => (ReadyState::Ready, None, link),
+        Err(fault) if fault.is_full_disk() => {
+            (ReadyState::NearlyFull, Some(fault.to_string()), None)
+        }
+        Err(fault) => return Err(fault.into()),
+    };
     let links = app.gateway().links();
     Ok(Ready {
         state,
@@ -85,7 +92,7 @@ async fn ready(
         sse_url: app.sse_url(),
         dashboard_url: links.connections(),
         sign_in_url,
-        agent_token: Some(ShownOnce(agent_token)),
+        agent_token: agent_token.map(ShownOnce),
         data_dir,
         sandbox_url: None,
         people: Vec::new(),
@@ -203,20 +210,27 @@ async fn until_idle<T>(idle_exit: Option<Duration>, work: impl Future<Output = T
 async fn open_to_the_owner(
     mut app: App,
     environment: &Environment,
-) -> Result<(App, Caller, Secret), Failure> {
+) -> Result<(App, Caller, Option<Secret>), Failure> {
     let (owner, agent_token) = local_owner(app.gateway(), environment).await?;
     app.open_control(owner.clone())?;
     Ok((app, owner, agent_token))
 }
 
-/// The person of this machine, with the agent that acts for them and its token.
+/// The person of this machine, with the agent that acts for them and its token. Where people sign in with an issuer there is no
+/// such agent and no token: whoever may run commands here looks after this gateway, and is nobody on its pages.
 pub(super) async fn local_owner(
     gateway: &Gateway,
     environment: &Environment,
-) -> Result<(Caller, Secret), Failure> {
+) -> Result<(Caller, Option<Secret>), Failure> {
+    const SUBJECT: &str = "owner";
     let name = local_person(environment);
-    let caller = gateway.startup_caller(LOCAL_ISSUER, "owner", &name, LOCAL_AGENT);
-    Ok(caller.await?)
+    if gateway.issuer_name().is_some() {
+        let caller = gateway.caretaker(LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
+        return Ok((caller.await?, None));
+    }
+    let caller = gateway.startup_caller(LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
+    let (caller, token) = caller.await?;
+    Ok((caller, Some(token)))
 }
 
 /// One line to whoever started us in the background. That they are gone is no failure.

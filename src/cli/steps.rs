@@ -35,6 +35,15 @@ pub(super) fn serve(ready: &Ready) -> String {
     if let Some(problem) = &ready.problem {
         return troubled(ready, problem);
     }
+    if ready.sign_in_url.is_none() {
+        return format!(
+            "\n\
+             Attache is running, and people sign in with the issuer that you configured.\n\n\
+             Their connections: {}\n\
+             Their agents connect to: {}\n",
+            ready.dashboard_url, ready.mcp_url,
+        );
+    }
     format!(
         "\n\
          Attache is running.\n\n\

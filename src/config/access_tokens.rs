@@ -20,10 +20,12 @@ pub(super) struct AccessTokenSection {
     jwks_url: Option<String>,
 }
 
-/// The trusted issuers; what is wrong with any of them goes to `problems`.
+/// The trusted issuers; what is wrong with any of them goes to `problems`. `vouching` is the issuer with which people sign
+/// in to the pages: a person of another could never connect a service.
 pub(super) fn resolve(
     sections: &[AccessTokenSection],
     mode: Mode,
+    vouching: Option<&str>,
     egress: &egress::Settings,
     problems: &mut Problems,
 ) -> Vec<TrustedIssuer> {
@@ -38,6 +40,16 @@ pub(super) fn resolve(
             problems.add("access_tokens.issuer", message);
         }
         known.push(&section.issuer);
+        if let Some(vouching) = vouching
+            && section.issuer != vouching
+        {
+            let message = format!(
+                "people sign in with {vouching}, and a person is an issuer's: nobody of {} could open the pages to \
+                 connect a service. Name the same issuer as in [sign_in]",
+                section.issuer
+            );
+            problems.add("access_tokens.issuer", message);
+        }
         check(section, egress, problems);
     }
     sections.iter().map(trusted).collect()

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::access_tokens::AccessTokenSection;
+use super::sign_in::SignInSection;
 use super::webhooks::WebhookSection;
 use crate::base::Secret;
 use crate::gateway::Limits;
-use crate::identity::Mode;
 use crate::mcp;
 
 /// The file, as it is written.
@@ -19,8 +19,10 @@ pub(super) struct File {
     /// Address and port to listen on.
     pub(super) bind: Option<String>,
     /// Who may be a person here, and how they sign in.
+    pub(super) mode: Option<String>,
+    /// Whether to listen where others reach it although nobody has to sign in.
     #[serde(default)]
-    pub(super) mode: Mode,
+    pub(super) dangerously_listen_without_sign_in: bool,
     /// Where browsers and clients find this gateway.
     pub(super) public_url: Option<String>,
     /// Where the store and the master key live.
@@ -49,6 +51,7 @@ pub(super) struct File {
     pub(super) store: StoreSection,
     #[serde(default)]
     pub(super) backup: BackupSection,
+    pub(super) sign_in: Option<SignInSection>,
     #[serde(default)]
     pub(super) services: BTreeMap<String, ServiceSection>,
     #[serde(default)]

@@ -9,6 +9,7 @@ mod file;
 mod keys;
 mod remote;
 mod resolve;
+mod sign_in;
 mod source;
 mod webhooks;
 

@@ -13,11 +13,12 @@ use super::access_tokens;
 use super::control_socket;
 use super::file::{BackupSection, File, ServiceSection, StoreSection};
 use super::keys;
+use super::sign_in;
 use super::source::Environment;
 use super::webhooks;
 use crate::base::Secret;
 use crate::egress::{self, LoopbackAuthority};
-use crate::gateway::{Limits, Links, ServiceSettings, Webhook};
+use crate::gateway::{Limits, Links, ServiceSettings, SignInSettings, Webhook};
 use crate::identity::{Mode, TrustedIssuer};
 use crate::mcp;
 use crate::store::{self, KeySource, Shelf, SpaceSettings};
@@ -52,6 +53,10 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Who may be a person here, and how they sign in.
     pub mode: Mode,
+    /// Who vouches for people; none in mode local.
+    pub sign_in: Option<SignInSettings>,
+    /// Dangerous: others can reach it and nobody has to sign in.
+    pub listens_without_sign_in: bool,
     /// Where browsers and clients find this gateway; none: the address it listens on.
     pub public_url: Option<String>,
     /// Where the store and the master key live.
@@ -129,15 +134,6 @@ impl Config {
         {
             problems.add(&found.place, error.to_string());
         }
-        if let (Some(bind), None) = (bind, &public_url)
-            && !bind.ip().is_loopback()
-        {
-            let message = format!(
-                "listening on {bind}, which others can reach, needs to know its own address: set it to what people \
-                 type into a browser, such as https://attache.example.com"
-            );
-            problems.add("public_url", message);
-        }
         let mut services = BTreeMap::new();
         for (id, section) in &file.services {
             services.insert(id.clone(), problems.service(id, section));
@@ -149,8 +145,16 @@ impl Config {
             dangerously_allow_loopback: allowed,
             ..egress::Settings::default()
         };
+        let (mode, sign_in) = sign_in::resolve(&file, environment, &egress, &mut problems);
+        if let Some(bind) = bind {
+            let has_url = public_url.is_some();
+            sign_in::check_address(mode, bind, has_url, &file, environment, &mut problems);
+        }
+        let vouching = sign_in
+            .as_ref()
+            .map(|sign_in| sign_in.issuer.issuer.as_str());
         let access_tokens =
-            access_tokens::resolve(&file.access_tokens, file.mode, &egress, &mut problems);
+            access_tokens::resolve(&file.access_tokens, mode, vouching, &egress, &mut problems);
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
         let store = store_settings(&data_dir, &StoreSection::default());
         let (master_key, previous_key) = keys::resolve(environment, &file, &store, &mut problems);
@@ -161,7 +165,9 @@ impl Config {
             (Some(bind), true) => Ok(Self {
                 file: path,
                 bind,
-                mode: file.mode,
+                mode,
+                sign_in,
+                listens_without_sign_in: mode == Mode::Local && !bind.ip().is_loopback(),
                 public_url: public_url.map(|found| found.value),
                 providers: pick_path(
                     options.providers.as_ref(),
@@ -635,9 +641,10 @@ mod tests {
     #[test]
     fn an_address_that_others_reach_needs_a_public_url() {
         let (_dir, options) = with_file("bind = '0.0.0.0:8080'\n");
+        let environment =
+            Environment::from([("ATTACHE_DANGEROUSLY_LISTEN_WITHOUT_SIGN_IN", "true")]);
         assert!(
-            resolve(&options, &Environment::default()).unwrap_err()[0]
-                .starts_with("public_url: listening on")
+            resolve(&options, &environment).unwrap_err()[0].starts_with("public_url: listening on")
         );
     }
 }

@@ -21,6 +21,7 @@ impl Gateway {
             return Ok(None);
         }
         let principal = self.principal(&agent.value.person).await?;
+        let principal = principal.filter(|known| self.accepts(known));
         Ok(principal.map(|principal| Caller {
             principal,
             agent: agent.value.id,

@@ -72,9 +72,9 @@ impl Damaged {
     /// Whether it is a record of ours. The others are the store's own: without the manifest that lists a person's records,
     /// or the key that opens them, nothing of that person can be read or written, and nothing is mended by one of theirs.
     fn is_one_record(&self) -> bool {
-        const OURS: [&str; 14] = [
-            "per", "idp", "agt", "ses", "sig", "con", "cre", "use", "tom", "def", "tic", "aut",
-            "evt", "hok",
+        const OURS: [&str; 16] = [
+            "per", "idp", "sta", "agt", "ses", "sig", "sia", "con", "cre", "use", "tom", "def",
+            "tic", "aut", "evt", "hok",
         ];
         let prefix = self.key.split('/').next().unwrap_or_default();
         OURS.contains(&prefix)

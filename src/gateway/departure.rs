@@ -14,7 +14,7 @@ use super::upkeep::Task;
 use super::{DisconnectError, EndedAll, Fault, Gateway};
 use crate::base::{PersonId, Timestamp};
 use crate::connection::{Delivery, RevokedReason};
-use crate::identity::Principal;
+use crate::identity::{Principal, Role};
 use crate::store::{Shredded, Table, WriteError};
 
 /// When it is looked again: once what was cut off can be gone on with, once every request that was under way has ended,
@@ -35,6 +35,8 @@ pub struct PersonLine {
     pub id: PersonId,
     /// The person; none: their record cannot be read.
     pub person: Option<Principal>,
+    /// Their role; none: their standing cannot be read.
+    pub role: Option<Role>,
     /// How many connections they have that are not disconnected.
     pub connections: usize,
     /// How many of their connections cannot be read.
@@ -57,6 +59,17 @@ pub struct Departure {
     pub key: Shredded,
     /// When that was. Backups made before hold what was theirs, and their key.
     pub at: Timestamp,
+}
+
+/// What was ended of a person who stays.
+#[derive(Debug)]
+pub struct CutOff {
+    /// What they are called.
+    pub name: String,
+    /// How many sessions.
+    pub sessions: usize,
+    /// How many other records: agents, links, requests.
+    pub records: usize,
 }
 
 /// What a look at the records of somebody who is gone found.
@@ -110,7 +123,12 @@ impl Gateway {
             let connected = connections
                 .iter()
                 .filter(|record| record.value.status.is_connected());
+            let standing = match self.standing(&id).await {
+                Err(Fault::Store(error)) if error.record().is_some() => None,
+                standing => standing?,
+            };
             lines.push(PersonLine {
+                role: standing.map(|standing| standing.role),
                 connections: connected.count(),
                 damaged: damaged.len(),
                 id,
@@ -167,6 +185,32 @@ impl Gateway {
             unreadable: left.unreadable,
             key,
             at: self.parts.clock.now(),
+        })
+    }
+
+    /// Ends at once what a person can reach this gateway with: sessions, agents, links and whatever they have begun. Their
+    /// connections stay, unused, for when they come back.
+    ///
+    /// # Errors
+    /// [`RemovePersonError`].
+    pub async fn cut_off_person(
+        &self,
+        by: &Principal,
+        id: &PersonId,
+    ) -> Result<CutOff, RemovePersonError> {
+        if by.id == *id {
+            return Err(RemovePersonError::IsOneself);
+        }
+        let person = self.principal(id).await?;
+        let person = person.ok_or(RemovePersonError::UnknownPerson)?;
+        let sessions = self.sign_out_everywhere(id).await?;
+        let mut left = Left::default();
+        self.destroy_ways_in(id, &mut left).await?;
+        tracing::info!(person = %id, records = left.destroyed, "a person was cut off");
+        Ok(CutOff {
+            name: person.name.clone(),
+            sessions,
+            records: left.destroyed,
         })
     }
 
@@ -234,15 +278,29 @@ impl Gateway {
             destroyed: self.destroy_connections(person).await?,
             unreadable: Vec::new(),
         };
-        let those = &mut left;
-        self.delete_those(&store.agents(), |agent| agent.person == *person, those)
-            .await?;
         self.delete_those(
             &store.sessions(),
             |session| session.person == *person,
-            those,
+            &mut left,
         )
         .await?;
+        self.destroy_ways_in(person, &mut left).await?;
+        self.forget_uses_of(person).await?;
+        self.forget_defaults_of(person).await?;
+        self.forget_standing_of(person).await?;
+        let mut events = Left::default();
+        let destroyed = |event: &Delivery| event.person == *person && !event.is_last_word();
+        self.delete_those(&store.deliveries(), destroyed, &mut events)
+            .await?;
+        left.unreadable.append(&mut events.unreadable);
+        Ok(left)
+    }
+
+    /// Destroys a person's agents, links, and what they have begun.
+    async fn destroy_ways_in(&self, person: &PersonId, those: &mut Left) -> Result<(), Fault> {
+        let store = &self.parts.store;
+        self.delete_those(&store.agents(), |agent| agent.person == *person, those)
+            .await?;
         self.delete_those(&store.sign_in_links(), |link| link.person == *person, those)
             .await?;
         self.delete_those(&store.tickets(), |ticket| ticket.person == *person, those)
@@ -250,15 +308,17 @@ impl Gateway {
         let requests = store.authorization_requests();
         self.delete_those(&requests, |request| request.person == *person, those)
             .await?;
-        self.forget_uses_of(person).await?;
-        self.forget_defaults_of(person).await?;
-        let mut events = Left::default();
-        let destroyed = |event: &Delivery| event.person == *person && !event.is_last_word();
-        self.delete_those(&store.deliveries(), destroyed, &mut events)
-            .await?;
-        left.unreadable.append(&mut events.unreadable);
         self.parts.open_tickets.forget(person);
-        Ok(left)
+        Ok(())
+    }
+
+    async fn forget_standing_of(&self, person: &PersonId) -> Result<(), Fault> {
+        let standings = self.parts.store.standings();
+        match self.set_apart(standings.get(person.as_str()).await)? {
+            Ok(Some(standing)) => is_gone(standings.delete(&standing).await),
+            Ok(None) => Ok(()),
+            Err(damaged) => self.discard(&damaged).await,
+        }
     }
 
     async fn forget_defaults_of(&self, person: &PersonId) -> Result<(), Fault> {

@@ -108,6 +108,18 @@ impl Links {
         format!("{}/sign-in/{}", self.origin, token.expose())
     }
 
+    /// Where the issuer that people sign in with sends them back: a redirect URI of its own (mix-up defence).
+    #[must_use]
+    pub fn sign_in_callback(&self) -> String {
+        format!("{}/sign-in/callback", self.origin)
+    }
+
+    /// The page on which people sign in.
+    #[must_use]
+    pub fn sign_in_page(&self) -> String {
+        format!("{}/sign-in", self.origin)
+    }
+
     /// The redirect URI of one provider, its own for each (mix-up defence).
     #[must_use]
     pub fn callback(&self, service: &str) -> String {

@@ -36,6 +36,7 @@ mod request_state;
 mod scopes;
 mod services;
 mod sign_in;
+mod standing;
 mod store_check;
 mod tickets;
 mod upkeep;
@@ -58,7 +59,7 @@ pub use credentials::MissingReason;
 pub use damage::DamagedConnection;
 pub use default_account::DefaultAccountError;
 pub use deliver::WebhookError;
-pub use departure::{Departure, PersonLine, RemovePersonError};
+pub use departure::{CutOff, Departure, PersonLine, RemovePersonError};
 pub use disconnect::{DisconnectError, Obstacle, Receipt, Revoking};
 pub use disconnect_all::{Ended, EndedAll};
 pub use drill::{Actor, Drill, DrillReport, DrillStep, RehearsalError};
@@ -68,7 +69,8 @@ pub use links::Links;
 pub use request_state::{RequestState, RequestStateError};
 pub use scopes::{GrantedScope, Need, Scopes};
 pub use services::{Ready, Service, ServiceSettings, Services, ServicesProblem};
-pub use sign_in::SignedIn;
+pub use sign_in::{Arrived, Departing, SignInError, SignInSettings, SignedIn};
+pub use standing::RoleError;
 pub use tickets::{ConnectLink, StepView, TicketView};
 pub use webhook::{Webhook, WebhookProblem, WebhookSettings};
 
@@ -89,6 +91,8 @@ pub struct Settings {
     pub webhooks: Vec<Webhook>,
     /// Whose access tokens are accepted.
     pub access_tokens: Vec<TrustedIssuer>,
+    /// Who vouches for people; none: whoever is at this machine does.
+    pub sign_in: Option<SignInSettings>,
 }
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
@@ -115,6 +119,7 @@ struct Parts {
     renewals: renewal::Renewals,
     uses: usage::Uses,
     told_damage: damage::ToldDamage,
+    sign_in: Option<sign_in::IssuerDoor>,
 }
 
 impl Gateway {
@@ -151,6 +156,7 @@ impl Gateway {
             renewals,
             uses: usage::Uses::default(),
             told_damage: damage::ToldDamage::default(),
+            sign_in: settings.sign_in.map(sign_in::IssuerDoor::new),
         };
         Self {
             parts: Arc::new(parts),

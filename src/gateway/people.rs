@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::damage::Damaged;
 use super::{Fault, Gateway};
-use crate::base::PersonId;
-use crate::identity::Principal;
+use crate::base::{AgentId, PersonId};
+use crate::identity::{Caller, Principal};
 use crate::store::WriteError;
 
 impl Gateway {
@@ -53,6 +53,65 @@ impl Gateway {
                     .await?
                     .ok_or(Fault::Contention)
             }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whoever looks after this machine, where people sign in with an issuer: for commands, without a token that anybody could
+    /// present elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn caretaker(
+        &self,
+        issuer: &str,
+        subject: &str,
+        name: &str,
+        agent: &str,
+    ) -> Result<Caller, Fault> {
+        Ok(Caller {
+            principal: self.person(issuer, subject, name).await?,
+            agent: AgentId::new(&self.parts.random),
+            agent_name: agent.to_owned(),
+        })
+    }
+
+    /// The person whom `issuer` calls `subject`, if they were ever here.
+    pub(super) async fn find_person(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Arc<Principal>>, Fault> {
+        let store = &self.parts.store;
+        let way = store.index(&[issuer, subject]);
+        match self.set_apart(store.person_index().get(&way).await)? {
+            Ok(Some(way)) => self.principal(&way.value).await,
+            Ok(None) => Ok(None),
+            Err(damaged) => Err(damaged.error.into()),
+        }
+    }
+
+    /// The same person, called `name` from now on. Who they are does not depend on it.
+    pub(super) async fn rename(
+        &self,
+        person: Arc<Principal>,
+        name: &str,
+    ) -> Result<Arc<Principal>, Fault> {
+        if person.name == name {
+            return Ok(person);
+        }
+        let people = self.parts.store.people();
+        let Some(record) = people.get(person.id.as_str()).await? else {
+            return Ok(person);
+        };
+        let renamed = Principal {
+            name: name.to_owned(),
+            ..record.value.clone()
+        };
+        match people.replace(&record, &renamed).await {
+            Ok(_) => Ok(Arc::new(renamed)),
+            // Renamed by another sign-in, or removed: neither is ours to undo.
+            Err(WriteError::Conflict) => Ok(person),
             Err(error) => Err(error.into()),
         }
     }

@@ -7,7 +7,9 @@ mod access_token;
 mod agent;
 mod mode;
 mod principal;
+mod role;
 mod session;
+mod sign_in_attempt;
 
 pub use access_token::{
     AccessGrant, AccessToken, AccessTokenRefusal, InvalidAccessToken, InvalidKeys,
@@ -16,4 +18,6 @@ pub use access_token::{
 pub use agent::{Agent, AgentToken, InvalidAgentToken};
 pub use mode::Mode;
 pub use principal::{Caller, Principal};
-pub use session::{Session, SignInLink};
+pub use role::{GroupRules, Role, Standing};
+pub use session::{Session, SessionLimits, SignInLink};
+pub use sign_in_attempt::SignInAttempt;

@@ -1,10 +1,7 @@
 //! The sizes of use.
 
-use serde::Deserialize;
-
 /// Who may be a person here, and how they sign in to the pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Attache runs on one person's own computer: whoever uses that computer is the one person. `attache open` makes a
     /// one-time link whenever one is wanted.
@@ -12,7 +9,6 @@ pub enum Mode {
     Local,
     /// A demonstration with fixed people: it prints a one-time link for each when it starts. Never configured: it is a
     /// command.
-    #[serde(skip)]
     Demo,
     /// People sign in with an OpenID Connect issuer; their agents bear agent tokens.
     Team,
@@ -22,6 +18,17 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode that a configuration calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "local" => Some(Self::Local),
+            "team" => Some(Self::Team),
+            "sso" => Some(Self::Sso),
+            _ => None,
+        }
+    }
+
     /// Whether people are vouched for by an OpenID Connect issuer.
     #[must_use]
     pub fn has_issuer(self) -> bool {

@@ -32,12 +32,21 @@ pub enum IssuerError {
 /// # Errors
 /// When the callback must be dropped.
 pub fn check_issuer(profile: &OAuthProfile, iss: &[String]) -> Result<(), IssuerError> {
-    match (&profile.issuer, iss) {
-        (_, []) if profile.iss_required => Err(IssuerError::Missing),
+    check(profile.issuer.as_deref(), profile.iss_required, iss)
+}
+
+/// The same, for an issuer that always names itself, or may leave it out.
+pub(super) fn check(
+    expected: Option<&str>,
+    is_required: bool,
+    iss: &[String],
+) -> Result<(), IssuerError> {
+    match (expected, iss) {
+        (_, []) if is_required => Err(IssuerError::Missing),
         (None, _) | (_, []) => Ok(()),
         (Some(expected), [one]) if one == expected => Ok(()),
         (Some(expected), [_]) => Err(IssuerError::Different {
-            expected: expected.clone(),
+            expected: expected.to_owned(),
         }),
         (Some(_), [_, _, ..]) => Err(IssuerError::Duplicated),
     }
@@ -50,7 +59,7 @@ mod tests {
 
     const ISSUER: &str = "https://provider.example";
 
-    fn check(issuer: Option<&str>, iss_required: bool, iss: &[&str]) -> Result<(), IssuerError> {
+    fn checked(issuer: Option<&str>, iss_required: bool, iss: &[&str]) -> Result<(), IssuerError> {
         let mut profile = profile_at(ISSUER);
         profile.issuer = issuer.map(str::to_owned);
         profile.iss_required = iss_required;
@@ -60,9 +69,9 @@ mod tests {
 
     #[test]
     fn only_the_exact_issuer_passes() {
-        assert_eq!(check(Some(ISSUER), true, &[ISSUER]), Ok(()));
-        assert_eq!(check(Some(ISSUER), false, &[]), Ok(()));
-        assert_eq!(check(Some(ISSUER), true, &[]), Err(IssuerError::Missing));
+        assert_eq!(checked(Some(ISSUER), true, &[ISSUER]), Ok(()));
+        assert_eq!(checked(Some(ISSUER), false, &[]), Ok(()));
+        assert_eq!(checked(Some(ISSUER), true, &[]), Err(IssuerError::Missing));
         for wrong in [
             "",
             "https://provider.example/",
@@ -74,22 +83,22 @@ mod tests {
             "https://provider.example.evil.example",
             "https%3A%2F%2Fprovider.example",
         ] {
-            let outcome = check(Some(ISSUER), false, &[wrong]);
+            let outcome = checked(Some(ISSUER), false, &[wrong]);
             assert!(
                 matches!(outcome, Err(IssuerError::Different { .. })),
                 "{wrong}"
             );
         }
         assert_eq!(
-            check(Some(ISSUER), true, &[ISSUER, ISSUER]),
+            checked(Some(ISSUER), true, &[ISSUER, ISSUER]),
             Err(IssuerError::Duplicated)
         );
     }
 
     #[test]
     fn without_an_issuer_there_is_nothing_to_compare() {
-        assert_eq!(check(None, false, &["https://anyone.example"]), Ok(()));
-        assert_eq!(check(None, false, &[]), Ok(()));
-        assert_eq!(check(None, true, &[]), Err(IssuerError::Missing));
+        assert_eq!(checked(None, false, &["https://anyone.example"]), Ok(()));
+        assert_eq!(checked(None, false, &[]), Ok(()));
+        assert_eq!(checked(None, true, &[]), Err(IssuerError::Missing));
     }
 }

@@ -1,7 +1,8 @@
 //! Floor 3: speaking OAuth to providers, and to those who vouch for people.
 //!
 //! Owns the requests and replies of the authorization code grant (RFC 6749 section 4.1) with proof keys (RFC 7636):
-//! authorization URL, exchange, refresh, revocation (RFC 7009) and the check of `iss` (RFC 9207). What a provider does
+//! authorization URL, exchange, refresh, revocation (RFC 7009) and the check of `iss` (RFC 9207); and signing people in with an
+//! OpenID Connect issuer. What a provider does
 //! differently comes from its [`OAuthProfile`](crate::catalogue::OAuthProfile). Refuses to know users, pages, and where
 //! credentials are kept. The `oauth2` crate is used nowhere else, and it runs on [`Egress`](crate::egress::Egress):
 //! replies are checked and brought into the standard form before it reads them.
@@ -14,6 +15,7 @@ mod issuer;
 mod profile_error;
 mod provider_text;
 mod revocation;
+mod sign_in;
 mod signing_keys;
 mod token;
 mod token_endpoint;
@@ -28,6 +30,9 @@ pub use self::code_verifier::CodeVerifier;
 pub use self::issuer::{IssuerError, check_issuer};
 pub use self::profile_error::ProfileError;
 pub use self::revocation::{RevocationOutcome, RevokeError, revoke};
+pub use self::sign_in::{
+    Answer, AuthenticationRequest, IdTokenProblem, Issuer, IssuerSettings, SignInTrouble, Vouched,
+};
 pub use self::signing_keys::{SigningKeysError, signing_keys};
 pub use self::token::{RefreshRequest, TOKEN_REQUEST_DEADLINE, TokenReply, exchange, refresh};
 pub use self::token_error::TokenError;

@@ -9,7 +9,7 @@ use crate::connection::{
     AuthorizationRequest, ConnectTicket, Connection, Credential, DefaultAccount, Delivery,
     Tombstone, Usage,
 };
-use crate::identity::{Agent, Principal, Session, SignInLink};
+use crate::identity::{Agent, Principal, Session, SignInAttempt, SignInLink, Standing};
 
 impl Store {
     /// People, by person id.
@@ -22,6 +22,12 @@ impl Store {
     #[must_use]
     pub fn person_index(&self) -> Table<PersonId> {
         self.table("idp")
+    }
+
+    /// How people stand here, by person id.
+    #[must_use]
+    pub fn standings(&self) -> Table<Standing> {
+        self.table("sta")
     }
 
     /// Agents, by agent id.
@@ -40,6 +46,12 @@ impl Store {
     #[must_use]
     pub fn sign_in_links(&self) -> Table<SignInLink> {
         self.table("sig")
+    }
+
+    /// Sign-ins under way, by the digest of their `state`.
+    #[must_use]
+    pub fn sign_in_attempts(&self) -> Table<SignInAttempt> {
+        self.table("sia")
     }
 
     /// Connections, by person id and connection id.

@@ -44,7 +44,7 @@ pub(super) async fn complete(
 
 /// Every value of each parameter, so that duplicates are seen. `error_description` above all is never looked at: only
 /// what a provider file names.
-fn parameters(query: &str) -> CallbackParameters {
+pub(super) fn parameters(query: &str) -> CallbackParameters {
     let mut parameters = CallbackParameters::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let values = match name.as_ref() {

@@ -134,6 +134,7 @@ fn go_on(web: &Web, signed_in: &SignedIn, begun: Begun) -> Response {
     let page = ContinuePage {
         layout: layout(Some(signed_in)),
         service: begun.service_name.into(),
+        lead: ContinuePage::AGREES,
         destination,
     };
     let mut response = render::html(web, StatusCode::OK, &page);

@@ -4,6 +4,7 @@
 //! headers). Refuses to know storage, the way out and OAuth: it translates between browsers and the verbs of `gateway`.
 
 mod assets;
+mod at_issuer;
 mod callback;
 mod connect;
 mod connections;
@@ -73,9 +74,14 @@ pub fn router(gateway: Gateway, mode: Mode, authorities: Vec<String>) -> Router 
             get(connect::page).post(connect::begin_with_ticket),
         )
         .route("/oauth/callback/{service}", get(callback::complete))
-        .route("/sign-in", get(sign_in::page))
+        .route("/sign-in", get(sign_in::page).post(at_issuer::leave))
+        .route("/sign-in/callback", get(at_issuer::come_back))
         .route("/sign-in/{token}", get(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
+        .route(
+            "/sign-out",
+            get(sign_in::sign_out_page).post(sign_in::sign_out),
+        )
+        .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/assets/{file}", get(assets::file))
         .fallback(problem::not_found)
         .with_state(web)

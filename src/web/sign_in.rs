@@ -4,12 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::pages::{HOME_PATH, Problem, SignInPage};
-use super::visitor::{Submitter, Visitor, layout};
+use super::pages::{HOME_PATH, Problem, SIGN_IN_PATH, SignInPage, SignOutPage};
+use super::visitor::{Submitter, Viewer, Visitor, layout};
 use super::{Web, cookies, problem, render};
 use crate::base::Secret;
 use crate::gateway::SignedIn;
-use crate::identity::Session;
 
 /// `GET /sign-in`: how to sign in.
 pub(super) async fn page(
@@ -26,6 +25,7 @@ pub(super) async fn page(
     let page = SignInPage {
         layout: layout(None),
         mode: web.mode,
+        issuer: web.gateway.issuer_name().unwrap_or_default().into(),
         purpose,
     };
     render::html(&web, StatusCode::OK, &page)
@@ -54,7 +54,11 @@ pub(super) async fn sign_in(
     }
     let mut response = Redirect::to(&return_path(&headers)).into_response();
     let set = [
-        cookies::set(cookies::SESSION, &cookie, Session::LIFETIME),
+        cookies::set(
+            cookies::SESSION,
+            &cookie,
+            web.gateway.session_limits().absolute,
+        ),
         cookies::clear(cookies::RETURN),
     ];
     for line in set.into_iter().flatten() {
@@ -82,7 +86,31 @@ pub(super) async fn sign_out(
     {
         return problem::fault(&web, Some(&signed_in), &fault);
     }
-    let mut response = Redirect::to("/sign-in").into_response();
+    signed_out()
+}
+
+/// `GET /sign-out`: where one wants to be signed out.
+pub(super) async fn sign_out_page(State(web): State<Web>, Viewer(signed_in): Viewer) -> Response {
+    let page = SignOutPage {
+        layout: layout(Some(&signed_in)),
+    };
+    render::html(&web, StatusCode::OK, &page)
+}
+
+/// `POST /sign-out/everywhere`: every session of this person is over, this one among them.
+pub(super) async fn sign_out_everywhere(
+    State(web): State<Web>,
+    Submitter(signed_in): Submitter,
+) -> Response {
+    let person = &signed_in.principal.id;
+    match web.gateway.sign_out_everywhere(person).await {
+        Ok(_) => signed_out(),
+        Err(fault) => problem::fault(&web, Some(&signed_in), &fault),
+    }
+}
+
+fn signed_out() -> Response {
+    let mut response = Redirect::to(SIGN_IN_PATH).into_response();
     response
         .headers_mut()
         .extend(cookies::clear(cookies::SESSION).map(|line| (header::SET_COOKIE, line)));
@@ -90,7 +118,7 @@ pub(super) async fn sign_out(
 }
 
 /// Where the browser wanted to go: one of our own pages, or the Connections page. Anything else is not followed.
-fn return_path(headers: &HeaderMap) -> String {
+pub(super) fn return_path(headers: &HeaderMap) -> String {
     let wanted = cookies::read(headers, cookies::RETURN);
     let wanted = wanted
         .as_ref()

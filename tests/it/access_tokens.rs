@@ -8,13 +8,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::gateway::{TestGateway, clock};
-use crate::support::issuer::Issuer;
 use crate::support::person::Person;
 use crate::support::provider::Provider;
+use crate::support::token_issuer::TokenIssuer;
 
 /// A gateway in the mode `sso` with one trusted issuer, and a provider.
 struct House {
-    issuer: Issuer,
+    issuer: TokenIssuer,
     acme: Provider,
     gateway: TestGateway,
 }
@@ -25,7 +25,7 @@ impl House {
     }
 
     async fn start_with_scopes(scopes: &[&str]) -> Self {
-        let (clock, issuer) = (clock(), Issuer::start().await);
+        let (clock, issuer) = (clock(), TokenIssuer::start().await);
         let acme = Provider::start(&clock);
         let trusted = TrustedIssuer {
             issuer: issuer.name(),
@@ -232,7 +232,7 @@ async fn elsewhere_there_is_nothing_to_find() {
     let clock = clock();
     let acme = Provider::start(&clock);
     let gateway = TestGateway::start(&clock, &[&acme]).await;
-    let issuer = Issuer::start().await;
+    let issuer = TokenIssuer::start().await;
     let house = House {
         issuer,
         acme,
@@ -307,7 +307,7 @@ async fn an_issuer_may_change_its_keys_and_liars_do_not_make_us_ask() {
     assert_eq!(house.issuer.fetches(), 1);
 
     // Made-up tokens with made-up keys: the issuer is not asked for each of them.
-    let stranger = Issuer::start().await;
+    let stranger = TokenIssuer::start().await;
     stranger.rotates_its_key();
     for number in 0..50 {
         let token = stranger.sign(&house.claims(&format!("eve{number}")));

@@ -138,7 +138,7 @@ fn the_demo_is_for_this_machine_alone() {
     ]);
     assert_eq!(ended.status, Some(1));
     assert!(
-        ended.stderr.contains("listens on this machine only"),
+        ended.stderr.contains("can be reached by others"),
         "{}",
         ended.stderr
     );

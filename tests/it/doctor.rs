@@ -275,7 +275,10 @@ fn a_public_url_that_cannot_be_used_is_a_problem() {
         found.assert_only_problem("public_url", &["--public-url", url, part]);
         assert_says(found.check("store"), "ok", "there is no store yet");
     }
-    let found = Findings::of(folder.path(), "0.0.0.0:0", &[]);
+    let file = folder.path().join("open.toml");
+    fs::write(&file, "dangerously_listen_without_sign_in = true\n").unwrap();
+    let open = ["--config", file.to_str().unwrap()];
+    let found = Findings::of(folder.path(), "0.0.0.0:0", &open);
     found.assert_only_problem("public_url", &["listening on 0.0.0.0:0"]);
     let elsewhere = ["--public-url", "http://127.0.0.1:1"];
     let found = Findings::of(folder.path(), "127.0.0.1:0", &elsewhere);

@@ -42,6 +42,7 @@ mod rotation_kills;
 mod scopes;
 mod selection;
 mod sessions;
+mod sign_in;
 mod sse;
 mod support;
 mod tenants;

@@ -29,6 +29,8 @@ pub enum Answer {
     People(Vec<PersonRow>),
     /// A person was removed.
     PersonRemoved(Departed),
+    /// What was done about a person, in a sentence.
+    PersonChanged(String),
     /// A tool's result.
     Output {
         /// What the model would read.
@@ -169,6 +171,12 @@ pub struct PersonRow {
     pub name: String,
     /// Who vouches for them.
     pub issuer: String,
+    /// What whoever vouches for them calls them: with the issuer, this is who they are.
+    #[serde(default)]
+    pub subject: String,
+    /// `admin` or `member`; none where it cannot be read.
+    #[serde(default)]
+    pub role: Option<String>,
     /// How many connections they have that are not disconnected.
     pub connections: usize,
     /// Their own record cannot be read, so name and issuer are empty.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::gateway::Drill;
+use crate::identity::Role;
 
 /// One command of the person of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,21 @@ pub enum Command {
     People,
     /// A person is removed with everything of theirs.
     RemovePerson {
+        /// Identifier or name.
+        person: String,
+        /// They and their connections stay; what they reach this gateway with goes.
+        #[serde(default)]
+        keep_connections: bool,
+    },
+    /// A person is given a role.
+    PersonRole {
+        /// Identifier or name.
+        person: String,
+        /// The role.
+        role: Role,
+    },
+    /// All sessions of a person are ended.
+    SignOutPerson {
         /// Identifier or name.
         person: String,
     },
@@ -147,6 +163,8 @@ impl Command {
             | Self::RemoveDamaged { .. }
             | Self::People
             | Self::RemovePerson { .. }
+            | Self::PersonRole { .. }
+            | Self::SignOutPerson { .. }
             | Self::Tools { .. }
             | Self::Agents
             | Self::AddAgent { .. }

@@ -84,6 +84,11 @@ pub(super) async fn people(gateway: &Gateway) -> Result<Answer, Fault> {
         damaged: line.person.is_none(),
         damaged_connections: line.damaged,
         connections: line.connections,
+        role: line.role.map(|role| role.word().to_owned()),
+        subject: line
+            .person
+            .as_ref()
+            .map_or_else(String::new, |person| person.subject.clone()),
         name: line
             .person
             .as_ref()
@@ -126,7 +131,10 @@ pub(super) async fn remove_person(
 }
 
 /// The person with this identifier or, if there is just one, this name.
-async fn find_person(gateway: &Gateway, wanted: &str) -> Result<Result<PersonId, Answer>, Fault> {
+pub(super) async fn find_person(
+    gateway: &Gateway,
+    wanted: &str,
+) -> Result<Result<PersonId, Answer>, Fault> {
     if let Ok(id) = PersonId::parse(wanted) {
         return Ok(Ok(id));
     }
@@ -151,7 +159,7 @@ async fn find_person(gateway: &Gateway, wanted: &str) -> Result<Result<PersonId,
     })
 }
 
-fn unknown_person(wanted: &str) -> Answer {
+pub(super) fn unknown_person(wanted: &str) -> Answer {
     let sentence = format!("there is no person `{wanted}`; `attache people` lists those there are");
     Answer::refused(RefusalKind::Usage, sentence)
 }

@@ -28,6 +28,7 @@ mod hello;
 mod keys;
 mod listen;
 mod locks;
+mod people;
 mod reach;
 mod run;
 mod standing_by;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::accounts;
 use super::{
     AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
-    ToolLine, Word, endings, keys, store, webhooks,
+    ToolLine, Word, endings, keys, people, store, webhooks,
 };
 use crate::base::{AgentId, Timestamp};
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
@@ -21,6 +21,9 @@ const TERMINAL: &str = "Your terminal";
 
 /// Carries out `command` for `owner`.
 pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer {
+    if let Some(refused) = people::refused_where_people_sign_in(gateway, &command) {
+        return refused;
+    }
     let done = match command {
         Command::Connections => connections(gateway, owner).await,
         Command::Accounts => accounts::list(gateway, owner).await,
@@ -37,7 +40,16 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             endings::remove_damaged(gateway, owner, &connection).await
         }
         Command::People => endings::people(gateway).await,
-        Command::RemovePerson { person } => endings::remove_person(gateway, owner, &person).await,
+        Command::RemovePerson {
+            person,
+            keep_connections: false,
+        } => endings::remove_person(gateway, owner, &person).await,
+        Command::RemovePerson {
+            person,
+            keep_connections: true,
+        } => people::cut_off(gateway, owner, &person).await,
+        Command::PersonRole { person, role } => people::set_role(gateway, &person, role).await,
+        Command::SignOutPerson { person } => people::sign_out(gateway, &person).await,
         Command::Call {
             tool,
             arguments,

@@ -64,7 +64,7 @@ pub(super) fn read_code(
 }
 
 /// An error code as RFC 6749 allows it, shortened; anything else is not repeated to the person.
-pub(super) fn error_code(text: &str) -> String {
+pub(in crate::gateway) fn error_code(text: &str) -> String {
     let plain = text.len() <= 64
         && text
             .bytes()

@@ -13,6 +13,7 @@ mod reach;
 pub use ask::Extent;
 pub use begin::Begun;
 pub use callback::CallbackParameters;
+pub(in crate::gateway) use callback::error_code;
 pub use complete::{Completed, RemainingSteps};
 pub use other_accounts::{DefaultNow, OtherAccounts};
 
@@ -102,6 +103,6 @@ impl Gateway {
 }
 
 /// What the cookie of one flow is called: flows in several tabs do not overwrite each other's.
-fn flow_cookie_name(state: &Secret) -> String {
+pub(in crate::gateway) fn flow_cookie_name(state: &Secret) -> String {
     format!("__Host-attache_flow_{}", &state.digest()[..16])
 }

@@ -23,7 +23,7 @@ pub(super) enum Keeping {
 }
 
 /// The decisions that are not to copy rows as they are found.
-const TABLES: [(&str, Keeping); 17] = [
+const TABLES: [(&str, Keeping); 19] = [
     // The index key, the data keys of the house.
     ("store", Keeping::First),
     // Manifests, and all that is in one.
@@ -36,6 +36,7 @@ const TABLES: [(&str, Keeping); 17] = [
     ("cre", Keeping::Grouped),
     ("tom", Keeping::Grouped),
     ("def", Keeping::Grouped),
+    ("sta", Keeping::Grouped),
     // Written every few seconds and missed by nobody, so it must not make its group look restless; sealed with the key
     // of its person, so it travels with that.
     ("use", Keeping::AfterPerson),
@@ -44,9 +45,10 @@ const TABLES: [(&str, Keeping); 17] = [
     ("out", Keeping::Note),
     // Browser sessions: one that was ended since must not come back, and signing in again is one click.
     ("ses", Keeping::Left),
-    // One-time links, connect tickets and authorization requests: minutes of life, and a second life would make them
+    // One-time links, sign-ins under way, connect tickets and authorization requests: minutes of life, and a second life would make them
     // work twice.
     ("sig", Keeping::Left),
+    ("sia", Keeping::Left),
     ("tic", Keeping::Left),
     ("aut", Keeping::Left),
 ];

@@ -93,13 +93,20 @@ impl ConnectPage {
 pub struct ContinuePage {
     /// The frame.
     pub layout: Layout,
-    /// The service's name.
+    /// The service's name, or the issuer's.
     pub service: Label,
+    /// What happens there.
+    pub lead: &'static str,
     /// The authorization URL.
     pub destination: WebAddress,
 }
 
 impl ContinuePage {
+    /// What happens at a service that is being connected.
+    pub const AGREES: &str = "You will be asked there whether you agree, and then come back here.";
+    /// What happens at the issuer that people sign in with.
+    pub const SIGNS_IN: &str = "You sign in there, and then come back here.";
+
     /// On the way to a made-up service.
     ///
     /// # Panics
@@ -109,6 +116,7 @@ impl ContinuePage {
         Self {
             layout: Layout::sample(),
             service: "Courier".into(),
+            lead: Self::AGREES,
             destination: WebAddress::parse(
                 "https://courier.example/authorize?client_id=attache&state=sample&scope=chat%3Awrite",
             )

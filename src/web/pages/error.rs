@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOME_PATH, Label, Layout, Problem};
+use super::{HOME_PATH, Label, Layout, Problem, SIGN_IN_PATH};
 
 /// The button that leads on. Paths are on this gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,7 @@ impl ErrorPage {
         ];
         problems
             .into_iter()
+            .chain(sign_in_problems())
             .map(|(name, problem, way_out)| {
                 let page = Self {
                     problem,
@@ -128,6 +129,53 @@ impl ErrorPage {
             })
             .collect()
     }
+}
+
+/// What can go wrong while somebody signs in with an issuer.
+fn sign_in_problems() -> [(&'static str, Problem, Option<WayOut>); 7] {
+    let issuer = || Label::new("Acme ID");
+    let sign_in = || {
+        Some(WayOut::Link {
+            text: "Back to sign-in".into(),
+            path: SIGN_IN_PATH.to_owned(),
+        })
+    };
+    [
+        (
+            "sign-in-cancelled",
+            Problem::SignInCancelled { issuer: issuer() },
+            sign_in(),
+        ),
+        ("sign-in-lost", Problem::SignInLost, sign_in()),
+        (
+            "sign-in-untrusted",
+            Problem::SignInUntrusted { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "sign-in-refused",
+            Problem::SignInRefused {
+                issuer: issuer(),
+                reason: "temporarily_unavailable".into(),
+            },
+            sign_in(),
+        ),
+        (
+            "sign-in-down",
+            Problem::SignInDown { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "sign-in-clocks",
+            Problem::SignInClocks { issuer: issuer() },
+            sign_in(),
+        ),
+        (
+            "not-a-member",
+            Problem::NotAMember { issuer: issuer() },
+            sign_in(),
+        ),
+    ]
 }
 
 #[cfg(test)]

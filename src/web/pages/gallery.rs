@@ -2,7 +2,7 @@
 
 use super::{
     ConnectPage, ConnectedPage, ConnectionsPage, ContinuePage, DisconnectPage, DisconnectedPage,
-    ErrorPage, OutagePage, RemovePage, RemovedPage, SignInPage, StepsPage,
+    ErrorPage, OutagePage, RemovePage, RemovedPage, SignInPage, SignOutPage, StepsPage,
 };
 
 /// Every sample of every page, as a name and the page.
@@ -64,6 +64,8 @@ pub fn gallery() -> Result<Vec<(String, String)>, askama::Error> {
     add("removed", &RemovedPage::sample())?;
     add("sign-in", &SignInPage::sample())?;
     add("sign-in-demo", &SignInPage::sample_demo())?;
+    add("sign-in-team", &SignInPage::sample_team())?;
+    add("sign-out", &SignOutPage::sample())?;
     for (name, page) in ErrorPage::samples() {
         add(&format!("error-{name}"), &page)?;
     }
@@ -220,7 +222,8 @@ mod tests {
         };
         let sign_in = SignInPage {
             purpose: Some(hostile()),
-            ..SignInPage::sample()
+            issuer: hostile(),
+            ..SignInPage::sample_team()
         };
         let error = ErrorPage {
             problem: Problem::Refused {
@@ -299,7 +302,9 @@ mod tests {
             for form in html.split("<form ").skip(1) {
                 let form = form.split("</form>").next().unwrap();
                 assert!(form.contains("action=\"/"), "{name}: {form}");
-                let is_post = form.starts_with("method=\"post\"");
+                // Where there is no session yet, there is nothing to forge.
+                let is_sign_in = form.contains("id=\"sign-in-with-issuer\"");
+                let is_post = form.starts_with("method=\"post\"") && !is_sign_in;
                 assert_eq!(is_post, form.contains(&field), "{name}: {form}");
             }
         }

@@ -48,7 +48,7 @@ pub use layout::{Layout, Viewer};
 pub use outage::{Outage, OutagePage};
 pub use problem::Problem;
 pub use remove::{RemovePage, RemovedPage};
-pub use sign_in::SignInPage;
+pub use sign_in::{SignInPage, SignOutPage};
 pub use steps::{ConnectStep, StepsPage};
 pub use when::When;
 
@@ -57,6 +57,12 @@ pub const HOME_PATH: &str = "/connections";
 
 /// Where the form in the header sends its POST to sign the person out.
 pub const SIGN_OUT_PATH: &str = "/sign-out";
+
+/// The page that asks where one wants to be signed out is at [`SIGN_OUT_PATH`] too; here everywhere is meant.
+pub const SIGN_OUT_EVERYWHERE_PATH: &str = "/sign-out/everywhere";
+
+/// The page on which people sign in; where they do so with an issuer, its form sends its POST there as well.
+pub const SIGN_IN_PATH: &str = "/sign-in";
 
 /// The name of the hidden form field that carries the form token, in every form of these pages.
 pub const CSRF_FIELD: &str = "csrf";

@@ -52,6 +52,40 @@ pub enum Problem {
         /// The service's name.
         service: Label,
     },
+    /// The person said no at the issuer with which people sign in.
+    SignInCancelled {
+        /// What the issuer is called.
+        issuer: Label,
+    },
+    /// What came back from the issuer answers nothing that this browser began lately.
+    SignInLost,
+    /// What came back from the issuer does not fit.
+    SignInUntrusted {
+        /// What the issuer is called.
+        issuer: Label,
+    },
+    /// The issuer refused, with its reason.
+    SignInRefused {
+        /// What the issuer is called.
+        issuer: Label,
+        /// Its error code.
+        reason: Label,
+    },
+    /// The issuer could not be asked.
+    SignInDown {
+        /// What the issuer is called.
+        issuer: Label,
+    },
+    /// What the issuer says is not valid now by our clock.
+    SignInClocks {
+        /// What the issuer is called.
+        issuer: Label,
+    },
+    /// The issuer knows the person, and none of their groups lets them in.
+    NotAMember {
+        /// What the issuer is called.
+        issuer: Label,
+    },
     /// The form came from another site or from a page that is too old.
     StaleForm,
     /// There is nothing at this address.
@@ -79,6 +113,13 @@ impl Problem {
             Self::Refused { service, .. } => format!("{service} said no"),
             Self::ProviderDown { service } => format!("{service} does not answer"),
             Self::NothingReached { service } => format!("There is nothing to reach at {service}"),
+            Self::SignInCancelled { .. }
+            | Self::SignInLost
+            | Self::SignInUntrusted { .. }
+            | Self::SignInRefused { .. }
+            | Self::SignInDown { .. }
+            | Self::SignInClocks { .. } => "You are not signed in".to_owned(),
+            Self::NotAMember { .. } => "You have no access to this Attache".to_owned(),
             Self::StaleForm => "This page was too old".to_owned(),
             Self::NotFound => "There is nothing here".to_owned(),
             Self::TooMany => "That was a little too fast".to_owned(),
@@ -126,6 +167,28 @@ impl Problem {
                      connected."
                 )
             }
+            Self::SignInCancelled { issuer } => {
+                format!("You did not sign in at {issuer}, or did not allow it.")
+            }
+            Self::SignInLost => {
+                "It took too long, the page was opened twice, or you came back in another browser than the one you began in."
+                    .to_owned()
+            }
+            Self::SignInUntrusted { issuer } => {
+                format!("What came back from {issuer} was not what we asked it for, so nobody was signed in.")
+            }
+            Self::SignInRefused { issuer, reason } => {
+                format!("{issuer} refused to sign you in. Its reason: {reason}.")
+            }
+            Self::SignInDown { issuer } => {
+                format!("{issuer} could not be reached, or had a problem of its own.")
+            }
+            Self::SignInClocks { issuer } => {
+                format!("By the clock of Attache, what {issuer} says about you is not valid at this time.")
+            }
+            Self::NotAMember { issuer } => {
+                format!("You are signed in at {issuer}, and you belong to none of the groups there that may use this Attache.")
+            }
             Self::StaleForm => {
                 "The button you pressed belonged to a page from an earlier sign-in, so nothing was done.".to_owned()
             }
@@ -170,11 +233,23 @@ impl Problem {
             Self::Refused { .. } => {
                 "Try again. If it stays like this, show this page to your administrator.".to_owned()
             }
-            Self::ProviderDown { .. } | Self::TooMany => "Wait a minute, then try again.".to_owned(),
+            Self::ProviderDown { .. } | Self::TooMany | Self::SignInDown { .. } => "Wait a minute, then try again.".to_owned(),
             Self::NothingReached { .. } => {
                 "Try again with another account, or ask for an invitation there first. If you were asked which site to \
                  allow, choose one."
                     .to_owned()
+            }
+            Self::SignInCancelled { .. } | Self::SignInLost => {
+                "Start once more, and stay in this browser.".to_owned()
+            }
+            Self::SignInUntrusted { .. } | Self::SignInRefused { .. } => {
+                "Try again. If it stays like this, give your administrator the number below.".to_owned()
+            }
+            Self::SignInClocks { .. } => {
+                "Tell your administrator: one of the two clocks is wrong.".to_owned()
+            }
+            Self::NotAMember { .. } => {
+                "Ask your administrator to add you to one of them, then try again.".to_owned()
             }
             Self::StaleForm => "Go back, load the page again and press the button once more.".to_owned(),
             Self::NotFound => "Your connections are a good place to go on from.".to_owned(),

@@ -1,4 +1,4 @@
-//! The page for someone who is not signed in, where Attache runs for one person or as a demonstration.
+//! The pages on which people sign in and out.
 
 use askama::Template;
 
@@ -13,6 +13,8 @@ pub struct SignInPage {
     pub layout: Layout,
     /// How one signs in here.
     pub mode: Mode,
+    /// What the issuer is called that people sign in with, where they do.
+    pub issuer: Label,
     /// What one wanted, after "To continue: ", as in `connect Sandbox`.
     pub purpose: Option<Label>,
 }
@@ -24,6 +26,7 @@ impl SignInPage {
         Self {
             layout: Layout::signed_out(),
             mode: Mode::Local,
+            issuer: Label::default(),
             purpose: Some("connect Courier for Claude Code".into()),
         }
     }
@@ -35,6 +38,34 @@ impl SignInPage {
             mode: Mode::Demo,
             purpose: None,
             ..Self::sample()
+        }
+    }
+
+    /// Someone of a team, who signs in with an issuer.
+    #[must_use]
+    pub fn sample_team() -> Self {
+        Self {
+            mode: Mode::Team,
+            issuer: "Acme ID".into(),
+            ..Self::sample()
+        }
+    }
+}
+
+/// Asks where one wants to be signed out.
+#[derive(Clone, Template)]
+#[template(path = "sign_out.html", config = "src/web/askama.toml")]
+pub struct SignOutPage {
+    /// The frame.
+    pub layout: Layout,
+}
+
+impl SignOutPage {
+    /// Ana's.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            layout: Layout::sample(),
         }
     }
 }
@@ -51,5 +82,7 @@ mod tests {
         let demo = SignInPage::sample_demo().render().unwrap();
         assert!(demo.contains("attache demo") && !demo.contains("attache open"));
         assert!(!local.contains("<form") && !demo.contains("<form"));
+        let team = SignInPage::sample_team().render().unwrap();
+        assert!(team.contains("Sign in with Acme ID") && !team.contains("attache open"));
     }
 }

@@ -50,6 +50,7 @@ async fn a_person_leaves_with_what_cannot_be_read() {
         .command(
             "ben",
             Command::RemovePerson {
+                keep_connections: false,
                 person: "ana".to_owned(),
             },
         )

@@ -21,4 +21,5 @@ pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod rows;
 pub(crate) mod sandbox_visitor;
+pub(crate) mod token_issuer;
 pub(crate) mod wire;

@@ -138,6 +138,45 @@ impl Person {
         page.destination()
     }
 
+    /// Sends a form with just these headers beside the cookies: what a page of anybody's may do.
+    pub(crate) async fn submit(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> Page {
+        let url = self.origin.join(path).expect("an address");
+        let mut request = self
+            .http
+            .post(url)
+            .header(COOKIE, self.cookie_line())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the gateway answers");
+        self.keep_cookies(response.headers());
+        let (status, headers) = (response.status(), response.headers().clone());
+        Page {
+            status,
+            headers,
+            text: response.text().await.expect("a body"),
+        }
+    }
+
+    /// Begins to sign in with the issuer: where the browser goes next.
+    pub(crate) async fn leave_for_issuer(&self) -> Url {
+        let page = self.submit("/sign-in", "", &[("sec-fetch-site", "same-origin")]);
+        page.await.destination()
+    }
+
+    /// Puts a cookie into the browser, as somebody else on the way may.
+    pub(crate) fn has_cookie(&self, name: &str, value: &str) {
+        let mut cookies = self.cookies.lock().unwrap();
+        cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The value of a cookie.
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().unwrap().get(name).cloned()
+    }
+
     /// Every cookie that the browser holds, as it would send them.
     pub(crate) fn cookies(&self) -> String {
         self.cookie_line().to_str().expect("plain").to_owned()
@@ -426,7 +465,7 @@ impl Page {
         between(tag, "data-status=\"", "\"").to_owned()
     }
 
-    fn form_token(&self) -> &str {
+    pub(crate) fn form_token(&self) -> &str {
         between(&self.text, "name=\"csrf\" value=\"", "\"")
     }
 
