@@ -127,6 +127,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let links = links(&config, address)?;
         let (mode, mcp) = (config.mode, config.mcp);
+        let proxies = config.trusted_proxies.clone().into();
         let control_socket = config.control_socket();
         let files = Arc::new(CatalogueFiles::of(&config));
         let Parts {
@@ -146,7 +147,7 @@ impl App {
             other => other?,
         }
         let mut tasks = vec![
-            listen::serve(listener, router, stop.clone()),
+            listen::serve(listener, router, proxies, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
             upkeep(gateway.clone(), stop.clone()),
             backups.clone().keep_making(stop.clone()),
@@ -322,6 +323,7 @@ impl Parts {
             Settings {
                 limits: config.limits,
                 webhooks: config.webhooks,
+                mode: config.mode,
             },
         );
         Ok(Self {

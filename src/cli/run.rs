@@ -20,11 +20,8 @@ use crate::app::{
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
 use crate::gateway::Gateway;
-use crate::identity::Caller;
+use crate::identity::{Caller, Principal};
 use crate::sandbox;
-
-/// Who vouches for the one person of a laptop.
-const LOCAL_ISSUER: &str = "attache:local";
 
 /// What the agent is called that acts for whoever is at this machine.
 const LOCAL_AGENT: &str = "Your agent";
@@ -85,7 +82,11 @@ async fn ready(
         sse_url: app.sse_url(),
         dashboard_url: links.connections(),
         sign_in_url,
-        agent_token: Some(ShownOnce(agent_token)),
+        // Where people sign in with an issuer, it opens nothing.
+        agent_token: app
+            .gateway()
+            .lets_in(&owner.principal)
+            .then_some(ShownOnce(agent_token)),
         data_dir,
         sandbox_url: None,
         people: Vec::new(),
@@ -215,7 +216,7 @@ pub(super) async fn local_owner(
     environment: &Environment,
 ) -> Result<(Caller, Secret), Failure> {
     let name = local_person(environment);
-    let caller = gateway.startup_caller(LOCAL_ISSUER, "owner", &name, LOCAL_AGENT);
+    let caller = gateway.startup_caller(Principal::LOCAL_ISSUER, "owner", &name, LOCAL_AGENT);
     Ok(caller.await?)
 }
 

@@ -22,6 +22,9 @@ pub(super) struct File {
     pub(super) mode: Mode,
     /// Where browsers and clients find this gateway.
     pub(super) public_url: Option<String>,
+    /// The proxies that may say from where a request comes: addresses and networks.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
     /// Where the store and the master key live.
     pub(super) data_dir: Option<PathBuf>,
     /// A folder with more provider files.

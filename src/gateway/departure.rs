@@ -250,6 +250,7 @@ impl Gateway {
         let requests = store.authorization_requests();
         self.delete_those(&requests, |request| request.person == *person, those)
             .await?;
+        self.forget_agents_of(person).await?;
         self.forget_uses_of(person).await?;
         self.forget_defaults_of(person).await?;
         let mut events = Left::default();

@@ -7,6 +7,7 @@ mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
+mod attempts;
 mod burial;
 mod call;
 mod call_error;
@@ -26,6 +27,7 @@ mod fixture;
 mod health;
 mod keys;
 mod last_rites;
+mod lease;
 mod links;
 mod notify;
 mod people;
@@ -33,6 +35,7 @@ mod probe;
 mod renewal;
 mod request_state;
 mod scopes;
+mod seen;
 mod services;
 mod sign_in;
 mod store_check;
@@ -45,7 +48,9 @@ use std::sync::Arc;
 
 pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
+pub use agents::{AgentView, Agents, NarrowingError};
 pub use arrivals::Arriving;
+pub use attempts::{Attempt, TooManyAttempts};
 pub use call_error::CallError;
 pub use connect::{
     Begun, CallbackParameters, Completed, ConnectError, DefaultNow, Extent, OtherAccounts,
@@ -75,7 +80,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::base::{Clock, Random};
 use crate::egress::Egress;
-use crate::identity::Principal;
+use crate::identity::{Mode, Principal};
 use crate::store::{Seal, Store};
 
 /// What an operator says about the use cases, besides their services.
@@ -85,6 +90,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where events are sent.
     pub webhooks: Vec<Webhook>,
+    /// Who may be a person here.
+    pub mode: Mode,
 }
 
 /// The use cases over one store, one way out and one set of services. Cheap to clone.
@@ -109,6 +116,9 @@ struct Parts {
     webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
     uses: usage::Uses,
+    seen: seen::Seen,
+    attempts: attempts::Attempts,
+    mode: Mode,
     told_damage: damage::ToldDamage,
 }
 
@@ -125,6 +135,7 @@ impl Gateway {
         settings: Settings,
     ) -> Self {
         let admission = admission::Admission::new(settings.limits, clock.clone());
+        let attempts = attempts::Attempts::new(clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let renewals = renewal::Renewals::new(&random);
         let parts = Parts {
@@ -143,6 +154,9 @@ impl Gateway {
             webhooks: settings.webhooks,
             renewals,
             uses: usage::Uses::default(),
+            seen: seen::Seen::default(),
+            attempts,
+            mode: settings.mode,
             told_damage: damage::ToldDamage::default(),
         };
         Self {
@@ -205,6 +219,7 @@ impl Gateway {
     pub async fn sweep(&self) -> Result<usize, Fault> {
         const AT_MOST: usize = 1_000;
         self.parts.admission.forget_the_idle();
+        self.parts.attempts.forget_the_idle();
         Ok(self
             .parts
             .store

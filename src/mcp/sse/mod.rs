@@ -82,7 +82,7 @@ async fn let_in(State(legacy): State<Legacy>, mut request: Request, next: Next) 
     }
     let caller = match legacy.door.caller(request.headers()).await {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return legacy.door.turn_away(refusal, &request),
     };
     let room = match legacy.door.admit(&caller) {
         Ok(room) => room,
@@ -102,6 +102,7 @@ async fn open(State(legacy): State<Legacy>, Extension(caller): Extension<Caller>
     if legacy.door.is_full().await {
         return too_many_sessions();
     }
+    let listener = caller.clone();
     let (id, said) = {
         let server = Server::for_requests(legacy.surface.clone());
         legacy.sessions.begin(caller.agent, server)
@@ -114,7 +115,8 @@ async fn open(State(legacy): State<Legacy>, Extension(caller): Extension<Caller>
             HeaderValue::from_static("no"),
         ),
     ];
-    (headers, events).into_response()
+    let response = (headers, events).into_response();
+    legacy.door.ends_with(listener, response)
 }
 
 /// The first event says where to post; a relative address, so that no name under which we are asked gets into it.

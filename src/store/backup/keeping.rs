@@ -23,7 +23,7 @@ pub(super) enum Keeping {
 }
 
 /// The decisions that are not to copy rows as they are found.
-const TABLES: [(&str, Keeping); 17] = [
+const TABLES: [(&str, Keeping); 18] = [
     // The index key, the data keys of the house.
     ("store", Keeping::First),
     // Manifests, and all that is in one.
@@ -36,6 +36,7 @@ const TABLES: [(&str, Keeping); 17] = [
     ("cre", Keeping::Grouped),
     ("tom", Keeping::Grouped),
     ("def", Keeping::Grouped),
+    ("stp", Keeping::Grouped),
     // Written every few seconds and missed by nobody, so it must not make its group look restless; sealed with the key
     // of its person, so it travels with that.
     ("use", Keeping::AfterPerson),
