@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real parts.
 
 mod accounts;
+mod agents;
 mod attacks;
 mod backup;
 mod black_box;
