@@ -47,7 +47,7 @@ impl Gateway {
                 Ok(None) => return,
                 Ok(Some(_)) => {}
                 Err(fault) => {
-                    tracing::error!(%fault, "it could not be seen whether an agent may go on")
+                    tracing::error!(%fault, "it could not be seen whether an agent may go on");
                 }
             }
             arriving.next().await;

@@ -6,7 +6,7 @@ use super::command::NarrowingWords;
 use super::{AgentLine, Answer, ClientLine, NarrowingLine, NewAgent, RefusalKind};
 use crate::base::{AgentId, Timestamp};
 use crate::gateway::{AgentView, Fault, Gateway};
-use crate::identity::{AgentKind, AgentTerms, Caller, Narrowing, Sighting};
+use crate::identity::{AgentKind, AgentTerms, Caller, Client, Narrowing, Sighting};
 
 /// How a new agent is wanted, as it was typed.
 pub(super) struct Wanted<'a> {
@@ -30,7 +30,7 @@ fn line(view: &AgentView, is_stopped: bool, now: Timestamp) -> AgentLine {
         seen,
         is_over,
     } = view;
-    let said = seen.latest().map(|client| client.kind());
+    let said = seen.latest().map(Client::kind);
     let kind = agent.kind.or(said).unwrap_or_default();
     let state = match (agent.is_expired(now), is_stopped, is_over) {
         (true, ..) => "expired",

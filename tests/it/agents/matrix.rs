@@ -155,7 +155,7 @@ async fn every_token_opens_what_it_opens_over_every_transport() {
     gateway
         .app()
         .gateway()
-        .stop_agents(&*principal(&gateway, "cleo").await)
+        .stop_agents(&principal(&gateway, "cleo").await)
         .await
         .unwrap();
     clock.advance(Duration::from_hours(2));

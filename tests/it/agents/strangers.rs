@@ -55,6 +55,10 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the test goes on is said where it is run"
+)]
 fn number(variable: &str, otherwise: usize) -> usize {
     let given = std::env::var(variable).ok();
     given
