@@ -133,8 +133,8 @@ mod tests {
 
     const NOON: Timestamp = Timestamp::from_unix(1_800_014_400);
 
-    fn client(name: &str) -> Option<Client> {
-        Some(Client::new(name, "1.0", "2026-07-28"))
+    fn client(name: &str) -> Client {
+        Client::new(name, "1.0", "2026-07-28")
     }
 
     #[test]
@@ -142,12 +142,12 @@ mod tests {
         let mut seen = Sightings::default();
         for number in 0..20u64 {
             seen.note(
-                client(&format!("client {number}")),
+                Some(client(&format!("client {number}"))),
                 NOON + Duration::from_secs(number),
             );
         }
-        seen.note(client("client 12"), NOON + Duration::from_mins(1));
-        seen.note(client("\u{200b}\n"), NOON + Duration::from_mins(2));
+        seen.note(Some(client("client 12")), NOON + Duration::from_mins(1));
+        seen.note(Some(client("\u{200b}\n")), NOON + Duration::from_mins(2));
         let names: Vec<_> = seen
             .clients
             .iter()
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn two_notes_of_one_token_become_one() {
         let (mut one, mut other) = (Sightings::default(), Sightings::default());
-        one.note(client("a"), NOON);
-        other.note(client("a"), NOON + Duration::from_mins(1));
-        other.note(client("b"), NOON + Duration::from_mins(2));
+        one.note(Some(client("a")), NOON);
+        other.note(Some(client("a")), NOON + Duration::from_mins(1));
+        other.note(Some(client("b")), NOON + Duration::from_mins(2));
         let both = one.clone().with(&other);
         assert_eq!(both, other.clone().with(&one));
         assert_eq!(both.clients.len(), 2);

@@ -152,12 +152,9 @@ async fn every_token_opens_what_it_opens_over_every_transport() {
     let cleo = connected(&gateway, &acme, "cleo").await;
     let (_, stopped) = agent(&gateway, &cleo, AgentTerms::default()).await;
     all.push((Kind::Stopped, stopped));
-    gateway
-        .app()
-        .gateway()
-        .stop_agents(&principal(&gateway, "cleo").await)
-        .await
-        .unwrap();
+    let owner = principal(&gateway, "cleo").await;
+    let parts = gateway.app().gateway();
+    parts.stop_agents(&owner).await.unwrap();
     clock.advance(Duration::from_hours(2));
 
     let mut refusals = Vec::new();
