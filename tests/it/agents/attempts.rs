@@ -16,7 +16,7 @@ fn http() -> Client {
 }
 
 fn wrong(number: usize) -> String {
-    format!("att_{:026}_{}", 0, format!("{number:043}"))
+    format!("att_{:026}_{number:043}", 0)
 }
 
 async fn guess(http: &Client, gateway: &TestGateway, number: usize, from: &str) -> Response {
