@@ -64,6 +64,8 @@ pub(crate) enum Suite {
     Catalogue,
     /// Ways to read on another thread than the one that asks.
     Hops,
+    /// Checking an agent token, in this process.
+    Tokens,
 }
 
 impl Options {

@@ -5,6 +5,7 @@
 //! where they are read.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,15 +15,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::base::Held;
+use crate::identity::ClientAddress;
 
 /// How long the head of a request may take, from its first byte on. Clients send it at once; whoever drips it does so to
 /// hold the connection (slowloris).
@@ -35,9 +39,30 @@ const QUIET: Duration = Duration::from_secs(75);
 /// The longest head of a request, in bytes. A longer one is answered with 431.
 const LONGEST_HEAD: usize = 64 << 10;
 
+/// The proxies whose word about who is behind them counts.
+pub(super) type TrustedProxies = Arc<[IpNet]>;
+
+/// Who has connected.
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) proxies: TrustedProxies,
+}
+
+impl Peer {
+    /// From where a request with these headers comes.
+    fn client(&self, headers: &HeaderMap) -> ClientAddress {
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let entries: Vec<_> = forwarded
+            // What is no text names nobody, and nothing before it is believed either.
+            .flat_map(|line| line.to_str().unwrap_or_default().split(','))
+            .collect();
+        ClientAddress::of(self.address, entries.into_iter(), &self.proxies)
+    }
+}
+
 /// Answers the requests of one connection until the client closes it, is too slow, or `stop`: then the request under way
 /// is the last.
-pub(super) async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+pub(super) async fn serve<S>(stream: S, peer: Peer, router: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -45,7 +70,9 @@ where
     let stream = TokioIo::new(Timely::new(stream, Arc::clone(&asked)));
     let service = service_fn(move |request: hyper::Request<_>| {
         let answering = Answering::begin(&asked);
-        let request: Request = request.map(Body::new);
+        let mut request: Request = request.map(Body::new);
+        let address = peer.client(request.headers());
+        request.extensions_mut().insert(address);
         let router = router.clone();
         async move {
             let answer = router.oneshot(request).await;
@@ -178,7 +205,11 @@ mod tests {
 
     fn client(router: Router, stop: &CancellationToken) -> DuplexStream {
         let (client, server) = tokio::io::duplex(64 << 10);
-        tokio::spawn(serve(server, router, stop.clone()));
+        let peer = Peer {
+            address: [127, 0, 0, 1].into(),
+            proxies: Arc::default(),
+        };
+        tokio::spawn(serve(server, peer, router, stop.clone()));
         client
     }
 

@@ -133,6 +133,7 @@ impl App {
         }
         let links = links(&config, address)?;
         let (mode, mcp) = (config.mode, config.mcp);
+        let proxies = config.trusted_proxies.clone().into();
         let control_socket = config.control_socket();
         let files = Arc::new(CatalogueFiles::of(&config));
         let Parts {
@@ -152,7 +153,7 @@ impl App {
             other => other?,
         }
         let mut tasks = vec![
-            listen::serve(listener, router, stop.clone()),
+            listen::serve(listener, router, proxies, stop.clone()),
             sweep(gateway.clone(), stop.clone()),
             upkeep(gateway.clone(), stop.clone()),
             backups.clone().keep_making(stop.clone()),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::capacity::Capacity;
-use super::connection;
+use super::connection::{self, Peer, TrustedProxies};
 
 /// How long calls under way may take to finish when the program is told to end.
 pub(super) const DRAIN: Duration = Duration::from_secs(25);
@@ -49,13 +49,18 @@ pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 pub(super) fn serve(
     listener: TcpListener,
     router: Router,
+    proxies: TrustedProxies,
     stop: CancellationToken,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let capacity = Capacity::of_this_process();
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-        while let Some((stream, room)) = next(&listener, &capacity, &stop).await {
-            let serving = connection::serve(stream, router.clone(), stop.clone());
+        while let Some((stream, peer, room)) = next(&listener, &capacity, &stop).await {
+            let peer = Peer {
+                address: peer.ip(),
+                proxies: proxies.clone(),
+            };
+            let serving = connection::serve(stream, peer, router.clone(), stop.clone());
             let cut = cut.clone();
             connections.spawn(async move {
                 cut.run_until_cancelled_owned(serving).await;
@@ -80,12 +85,12 @@ async fn next(
     listener: &TcpListener,
     capacity: &Capacity,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let mut out_of_files = false;
     loop {
         let accepted = stop.run_until_cancelled(listener.accept()).await?;
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_the_clients(&error) => continue,
             Err(error) => {
                 // The client waits in the kernel's queue meanwhile.
@@ -102,7 +107,7 @@ async fn next(
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         match capacity.take() {
-            Some(room) => return Some((stream, room)),
+            Some(room) => return Some((stream, peer, room)),
             None => capacity.refuse(stream),
         }
     }

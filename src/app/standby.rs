@@ -161,7 +161,8 @@ impl Standby {
         )
         .merge(mcp(self.authorities.clone(), self.outage.subscribe()));
         let serving = self.serving.clone();
-        self.tasks.push(listen::serve(listener, router, serving));
+        self.tasks
+            .push(listen::serve(listener, router, Arc::default(), serving));
         Ok(self)
     }
 

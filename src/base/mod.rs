@@ -6,11 +6,13 @@
 pub mod clock;
 mod held;
 pub mod id;
+mod plain_line;
 pub mod random;
 pub mod secret;
 
 pub use clock::{Clock, Timestamp};
 pub use held::Held;
 pub use id::{AgentId, ConnectionId, EventId, PersonId};
+pub use plain_line::{is_invisible, plain_line};
 pub use random::Random;
 pub use secret::Secret;

@@ -107,32 +107,6 @@ pub(super) struct ReloadOptions {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct AgentsOptions {
-    #[command(subcommand)]
-    action: Option<AgentAction>,
-    #[command(flatten)]
-    places: Places,
-    #[command(flatten)]
-    form: Form,
-}
-
-#[derive(Debug, Subcommand)]
-enum AgentAction {
-    /// List the agents that act for you.
-    List,
-    /// Add an agent and print its token, this once.
-    Add {
-        /// What it is called on the pages.
-        name: String,
-    },
-    /// Make an agent's token worthless.
-    Revoke {
-        /// The agent, as the list names it.
-        id: String,
-    },
-}
-
-#[derive(Debug, Args)]
 pub(super) struct PeopleOptions {
     #[command(subcommand)]
     action: Option<PeopleAction>,
@@ -448,27 +422,8 @@ pub(super) fn reload(options: ReloadOptions, environment: &Environment) -> Resul
     ))
 }
 
-/// `attache agents`.
-pub(super) fn agents(options: AgentsOptions, environment: &Environment) -> Result<(), Failure> {
-    let command = match options.action.unwrap_or(AgentAction::List) {
-        AgentAction::List => Command::Agents,
-        AgentAction::Add { name } => Command::AddAgent { name },
-        AgentAction::Revoke { id } => Command::RevokeAgent { id },
-    };
-    let json = options.form.json;
-    match ask(options.places, environment, &command, options.form)? {
-        Answer::Agents(agents) if json => print_json(&agents),
-        Answer::Agents(agents) => agents.iter().try_for_each(|agent| {
-            print(&format!("{}  {}  {}", agent.id, agent.created, agent.name))
-        }),
-        Answer::NewAgent(agent) => new_agent(&agent, json),
-        Answer::Revoked(name) if json => print_json(&json!({ "revoked": name })),
-        Answer::Revoked(name) => print(&format!("{name} can no longer use Attache.")),
-        _ => Err(unexpected()),
-    }
-}
-
-fn new_agent(agent: &NewAgent, json: bool) -> Result<(), Failure> {
+/// The one sight of a token.
+pub(super) fn new_agent(agent: &NewAgent, json: bool) -> Result<(), Failure> {
     if json {
         return print_json(agent);
     }

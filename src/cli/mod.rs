@@ -5,6 +5,7 @@
 //! interrupted ends by the signal, which shells show as 130.
 
 mod accounts;
+mod agents;
 mod arguments;
 mod ask;
 mod backup;
@@ -69,8 +70,8 @@ enum Command {
     Tools(ask::ToolsOptions),
     /// Call one tool.
     Call(ask::CallOptions),
-    /// List, add and revoke the agents that act for you.
-    Agents(ask::AgentsOptions),
+    /// List, add, narrow, revoke and stop the agents that act for you.
+    Agents(agents::AgentsOptions),
     /// Show where events go and what was sent; send a test, or one event again.
     Webhooks(webhooks::WebhooksOptions),
     /// Make a backup of everything while the gateway runs, verify one, or list those there are.
@@ -183,7 +184,7 @@ pub fn main() -> ExitCode {
         Command::People(options) => ask::people(options, &environment),
         Command::Tools(options) => ask::tools(options, &environment),
         Command::Call(options) => ask::call(options, &environment),
-        Command::Agents(options) => ask::agents(options, &environment),
+        Command::Agents(options) => agents::run(options, &environment),
         Command::Webhooks(options) => webhooks::webhooks(options, &environment),
         Command::Store(options) => store::run(options, &environment),
         Command::Backup(options) => backup::run(options, &environment),

@@ -20,11 +20,8 @@ use crate::app::{
 use crate::base::{Clock, Random, Secret};
 use crate::config::{Config, Environment, Options, Remote};
 use crate::gateway::Gateway;
-use crate::identity::Caller;
+use crate::identity::{Caller, Principal};
 use crate::sandbox;
-
-/// Who vouches for the one person of a laptop.
-const LOCAL_ISSUER: &str = "attache:local";
 
 /// What the agent is called that acts for whoever is at this machine.
 const LOCAL_AGENT: &str = "Your agent";
@@ -225,10 +222,10 @@ pub(super) async fn local_owner(
     const SUBJECT: &str = "owner";
     let name = local_person(environment);
     if gateway.issuer_name().is_some() {
-        let caller = gateway.caretaker(LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
+        let caller = gateway.caretaker(Principal::LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
         return Ok((caller.await?, None));
     }
-    let caller = gateway.startup_caller(LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
+    let caller = gateway.startup_caller(Principal::LOCAL_ISSUER, SUBJECT, &name, LOCAL_AGENT);
     let (caller, token) = caller.await?;
     Ok((caller, Some(token)))
 }

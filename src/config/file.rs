@@ -25,6 +25,9 @@ pub(super) struct File {
     pub(super) dangerously_listen_without_sign_in: bool,
     /// Where browsers and clients find this gateway.
     pub(super) public_url: Option<String>,
+    /// The proxies that may say from where a request comes: addresses and networks.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
     /// Where the store and the master key live.
     pub(super) data_dir: Option<PathBuf>,
     /// A folder with more provider files.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+use ipnet::IpNet;
 
 use super::access_tokens;
 use super::control_socket;
@@ -59,6 +60,8 @@ pub struct Config {
     pub listens_without_sign_in: bool,
     /// Where browsers and clients find this gateway; none: the address it listens on.
     pub public_url: Option<String>,
+    /// The proxies that may say, in `X-Forwarded-For`, from where a request comes.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where the store and the master key live.
     pub data_dir: PathBuf,
     /// The user's folder for sockets (`XDG_RUNTIME_DIR`).
@@ -155,6 +158,8 @@ impl Config {
             .map(|sign_in| sign_in.issuer.issuer.as_str());
         let access_tokens =
             access_tokens::resolve(&file.access_tokens, mode, vouching, &egress, &mut problems);
+        let proxies = file.trusted_proxies.iter();
+        let trusted_proxies = proxies.filter_map(|text| problems.proxy(text)).collect();
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);
         let store = store_settings(&data_dir, &StoreSection::default());
         let (master_key, previous_key) = keys::resolve(environment, &file, &store, &mut problems);
@@ -169,6 +174,7 @@ impl Config {
                 sign_in,
                 listens_without_sign_in: mode == Mode::Local && !bind.ip().is_loopback(),
                 public_url: public_url.map(|found| found.value),
+                trusted_proxies,
                 providers: pick_path(
                     options.providers.as_ref(),
                     environment,
@@ -424,6 +430,17 @@ impl Problems {
         parsed
             .map_err(|error| self.add("egress.dangerously_allow_loopback", error.to_string()))
             .ok()
+    }
+
+    fn proxy(&mut self, text: &str) -> Option<IpNet> {
+        let one = |address: IpAddr| IpNet::from(address);
+        let parsed = text.parse().or_else(|_| text.parse().map(one));
+        let problem = |_| {
+            let message =
+                format!("{text:?} is no address or network; write it like \"10.0.0.0/8\"");
+            self.add("trusted_proxies", message);
+        };
+        parsed.map_err(problem).ok()
     }
 
     fn shelf(&mut self, section: &BackupSection, data_dir: &Path) -> Shelf {

@@ -232,11 +232,9 @@ impl Gateway {
         let name = grant.name.as_deref().unwrap_or(&grant.subject);
         let principal = self.person(token.issuer(), &grant.subject, name).await?;
         let agent = self.client_agent(&principal, &grant.client).await?;
-        Ok(Caller {
-            principal,
-            agent: agent.id,
-            agent_name: agent.name,
-        })
+        self.caller_of(agent)
+            .await?
+            .ok_or(AccessTokenError::Refused(AccessTokenRefusal::Ended))
     }
 
     /// The agent that a client of an issuer is for a person, added if new. It has no agent token.

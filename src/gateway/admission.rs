@@ -227,7 +227,7 @@ fn room(room: Option<&Arc<Semaphore>>, busy: Busy) -> Result<Permit, Busy> {
 
 /// Our clock, as the rate limiter takes it.
 #[derive(Clone, Debug)]
-struct Pace(Clock);
+pub(super) struct Pace(pub(super) Clock);
 
 impl clock::Clock for Pace {
     type Instant = Duration;

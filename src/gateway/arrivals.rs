@@ -72,29 +72,32 @@ impl Gateway {
         tool: &str,
         arguments: &Map<String, Value>,
     ) -> Result<(), CallError> {
-        let (service, _) = self.find_tool(tool)?;
-        let person = &caller.principal.id;
-        let mut arriving = self.parts.arrivals.of(person);
+        let (service, _) = self.find_tool(caller, tool)?;
+        let person = caller.principal.id.clone();
+        let mut arriving = self.parts.arrivals.of(&person);
         // Boxed, so that a call that waits does not keep the room for looking.
-        while let Some(missing) = Box::pin(self.missing_for(caller, tool, arguments)).await? {
+        let mut caller = caller.clone();
+        while let Some(missing) = Box::pin(self.missing_for(&caller, tool, arguments)).await? {
             let now = self.parts.clock.now();
-            let asked = self.parts.open_tickets.waiting(person, service.id(), now);
+            let asked = self.parts.open_tickets.waiting(&person, service.id(), now);
             if asked.is_none() && matches!(missing, MissingReason::MissingScopes(_)) {
                 break;
             }
             arriving.next().await;
+            caller = self.still_standing(&caller).await?;
         }
         Ok(())
     }
 
     /// Tells of each change of the connections of `caller`'s person from now on: one was made or disconnected, another is
-    /// used by default.
+    /// used by default, or their agents were changed.
     #[must_use]
     pub fn watch_connections(&self, caller: &Caller) -> Arriving {
         self.parts.arrivals.of(&caller.principal.id)
     }
 
-    /// Waits until `caller`'s person has a working connection to each of `services`, as far as they are set up.
+    /// Waits until `caller`'s person has a working connection to each of `services`, as far as they are set up, or `caller`
+    /// is nobody any more.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -105,6 +108,9 @@ impl Gateway {
             .is_empty()
         {
             arriving.next().await;
+            if self.caller_now(caller).await?.is_none() {
+                break;
+            }
         }
         Ok(())
     }

@@ -317,7 +317,8 @@ impl Gateway {
         name: &str,
         arguments: &'a Map<String, Value>,
     ) -> Result<Asked<'a>, CallError> {
-        let (service, tool) = self.find_tool(name)?;
+        let (service, tool) = self.find_tool(caller, name)?;
+        self.check_tool(caller, &service, &tool)?;
         let wanted = Wanted::of(&tool, arguments).map_err(|error| unfit(&error))?;
         Ok(Asked {
             caller,
@@ -334,12 +335,20 @@ impl Gateway {
             .ok_or_else(|| self.not_configured(&asked.service))
     }
 
-    pub(super) fn find_tool(&self, name: &str) -> Result<(Service, Arc<Tool>), CallError> {
+    pub(super) fn find_tool(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<(Service, Arc<Tool>), CallError> {
         let services = self.services();
         if let Some((service, tool)) = services.tool(name) {
             return Ok((service.clone(), Arc::clone(tool)));
         }
-        let known = services.advertised().map(|tool| tool.name());
+        let allowed = services.advertised().filter(|tool| {
+            let names = [tool.provider(), tool.product()];
+            self.may_run(caller, names, tool.hints().read_only)
+        });
+        let known = allowed.map(|tool| tool.name());
         let hint = nearest(name, known)
             .map(|near| format!(" Did you mean {near}?"))
             .unwrap_or_default();

@@ -12,6 +12,11 @@ pub enum CallError {
     UnknownTool(String),
     /// The arguments break the tool's schema; names every problem.
     InvalidArguments(String),
+    /// The caller's person has narrowed what this agent may do, and this lies outside. The sentence says to what, and who can
+    /// change it.
+    Narrowed(String),
+    /// The caller is nobody any more: revoked, expired or stopped while it waited.
+    NotLetIn,
     /// The service has no client registration here. The sentence names who can change that.
     NotConfigured(String),
     /// The person has several accounts there, and it is not clear which one is meant.
@@ -74,6 +79,10 @@ pub enum CallError {
     Fault(Fault),
 }
 
+/// To an agent that is nobody any more, where it has been somebody.
+const NOT_LET_IN: &str = "This agent is not let in any more: its token was revoked or has expired, or its person has stopped \
+    their agents. `attache agents` says which, and `attache agents resume` lets stopped agents in again.";
+
 impl CallError {
     /// What happened and what to do, for whoever reads it. A fault is told without its cause.
     #[must_use]
@@ -82,7 +91,9 @@ impl CallError {
             Self::UnknownTool(sentence)
             | Self::InvalidArguments(sentence)
             | Self::NotConfigured(sentence)
+            | Self::Narrowed(sentence)
             | Self::WhichAccount { sentence, .. } => sentence.clone(),
+            Self::NotLetIn => NOT_LET_IN.to_owned(),
             Self::WhichTenant {
                 service,
                 argument,

@@ -5,7 +5,7 @@ use super::{Fault, Gateway, MissingReason, Scopes, Service, accounts};
 use crate::base::{ConnectionId, Timestamp};
 use crate::catalogue::ScopeSet;
 use crate::connection::{Connection, ExpiredReason, Forecast, Status, Usage};
-use crate::identity::Principal;
+use crate::identity::{Caller, Principal};
 
 /// One service, and how a person stands with it.
 #[derive(Clone, Debug)]
@@ -99,6 +99,16 @@ impl ServiceView {
 }
 
 impl Gateway {
+    /// The same for an agent: only services that it may use.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn connections_for(&self, caller: &Caller) -> Result<Vec<ServiceView>, Fault> {
+        let mut views = self.connections(&caller.principal).await?;
+        views.retain(|view| self.may_use(caller, &view.service));
+        Ok(views)
+    }
+
     /// Every service with the person's connections, what needs attention first.
     ///
     /// # Errors

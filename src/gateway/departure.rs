@@ -308,6 +308,7 @@ impl Gateway {
         let requests = store.authorization_requests();
         self.delete_those(&requests, |request| request.person == *person, those)
             .await?;
+        self.forget_agents_of(person).await?;
         self.parts.open_tickets.forget(person);
         Ok(())
     }

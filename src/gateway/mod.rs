@@ -8,6 +8,7 @@ mod accounts;
 mod admission;
 mod agents;
 mod arrivals;
+mod attempts;
 mod burial;
 mod call;
 mod call_error;
@@ -27,6 +28,7 @@ mod fixture;
 mod health;
 mod keys;
 mod last_rites;
+mod lease;
 mod links;
 mod notify;
 mod people;
@@ -34,6 +36,7 @@ mod probe;
 mod renewal;
 mod request_state;
 mod scopes;
+mod seen;
 mod services;
 mod sign_in;
 mod standing;
@@ -48,7 +51,9 @@ use std::sync::Arc;
 pub use access_tokens::AccessTokenError;
 pub use accounts::{AccountChoice, AccountChoices, Accounts, Unclear, WhichAccount};
 pub use admission::{Busy, Limits, Permit};
+pub use agents::{AgentView, Agents, NarrowingError};
 pub use arrivals::Arriving;
+pub use attempts::{Attempt, TooManyAttempts};
 pub use call_error::CallError;
 pub use connect::{
     Begun, CallbackParameters, Completed, ConnectError, DefaultNow, Extent, OtherAccounts,
@@ -118,6 +123,8 @@ struct Parts {
     webhooks: Vec<Webhook>,
     renewals: renewal::Renewals,
     uses: usage::Uses,
+    seen: seen::Seen,
+    attempts: attempts::Attempts,
     told_damage: damage::ToldDamage,
     sign_in: Option<sign_in::IssuerDoor>,
 }
@@ -135,6 +142,7 @@ impl Gateway {
         settings: Settings,
     ) -> Self {
         let admission = admission::Admission::new(settings.limits, clock.clone());
+        let attempts = attempts::Attempts::new(clock.clone());
         let request_state = Seal::new(&store.sub_key("mcp request state"), random.clone());
         let renewals = renewal::Renewals::new(&random);
         let access_tokens = access_tokens::AccessTokens::new(settings.access_tokens, &links.mcp());
@@ -155,6 +163,8 @@ impl Gateway {
             webhooks: settings.webhooks,
             renewals,
             uses: usage::Uses::default(),
+            seen: seen::Seen::default(),
+            attempts,
             told_damage: damage::ToldDamage::default(),
             sign_in: settings.sign_in.map(sign_in::IssuerDoor::new),
         };
@@ -218,6 +228,7 @@ impl Gateway {
     pub async fn sweep(&self) -> Result<usize, Fault> {
         const AT_MOST: usize = 1_000;
         self.parts.admission.forget_the_idle();
+        self.parts.attempts.forget_the_idle();
         Ok(self
             .parts
             .store

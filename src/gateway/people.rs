@@ -73,6 +73,7 @@ impl Gateway {
             principal: self.person(issuer, subject, name).await?,
             agent: AgentId::new(&self.parts.random),
             agent_name: agent.to_owned(),
+            narrowing: None,
         })
     }
 

@@ -196,7 +196,7 @@ impl Gateway {
     /// connection, in the order given; none when nothing is missing.
     ///
     /// # Errors
-    /// [`ConnectError`]: one of them is unknown, or not set up.
+    /// [`ConnectError`]: one of them is unknown, not set up, or outside of what the agent is narrowed to.
     pub async fn link_for_services(
         &self,
         caller: &Caller,
@@ -205,6 +205,7 @@ impl Gateway {
         for service in services {
             let service = self.known_service(service)?;
             service.ready().ok_or(ConnectError::NotConfigured)?;
+            self.within(caller, &service)?;
         }
         let missing = self.unconnected(caller, services).await?;
         if missing.is_empty() {
@@ -229,7 +230,7 @@ impl Gateway {
     /// also when it is connected already.
     ///
     /// # Errors
-    /// [`ConnectError`]: no such service, or it is not set up.
+    /// [`ConnectError`]: no such service, not set up, or outside of what the agent is narrowed to.
     pub async fn connect_link_for_service(
         &self,
         caller: &Caller,
@@ -237,9 +238,16 @@ impl Gateway {
     ) -> Result<String, ConnectError> {
         let service = self.known_service(service)?;
         service.ready().ok_or(ConnectError::NotConfigured)?;
+        self.within(caller, &service)?;
         let services = vec![service.id().to_owned()];
         let open = self.open_ticket(caller, services, ("", None), None).await?;
         Ok(self.parts.links.connect(&open.token))
+    }
+
+    /// No link is made for what lies outside of what the agent is narrowed to.
+    fn within(&self, caller: &Caller, service: &Service) -> Result<(), ConnectError> {
+        let checked = self.check_use(caller, service);
+        checked.map_err(|outside| ConnectError::Narrowed(outside.sentence()))
     }
 
     /// Which of `services`, as far as they are set up, have no working connection of `caller`'s person.

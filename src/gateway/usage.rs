@@ -184,6 +184,7 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails; what was not written is tried again.
     pub async fn write_uses(&self) -> Result<(), Fault> {
+        self.write_sightings(false).await?;
         self.write_noted(Which::Due).await
     }
 
@@ -192,6 +193,7 @@ impl Gateway {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn write_all_uses(&self) -> Result<(), Fault> {
+        self.write_sightings(true).await?;
         self.write_noted(Which::All).await
     }
 

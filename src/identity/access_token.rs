@@ -124,6 +124,9 @@ pub enum AccessTokenRefusal {
     /// Whoever sends it would have to prove that they hold a key, and this gateway does not ask for such proofs.
     #[error("the access token is bound to a key, and this gateway takes bearer tokens only")]
     Bound,
+    /// The person has revoked the agent that this client is, or stopped all of their agents.
+    #[error("the person has ended what this client may do")]
+    Ended,
     /// A claim is missing or of the wrong kind.
     #[error("the access token has no usable `{0}`")]
     Claim(&'static str),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::{AgentKind, Narrowing};
 use crate::base::{AgentId, PersonId, Random, Secret, Timestamp};
 
 /// What every agent token starts with, so that secret scanners find a leaked one.
@@ -21,6 +22,39 @@ pub struct Agent {
     pub token_digest: String,
     /// When it was added.
     pub created: Timestamp,
+    /// What sort of client it was added for, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AgentKind>,
+    /// From when on its token is worth nothing; none: it is good until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// What it may do.
+    #[serde(default, skip_serializing_if = "Narrowing::is_none")]
+    pub narrowing: Narrowing,
+    /// The gateway added it itself, and derives its token from the master key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub startup: bool,
+    /// A client of an external issuer, which bears access tokens and has no agent token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_client: bool,
+}
+
+/// What an agent is added with, besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentTerms {
+    /// See [`Agent::kind`].
+    pub kind: Option<AgentKind>,
+    /// See [`Agent::expires`].
+    pub expires: Option<Timestamp>,
+    /// See [`Agent::narrowing`].
+    pub narrowing: Narrowing,
+}
+
+/// A person has stopped all of their agents. While this record is there, none of them is anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentsStopped {
+    /// Since when.
+    pub since: Timestamp,
 }
 
 impl Agent {
@@ -34,6 +68,52 @@ impl Agent {
             name: client.to_owned(),
             token_digest: String::new(),
             created,
+            kind: Some(AgentKind::recognise(client)),
+            expires: None,
+            narrowing: Narrowing::default(),
+            startup: false,
+            of_client: true,
+        }
+    }
+
+    /// Whether its token has had its time.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// The same agent on these terms.
+    #[must_use]
+    pub fn on(self, terms: AgentTerms) -> Self {
+        let AgentTerms {
+            kind,
+            expires,
+            narrowing,
+        } = terms;
+        Self {
+            kind,
+            expires,
+            narrowing,
+            ..self
+        }
+    }
+
+    /// The terms it is on.
+    #[must_use]
+    pub fn terms(&self) -> AgentTerms {
+        AgentTerms {
+            kind: self.kind,
+            expires: self.expires,
+            narrowing: self.narrowing.clone(),
+        }
+    }
+
+    /// The same agent, whose token nobody has: no digest is empty.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        Self {
+            token_digest: String::new(),
+            ..self
         }
     }
 
@@ -109,6 +189,11 @@ impl AgentToken {
             name: name.to_owned(),
             token_digest: self.secret.digest(),
             created,
+            kind: None,
+            expires: None,
+            narrowing: Narrowing::default(),
+            startup: false,
+            of_client: false,
         }
     }
 
@@ -138,6 +223,21 @@ mod tests {
             !agent.recognises(&forged),
             "the identifier alone proves nothing"
         );
+    }
+
+    #[test]
+    fn records_of_before_are_read_and_written_as_they_were() {
+        let random = Random::seeded(1);
+        let token = AgentToken::new(&random);
+        let agent = token.agent(PersonId::new(&random), "Cursor", Timestamp::from_unix(0));
+        let before = serde_json::json!({
+            "id": agent.id, "person": agent.person, "name": "Cursor", "token_digest": agent.token_digest, "created": 0,
+        });
+        assert_eq!(serde_json::to_value(&agent).unwrap(), before);
+        let read: Agent = serde_json::from_value(before).unwrap();
+        assert_eq!(read, agent);
+        assert!(!read.is_expired(Timestamp::from_unix(i64::MAX)));
+        assert!(!read.without_token().recognises(&token));
     }
 
     #[test]

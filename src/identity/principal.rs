@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Narrowing;
 use crate::base::{AgentId, PersonId};
 
 /// A person, as someone vouches for them. The key of a person is `issuer` and `subject` together.
@@ -19,6 +20,17 @@ pub struct Principal {
     pub name: String,
 }
 
+impl Principal {
+    /// Who vouches for the one person of a laptop: whoever uses that computer.
+    pub const LOCAL_ISSUER: &str = "attache:local";
+
+    /// Whether only the computer itself vouches for the person.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.issuer == Self::LOCAL_ISSUER
+    }
+}
+
 /// Who makes a request: an agent, for a person. Made anew from the credentials of every single request.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -28,4 +40,17 @@ pub struct Caller {
     pub agent: AgentId,
     /// What the agent is called on pages.
     pub agent_name: String,
+    /// What the record of the agent narrows it to, at the moment of the request; none: the caller has no such record.
+    pub narrowing: Option<Arc<Narrowing>>,
+}
+
+impl Caller {
+    /// The person themselves, at a terminal: nothing narrows what they do.
+    #[must_use]
+    pub fn in_person(&self) -> Self {
+        Self {
+            narrowing: None,
+            ..self.clone()
+        }
+    }
 }

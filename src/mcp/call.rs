@@ -59,14 +59,14 @@ impl<'a> Call<'a> {
 
     /// Runs the tool. If a connection is missing that the person is about to make, waits for it.
     async fn run(&self) -> Outcome {
-        let mut attempt = self.attempt().await;
+        let mut attempt = self.attempt(&self.caller).await;
         if let Err(CallError::ConnectFirst(link)) = &attempt
             && self.is_worth_waiting_for(link)
         {
             if self.wait_for_connection().await.is_none() {
                 self.server.surface.gateway().stop_waiting_for(link);
             }
-            attempt = self.attempt().await;
+            attempt = self.attempt_after_the_wait().await;
         }
         self.settle(attempt)
     }
@@ -87,7 +87,7 @@ impl<'a> Call<'a> {
         }
         self.wait_for_connection().await;
         *stage = Stage::Sent;
-        let attempt = self.attempt().await;
+        let attempt = self.attempt_after_the_wait().await;
         let ran = !matches!(attempt, Err(CallError::ConnectFirst(_)));
         let outcome = self.settle(attempt);
         if ran {
@@ -99,9 +99,16 @@ impl<'a> Call<'a> {
         outcome
     }
 
-    async fn attempt(&self) -> Result<ToolOutput, CallError> {
+    async fn attempt(&self, caller: &Caller) -> Result<ToolOutput, CallError> {
         let gateway = self.server.surface.gateway();
-        Box::pin(gateway.call_tool(&self.caller, &self.tool, &self.arguments)).await
+        Box::pin(gateway.call_tool(caller, &self.tool, &self.arguments)).await
+    }
+
+    /// Runs it for whoever the agent is by now, if it is anybody.
+    async fn attempt_after_the_wait(&self) -> Result<ToolOutput, CallError> {
+        let gateway = self.server.surface.gateway();
+        let caller = gateway.still_standing(&self.caller).await?;
+        self.attempt(&caller).await
     }
 
     fn settle(&self, attempt: Result<ToolOutput, CallError>) -> Outcome {

@@ -62,6 +62,8 @@ pub(super) fn call_error(error: CallError) -> Result<CallToolResult, ErrorData> 
         CallError::Refused { refusal, .. } => Ok(refused(sentence, &refusal)),
         CallError::Unreachable { .. } => Ok(failure("unreachable", sentence)),
         CallError::Delayed { wait, .. } => Ok(wait_for(wait, sentence)),
+        CallError::Narrowed(_) => Ok(failure("narrowed", sentence)),
+        CallError::NotLetIn => Ok(failure("not_let_in", sentence)),
         CallError::RunAgain { .. } => Ok(failure("run_again", sentence)),
         CallError::HalfDone { error, .. } => {
             if let CallError::Fault(fault) = error.as_ref() {
@@ -188,6 +190,19 @@ pub(super) fn has_run(tool: &str) -> CallToolResult {
             "This call of {tool} has run already. Check what came of it before you run it again."
         ),
     )
+}
+
+/// The agent is nobody any more, on a stream that it opened when it was somebody.
+pub(super) fn not_let_in(error: CallError) -> ErrorData {
+    match error {
+        CallError::Fault(fault) => internal(&fault),
+        other => ErrorData::new(ErrorCode::INVALID_REQUEST, other.sentence(), None),
+    }
+}
+
+/// What an agent asks for lies outside of what it is narrowed to.
+pub(super) fn narrowed(sentence: String) -> CallToolResult {
+    failure("narrowed", sentence)
 }
 
 /// Arguments that break a tool's schema.

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use futures::StreamExt;
 use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -24,8 +25,8 @@ use super::server::{Server, UnderWay};
 use super::stream::after_the_last_call;
 use super::{Selection, Surface, UnknownService, sse};
 use crate::base::{AgentId, Held};
-use crate::gateway::{Busy, Gateway, Permit};
-use crate::identity::{AgentToken, Caller};
+use crate::gateway::{Attempt, Busy, Gateway, Permit, TooManyAttempts};
+use crate::identity::{AgentToken, Caller, ClientAddress};
 
 /// How many sessions of the 2025 era are kept at once; each costs about 50 KB.
 const MAX_SESSIONS: usize = 5_000;
@@ -134,7 +135,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     }
     let caller = match door.caller(request.headers(), request.uri().path()).await {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return door.turn_away(refusal, &request),
     };
     let selection = match door.selection(request.uri().path()) {
         Ok(selection) => selection,
@@ -159,6 +160,7 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
         }
         _ => {}
     }
+    let listener = (request.method() == Method::GET).then(|| caller.clone());
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(selection);
     let request = match take_in(request).await {
@@ -174,6 +176,10 @@ async fn let_in(State(door): State<Door>, mut request: Request, next: Next) -> R
     if let Some(id) = session_id(response.headers()) {
         door.bind(id, owner).await;
     }
+    let response = match listener {
+        Some(caller) => door.ends_with(caller, response),
+        None => response,
+    };
     response.map(|body| Body::new(Held::new(body, room)))
 }
 
@@ -229,6 +235,31 @@ impl Door {
                 Err((StatusCode::SERVICE_UNAVAILABLE, fault.sentence()).into_response())
             }
         }
+    }
+
+    /// Answers a request that bears no token of anybody's. Whoever was wrong too often is told to wait; who is right never
+    /// comes here, whatever others behind the same address do.
+    pub(super) fn turn_away(&self, refusal: Response, request: &Request) -> Response {
+        let is_wrong = refusal.status() == StatusCode::UNAUTHORIZED
+            && request.headers().contains_key(header::AUTHORIZATION);
+        let address = request.extensions().get::<ClientAddress>().copied();
+        match address.filter(|_| is_wrong) {
+            Some(address) => match self.gateway.attempt_failed(Attempt::Bearer, address) {
+                Ok(()) => refusal,
+                Err(too_many) => too_many_attempts(too_many),
+            },
+            None => refusal,
+        }
+    }
+
+    /// A stream ends once its agent is nobody any more.
+    pub(super) fn ends_with(&self, caller: Caller, response: Response) -> Response {
+        if !response.status().is_success() {
+            return response;
+        }
+        let gateway = self.gateway.clone();
+        let nobody = async move { gateway.until_nobody(&caller).await };
+        response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(nobody))))
     }
 
     /// Room for one more request of this agent, as long as it is held.
@@ -292,6 +323,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(super) fn too_busy(busy: Busy) -> Response {
     let wait = [(header::RETRY_AFTER, busy.again_in_seconds().to_string())];
     (StatusCode::TOO_MANY_REQUESTS, wait, busy.to_string()).into_response()
+}
+
+/// RFC 6585 section 4.
+fn too_many_attempts(too_many: TooManyAttempts) -> Response {
+    let wait = [(header::RETRY_AFTER, too_many.again_in_seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, wait, too_many.to_string()).into_response()
 }
 
 fn unknown_session() -> Response {

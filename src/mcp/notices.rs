@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::account_argument::account_choices;
 use super::server::Server;
 use crate::connection::ConnectTicket;
-use crate::gateway::{AccountChoices, Arriving, ConnectLink, Gateway, Services};
+use crate::gateway::{AccountChoices, Arriving, CallError, ConnectLink, Gateway, Services};
 use crate::identity::Caller;
 
 impl Server {
@@ -58,7 +58,8 @@ impl Server {
     }
 }
 
-/// Notices when what one caller is listed changes: there are other tools, or other accounts to choose from.
+/// Notices when what one caller is listed changes: there are other tools, other accounts to choose from, or another
+/// narrowing.
 struct ListChanges {
     gateway: Gateway,
     caller: Caller,
@@ -81,12 +82,23 @@ impl ListChanges {
         }
     }
 
-    /// Waits for the next change; none when the gateway is gone.
+    /// Waits for the next change; none when the gateway is gone, or the caller is nobody any more.
     async fn next(&mut self) -> Option<()> {
         loop {
             tokio::select! {
                 changed = self.services.changed() => return changed.ok(),
                 () = self.connections.next() => {}
+            }
+            let standing = self.gateway.still_standing(&self.caller).await;
+            let narrowing = match standing {
+                Ok(standing) => standing.narrowing,
+                Err(CallError::Fault(_)) => self.caller.narrowing.clone(),
+                // Nobody listens any more who may.
+                Err(_) => return None,
+            };
+            if narrowing != self.caller.narrowing {
+                self.caller.narrowing = narrowing;
+                return Some(());
             }
             let accounts = account_choices(&self.gateway, &self.caller).await;
             if accounts != self.accounts {

@@ -13,13 +13,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::account_argument::account_choices;
 use super::call::Call;
 use super::executions::Outcome;
+use super::tool_list::Shown;
 use super::{Selection, Surface, builtin, convert, notices};
 use crate::base::Timestamp;
 use crate::connection::ConnectTicket;
-use crate::identity::Caller;
+use crate::identity::{Caller, Client};
 
 /// How long a client may keep the tool list, in milliseconds.
 const TOOLS_TTL_MS: u64 = 60_000;
@@ -92,7 +92,10 @@ impl Server {
     }
 
     /// Who calls, and what they see.
-    pub(super) fn caller(&self, message: &Extensions) -> Result<(Caller, Selection), ErrorData> {
+    pub(super) async fn caller(
+        &self,
+        message: &Extensions,
+    ) -> Result<(Caller, Selection), ErrorData> {
         let from_request = || {
             let extensions = &message.get::<http::request::Parts>()?.extensions;
             let caller = extensions.get::<Caller>()?.clone();
@@ -100,8 +103,10 @@ impl Server {
             Some((caller, selection))
         };
         match &self.callers {
+            // A process stays for days; what its agent may do changes meanwhile.
             CallerSource::Process(caller, selection) => {
-                Ok((caller.as_ref().clone(), selection.clone()))
+                let standing = self.surface.gateway().still_standing(caller).await;
+                Ok((standing.map_err(convert::not_let_in)?, selection.clone()))
             }
             CallerSource::Request => from_request().ok_or_else(|| {
                 ErrorData::internal_error("the request reached the server without a caller", None)
@@ -122,7 +127,8 @@ impl Server {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Outcome {
-        let (caller, selection) = self.caller(&context.extensions)?;
+        let (caller, selection) = self.caller(&context.extensions).await?;
+        self.note(&caller, context);
         let _room = match self.surface.gateway().admit(&caller) {
             Ok(room) => room,
             Err(busy) => return Ok(convert::busy(busy).into()),
@@ -136,6 +142,21 @@ impl Server {
         self.offers(&selection, &request.name)?;
         let call = Call::new(self, context, caller, request)?;
         call.outcome().await
+    }
+
+    /// Remembers which client calls.
+    fn note(&self, caller: &Caller, context: &RequestContext<RoleServer>) {
+        let revision = context
+            .protocol_version()
+            .map(|version| version.to_string());
+        let client = context.client_info();
+        self.note_client(caller, client.as_ref(), revision.as_deref());
+    }
+
+    fn note_client(&self, caller: &Caller, said: Option<&Implementation>, revision: Option<&str>) {
+        let revision = revision.unwrap_or_default();
+        let client = said.map(|said| Client::new(&said.name, &said.version, revision));
+        self.surface.gateway().note_client(caller, client);
     }
 
     /// Whether a tool belongs to what the client selected; one that nobody knows is told by whoever looks for it.
@@ -172,14 +193,16 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let (caller, selection) = self.caller(&context.extensions)?;
-        let accounts = account_choices(self.surface.gateway(), &caller).await;
+        let (caller, selection) = self.caller(&context.extensions).await?;
+        self.note(&caller, &context);
+        let gateway = self.surface.gateway();
+        let shown = Shown::new(gateway, &caller, &selection).await;
         let cursor = request.and_then(|request| request.cursor);
         let per_page = self.surface.settings().tools_per_page.get();
         let page = self
             .surface
             .tools()
-            .page(&selection, &accounts, cursor.as_deref(), per_page)?;
+            .page(&shown, cursor.as_deref(), per_page)?;
         let mut result = ListToolsResult::with_all_items(page.tools)
             .with_ttl_ms(TOOLS_TTL_MS)
             .with_cache_scope(CacheScope::Private);
@@ -210,8 +233,14 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        match self.caller(&context.extensions) {
-            Ok((caller, _)) => self.tell_of_other_tools(context.peer, caller),
+        match self.caller(&context.extensions).await {
+            Ok((caller, _)) => {
+                if let Some(said) = context.peer.peer_info() {
+                    let revision = said.protocol_version.to_string();
+                    self.note_client(&caller, Some(&said.client_info), Some(&revision));
+                }
+                self.tell_of_other_tools(context.peer, caller);
+            }
             Err(error) => tracing::error!(%error, "a session will not hear of other tools"),
         }
     }
@@ -222,7 +251,8 @@ impl ServerHandler for Server {
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         let context = subscription.request_context();
-        let (caller, _) = self.caller(&context.extensions)?;
+        let (caller, _) = self.caller(&context.extensions).await?;
+        self.note(&caller, context);
         notices::listen(self, &caller, &subscription).await;
         Ok(())
     }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::ErrorData;
 use rmcp::model::Tool as McpTool;
 
-use super::account_argument::with_account;
+use super::account_argument::{account_choices, with_account};
 use super::{Selection, builtin, convert};
 use crate::base::Secret;
 use crate::gateway::{AccountChoices, Gateway, Service, Services};
+use crate::identity::Caller;
 
 /// Keeps the list for the services as they are; another state of the services makes another list.
 pub(super) struct ToolList {
@@ -38,6 +39,7 @@ struct OfService {
     /// The one of its products that it belongs to; the service itself where it is of none.
     product: String,
     name: String,
+    read_only: bool,
 }
 
 /// One tool, as the list sends it.
@@ -47,6 +49,49 @@ pub struct AdvertisedTool {
     pub service: String,
     /// What stands for it in the list.
     pub json: String,
+}
+
+/// What one caller is shown of the list.
+pub(super) struct Shown<'a> {
+    gateway: &'a Gateway,
+    caller: &'a Caller,
+    selection: &'a Selection,
+    accounts: AccountChoices,
+    /// Attache's own tools as a narrowed agent sees them; none: as they are.
+    own: Option<Vec<McpTool>>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) async fn new(
+        gateway: &'a Gateway,
+        caller: &'a Caller,
+        selection: &'a Selection,
+    ) -> Self {
+        let is_narrowed = caller.narrowing.as_ref().is_some_and(|one| !one.is_none());
+        Self {
+            accounts: account_choices(gateway, caller).await,
+            own: is_narrowed.then(|| own_tools(gateway, caller)),
+            gateway,
+            caller,
+            selection,
+        }
+    }
+
+    fn own(&self, tool: &McpTool) -> Option<McpTool> {
+        match &self.own {
+            Some(own) => own.iter().find(|one| one.name == tool.name).cloned(),
+            None => Some(tool.clone()),
+        }
+    }
+}
+
+/// Attache's own tools for what `caller` may use.
+fn own_tools(gateway: &Gateway, caller: &Caller) -> Vec<McpTool> {
+    let services = gateway.services();
+    let allowed = services
+        .enabled()
+        .filter(|service| gateway.may_use(caller, service));
+    builtin::tools(&allowed.map(Service::id).collect::<Vec<_>>())
 }
 
 /// One page of the list.
@@ -85,6 +130,7 @@ impl Advertised {
                     id: service.id().to_owned(),
                     product: tool.product().to_owned(),
                     name: service.provider.name().to_owned(),
+                    read_only: tool.hints().read_only,
                 }),
             })
         });
@@ -126,15 +172,13 @@ impl Advertised {
         self.tools.iter().map(sent).collect()
     }
 
-    /// The page that `cursor` names, the first without one; `per_page` tools at most, each as it is offered to someone
-    /// with these accounts.
+    /// The page that `cursor` names, the first without one; `per_page` tools at most, each as it is offered to this caller.
     ///
     /// # Errors
     /// -32602 for a cursor that is not of this list (MCP, pagination).
     pub(super) fn page(
         &self,
-        selection: &Selection,
-        accounts: &AccountChoices,
+        shown: &Shown<'_>,
         cursor: Option<&str>,
         per_page: usize,
     ) -> Result<Page, ErrorData> {
@@ -147,11 +191,11 @@ impl Advertised {
             .iter()
             .enumerate()
             .skip(begin)
-            .filter(|(_, offered)| offered.is_in(selection));
+            .filter_map(|(at, offered)| Some((at, offered.to(shown)?)));
         let tools = offered
             .by_ref()
             .take(per_page)
-            .map(|(_, offered)| offered.to(accounts))
+            .map(|(_, tool)| tool)
             .collect();
         let next = offered.next();
         Ok(Page {
@@ -174,20 +218,23 @@ impl Advertised {
 }
 
 impl Offered {
-    /// The tool as it is offered to someone with these accounts.
-    fn to(&self, accounts: &AccountChoices) -> McpTool {
-        let service = self.service.as_ref();
-        let accounts = service.and_then(|service| Some((service, accounts.get(&service.id)?)));
-        match accounts {
-            Some((service, accounts)) => with_account(&self.tool, &service.name, accounts),
+    /// The tool as it is offered to this caller; none where it is not.
+    fn to(&self, shown: &Shown<'_>) -> Option<McpTool> {
+        let Some(service) = &self.service else {
+            let everywhere = *shown.selection == Selection::All;
+            return everywhere.then(|| shown.own(&self.tool)).flatten();
+        };
+        let names = [service.id.as_str(), service.product.as_str()];
+        if !shown.selection.includes(names[0], names[1])
+            || !shown
+                .gateway
+                .may_run(shown.caller, names, service.read_only)
+        {
+            return None;
+        }
+        Some(match shown.accounts.get(&service.id) {
+            Some(accounts) => with_account(&self.tool, &service.name, accounts),
             None => self.tool.clone(),
-        }
-    }
-
-    fn is_in(&self, selection: &Selection) -> bool {
-        match &self.service {
-            Some(service) => selection.includes(&service.id, &service.product),
-            None => *selection == Selection::All,
-        }
+        })
     }
 }

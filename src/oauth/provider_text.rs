@@ -2,7 +2,7 @@
 
 use url::form_urlencoded::byte_serialize;
 
-use crate::base::Secret;
+use crate::base::{Secret, is_invisible};
 
 /// The longest text that is passed on, in characters.
 const MAX_CHARACTERS: usize = 300;
@@ -28,16 +28,6 @@ pub(super) fn clean(text: &str, secrets: &[&Secret]) -> String {
         None => visible.to_owned(),
         Some((end, _)) => format!("{}…", &visible[..end]),
     }
-}
-
-/// Characters that change how their neighbours read without being seen: direction marks and isolates (Unicode TR 9),
-/// zero-width characters, byte order mark, tags.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::connection::{
     AuthorizationRequest, ConnectTicket, Connection, Credential, DefaultAccount, Delivery,
     Tombstone, Usage,
 };
-use crate::identity::{Agent, Principal, Session, SignInAttempt, SignInLink, Standing};
+use crate::identity::{
+    Agent, AgentsStopped, Principal, Session, Sightings, SignInAttempt, SignInLink, Standing,
+};
 
 impl Store {
     /// People, by person id.
@@ -34,6 +36,18 @@ impl Store {
     #[must_use]
     pub fn agents(&self) -> Table<Agent> {
         self.table("agt")
+    }
+
+    /// People who have stopped all of their agents, by person id.
+    #[must_use]
+    pub fn stopped_agents(&self) -> Table<AgentsStopped> {
+        self.table("stp")
+    }
+
+    /// Which clients were seen with an agent's token, by person id and agent id.
+    #[must_use]
+    pub fn sightings(&self) -> Table<Sightings> {
+        self.table("see")
     }
 
     /// Browser sessions, by the digest of their cookie.

@@ -1,6 +1,6 @@
 //! Signing in with the issuer: the browser leaves for it, and comes back.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -9,8 +9,8 @@ use super::pages::{ContinuePage, Label, Problem, SIGN_IN_PATH, WayOut, WebAddres
 use super::sign_in::return_path;
 use super::visitor::layout;
 use super::{Web, cookies, form, problem, render};
-use crate::gateway::{Arrived, Departing, SignInError};
-use crate::identity::SignInAttempt;
+use crate::gateway::{Arrived, Attempt, Departing, SignInError};
+use crate::identity::{ClientAddress, SignInAttempt};
 
 /// `POST /sign-in`: sends the browser to the issuer with a page, not with a redirect: Chromium applies `form-action` to
 /// redirects after a POST. Only our own page begins: nobody else can make a browser sign in.
@@ -60,6 +60,7 @@ fn go_on(web: &Web, departing: &Departing) -> Response {
 pub(super) async fn come_back(
     State(web): State<Web>,
     headers: HeaderMap,
+    address: Option<Extension<ClientAddress>>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let parameters = parameters(query.as_deref().unwrap_or_default());
@@ -73,7 +74,14 @@ pub(super) async fn come_back(
         .complete_sign_in(&parameters, flow_cookie.as_ref(), old.as_ref());
     match completed.await {
         Ok(arrived) => welcome(&web, &arrived, flow_cookie_name.as_deref()),
-        Err(error) => refused(&web, error),
+        Err(error) => {
+            let is_made_up = matches!(error, SignInError::Lost);
+            let answer = refused(&web, error);
+            if is_made_up {
+                return problem::after_failing(&web, Attempt::SignIn, address, answer);
+            }
+            answer
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The OAuth callback: where providers send browsers back to.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
@@ -9,13 +9,17 @@ use super::visitor::{Viewer, layout};
 use super::{Web, connections, cookies, problem, render};
 use crate::catalogue::{ScopeSet, Tool};
 use crate::connection::Connection;
-use crate::gateway::{CallbackParameters, Completed, DefaultNow, OtherAccounts, Service, SignedIn};
+use crate::gateway::{
+    Attempt, CallbackParameters, Completed, DefaultNow, OtherAccounts, Service, SignedIn,
+};
+use crate::identity::ClientAddress;
 
 /// `GET /oauth/callback/{service}` (RFC 6749 section 4.1.2).
 pub(super) async fn complete(
     State(web): State<Web>,
     Viewer(signed_in): Viewer,
     headers: HeaderMap,
+    address: Option<Extension<ClientAddress>>,
     Path(service): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
@@ -38,7 +42,14 @@ pub(super) async fn complete(
                 .extend(clear.map(|line| (header::SET_COOKIE, line)));
             response
         }
-        Err(error) => problem::connect(&web, &signed_in, &service, error),
+        Err(error) => {
+            let is_made_up = error.is_of_nothing_begun();
+            let answer = problem::connect(&web, &signed_in, &service, error);
+            if is_made_up {
+                return problem::after_failing(&web, Attempt::Callback, address, answer);
+            }
+            answer
+        }
     }
 }
 

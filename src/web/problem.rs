@@ -1,14 +1,15 @@
 //! The pages for when something did not work, each with its status and a number to quote.
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::extract::{Extension, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use super::pages::{ErrorPage, Label, Problem, WayOut};
 use super::visitor::{Visitor, layout};
 use super::{Web, render};
 use crate::connection::{CallbackRefusal, TicketRefusal};
-use crate::gateway::{ConnectError, Fault, SignedIn};
+use crate::gateway::{Attempt, ConnectError, Fault, SignedIn};
+use crate::identity::ClientAddress;
 
 /// An error page.
 pub(super) fn page(
@@ -73,6 +74,24 @@ pub(super) fn stale_form(web: &Web, visitor: &SignedIn) -> Response {
     )
 }
 
+/// `answer` to somebody who has just failed at `attempt`, or that it was too often (RFC 6585 section 4).
+pub(super) fn after_failing(
+    web: &Web,
+    attempt: Attempt,
+    address: Option<Extension<ClientAddress>>,
+    answer: Response,
+) -> Response {
+    if !answer.status().is_client_error() {
+        return answer;
+    }
+    let failed = address.map(|Extension(address)| web.gateway.attempt_failed(attempt, address));
+    let Some(Err(too_many)) = failed else {
+        return answer;
+    };
+    let wait = [(header::RETRY_AFTER, too_many.again_in_seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, wait, too_many.to_string()).into_response()
+}
+
 /// Why connecting `service` did not work.
 pub(super) fn connect(
     web: &Web,
@@ -101,6 +120,7 @@ pub(super) fn connect(
         }
         ConnectError::UnknownService
         | ConnectError::UnknownConnection
+        | ConnectError::Narrowed(_)
         | ConnectError::NotConfigured => (StatusCode::NOT_FOUND, Problem::NotFound, None),
         ConnectError::UnknownState
         | ConnectError::Callback(

@@ -1,6 +1,6 @@
 //! Signing in by a one-time link, and out again.
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -8,7 +8,8 @@ use super::pages::{HOME_PATH, Problem, SIGN_IN_PATH, SignInPage, SignOutPage};
 use super::visitor::{Submitter, Viewer, Visitor, layout};
 use super::{Web, cookies, problem, render};
 use crate::base::Secret;
-use crate::gateway::SignedIn;
+use crate::gateway::{Attempt, SignedIn};
+use crate::identity::ClientAddress;
 
 /// `GET /sign-in`: how to sign in.
 pub(super) async fn page(
@@ -37,6 +38,7 @@ pub(super) async fn sign_in(
     Visitor(visitor): Visitor,
     method: Method,
     headers: HeaderMap,
+    address: Option<Extension<ClientAddress>>,
     Path(token): Path<String>,
 ) -> Response {
     if method == Method::HEAD || headers.contains_key("sec-purpose") {
@@ -44,7 +46,10 @@ pub(super) async fn sign_in(
     }
     let (cookie, _) = match web.gateway.sign_in(&Secret::new(token)).await {
         Ok(Some(signed_in)) => signed_in,
-        Ok(None) => return used_link(&web, visitor.as_ref(), &headers),
+        Ok(None) => {
+            let answer = used_link(&web, visitor.as_ref(), &headers);
+            return problem::after_failing(&web, Attempt::SignIn, address, answer);
+        }
         Err(fault) => return problem::fault(&web, None, &fault),
     };
     if let Some(old) = cookies::read(&headers, cookies::SESSION)

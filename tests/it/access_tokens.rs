@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use attache::base::Clock;
-use attache::identity::{Mode, SigningAlgorithm, TrustedIssuer};
+use attache::gateway::SignInSettings;
+use attache::identity::{GroupRules, Mode, SessionLimits, SigningAlgorithm, TrustedIssuer};
+use attache::oauth::IssuerSettings;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -38,6 +40,7 @@ impl House {
         let gateway = TestGateway::start_configured(&clock, &[&acme], |config| {
             config.mode = Mode::Sso;
             config.access_tokens = vec![trusted];
+            config.sign_in = Some(sign_in_with(&issuer));
             config.egress.dangerously_allow_loopback.push(authority);
         })
         .await;
@@ -111,6 +114,21 @@ impl House {
     }
 }
 
+/// Where people sign in to the pages: with the same issuer.
+fn sign_in_with(issuer: &TokenIssuer) -> SignInSettings {
+    SignInSettings {
+        issuer: IssuerSettings {
+            issuer: issuer.name(),
+            client_id: "attache".to_owned(),
+            client_secret: None,
+            scopes: vec!["openid".to_owned()],
+        },
+        name: "Acme ID".to_owned(),
+        groups: GroupRules::default(),
+        sessions: SessionLimits::OF_AN_ISSUER,
+    }
+}
+
 #[tokio::test]
 async fn the_same_person_is_behind_the_cookie_and_the_token() {
     let house = House::start().await;
@@ -141,7 +159,11 @@ async fn the_same_person_is_behind_the_cookie_and_the_token() {
         .await
         .unwrap();
     let agents = gateway.agents_of(&known).await.unwrap();
-    let names: Vec<_> = agents.iter().map(|agent| agent.name.as_str()).collect();
+    let names: Vec<_> = agents
+        .agents
+        .iter()
+        .map(|view| view.agent.name.as_str())
+        .collect();
     assert_eq!(names, ["Claude Code"]);
     // What comes in does not go out: the provider refuses to have seen anything but its own tokens.
     let seen = house.acme.requests();
@@ -391,4 +413,45 @@ async fn a_token_counts_in_the_header_alone_and_once() {
         twice.await.expect("an answer").status(),
         StatusCode::UNAUTHORIZED
     );
+}
+
+#[tokio::test]
+async fn a_client_whose_agent_is_revoked_or_stopped_stays_out_whatever_tokens_it_gets() {
+    let house = House::start().await;
+    let ana = house.person("ana").await;
+    let listed = house.ask("/mcp", Some(ana.token())).await;
+    assert_eq!(listed.0, StatusCode::OK);
+    let gateway = house.gateway.app().gateway();
+    let known = gateway.person(&house.issuer.name(), "ana", "ana").await;
+    let known = known.expect("the store works");
+
+    gateway.stop_agents(&known).await.expect("the store works");
+    let (status, header, _) = house.ask("/mcp", Some(ana.token())).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(header.contains("ended what this client may do"), "{header}");
+    gateway
+        .resume_agents(&known)
+        .await
+        .expect("the store works");
+    assert_eq!(house.ask("/mcp", Some(ana.token())).await.0, StatusCode::OK);
+
+    let agents = gateway.agents_of(&known).await.expect("the store works");
+    let agent = agents.agents[0].agent.id.clone();
+    let revoked = gateway.revoke_agent(&known, &agent).await;
+    assert!(revoked.expect("the store works").is_some());
+    let mut claims = house.claims("ana");
+    claims["exp"] = json!(house.clock().now().as_unix() + 900);
+    let fresh = house.issuer.sign(&claims);
+    for token in [ana.token(), &fresh] {
+        assert_eq!(
+            house.ask("/mcp", Some(token)).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    // Another client of hers, and another person, are not concerned.
+    claims["client_id"] = json!("Cursor");
+    let other = house.issuer.sign(&claims);
+    assert_eq!(house.ask("/mcp", Some(&other)).await.0, StatusCode::OK);
+    let ben = house.issuer.sign(&house.claims("ben"));
+    assert_eq!(house.ask("/mcp", Some(&ben)).await.0, StatusCode::OK);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use attache::base::PersonId;
 use attache::gateway::RemovePersonError;
-use attache::identity::Principal;
+use attache::identity::{AgentTerms, Principal};
 use attache::store::Store;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ async fn scene() -> Scene {
         .await
         .expect("a store");
     parts
-        .add_agent(&principal, "Second")
+        .add_agent(&principal, "Second", AgentTerms::default())
         .await
         .expect("a store");
     let caller = parts

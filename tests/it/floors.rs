@@ -56,7 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("hyper", &["app/"]),
     ("reqwest", &["egress/"]),
-    ("governor", &["gateway/admission.rs"]),
+    ("governor", &["gateway/admission.rs", "gateway/attempts.rs"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("chacha20poly1305", &["store/seal.rs", "store/seal/"]),
     ("oauth2", &["oauth/"]),

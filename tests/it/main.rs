@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod accounts;
+mod agents;
 mod attacks;
 mod backup;
 mod black_box;

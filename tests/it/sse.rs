@@ -8,7 +8,7 @@ use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
 use crate::support::person::Person;
 
 /// A session, spoken by hand: its stream, and where to post.
-struct Stream {
+pub(crate) struct Stream {
     origin: String,
     token: String,
     endpoint: String,
@@ -35,7 +35,7 @@ impl Stream {
     }
 
     /// Opens one and shakes hands.
-    async fn begin(gateway: &TestGateway, person: &Person) -> Self {
+    pub(crate) async fn begin(gateway: &TestGateway, person: &Person) -> Self {
         let mut stream = Self::open(gateway, person).await;
         let parameters = json!({
             "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
@@ -51,7 +51,7 @@ impl Stream {
     }
 
     /// The next event and its data; `None` once the stream has ended. Comments that keep it alive are skipped.
-    async fn event(&mut self) -> Option<(String, String)> {
+    pub(crate) async fn event(&mut self) -> Option<(String, String)> {
         loop {
             while let Some(end) = self.read.find("\n\n") {
                 let block: String = self.read.drain(..end + 2).collect();
@@ -80,7 +80,7 @@ impl Stream {
         }
     }
 
-    async fn request(&mut self, id: u32, method: &str, parameters: Value) -> Value {
+    pub(crate) async fn request(&mut self, id: u32, method: &str, parameters: Value) -> Value {
         let response = self.post(&request(id, method, parameters)).await;
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         let answer = self.answer().await;

@@ -13,6 +13,7 @@ mod session;
 mod sizes;
 mod start;
 mod stdio;
+mod tokens;
 
 use std::fs;
 
@@ -55,6 +56,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     println!("Load average before: {}", load_average());
     if options.wants(Suite::Catalogue) {
         catalogue::run(options)?;
+    }
+    if options.wants(Suite::Tokens) {
+        tokens::run(options).await?;
     }
     let stage = Stage::start()?;
     if options.wants(Suite::Calls) {

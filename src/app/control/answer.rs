@@ -46,6 +46,8 @@ pub enum Answer {
     NewAgent(NewAgent),
     /// An agent was revoked: its name.
     Revoked(String),
+    /// What an agent, or all of them, may do from now on, in a sentence.
+    AgentsChanged(String),
     /// To [`Command::Reload`](super::Command::Reload).
     Reloaded {
         /// How many services are set up now.
@@ -284,6 +286,61 @@ pub struct AgentLine {
     pub name: String,
     /// When it was added, as RFC 3339.
     pub created: String,
+    /// `active`, `stopped` (with all others of the person), `expired`, or `over` (what it was lent has ended).
+    #[serde(default)]
+    pub state: String,
+    /// What sort of client it is: as it was added, or else as it calls itself.
+    #[serde(default)]
+    pub kind: String,
+    /// What that is called.
+    #[serde(default)]
+    pub kind_name: String,
+    /// The gateway added it itself.
+    #[serde(default)]
+    pub startup: bool,
+    /// When its token was first used, as RFC 3339.
+    #[serde(default)]
+    pub first_seen: Option<String>,
+    /// When its token was last used, as RFC 3339.
+    #[serde(default)]
+    pub last_used: Option<String>,
+    /// When its token ends, as RFC 3339.
+    #[serde(default)]
+    pub expires: Option<String>,
+    /// What it is narrowed to.
+    #[serde(default)]
+    pub narrowing: Option<NarrowingLine>,
+    /// The clients that were seen with its token, the last first. More than one is worth a look.
+    #[serde(default)]
+    pub clients: Vec<ClientLine>,
+}
+
+/// What an agent is narrowed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NarrowingLine {
+    /// Only these services; none: all.
+    pub services: Option<Vec<String>>,
+    /// Only tools that look.
+    pub read_only: bool,
+    /// Until when, as RFC 3339.
+    pub until: Option<String>,
+    /// All of it in words.
+    pub words: String,
+}
+
+/// One client that was seen with an agent's token, as it describes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientLine {
+    /// `clientInfo.name`.
+    pub name: String,
+    /// `clientInfo.version`.
+    pub version: String,
+    /// The revision of MCP that it spoke.
+    pub revision: String,
+    /// When it was first seen, as RFC 3339.
+    pub first: String,
+    /// When it was last seen, as RFC 3339.
+    pub last: String,
 }
 
 /// A new agent, with the one sight of its token.

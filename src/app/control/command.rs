@@ -87,7 +87,27 @@ pub enum Command {
     AddAgent {
         /// What it is called.
         name: String,
+        /// What sort of client it is for, by [`AgentKind::id`](crate::identity::AgentKind::id).
+        #[serde(default)]
+        kind: Option<String>,
+        /// When its token ends: a moment, a day, or in how long.
+        #[serde(default)]
+        expires: Option<String>,
+        /// What it may do.
+        #[serde(default)]
+        narrowing: NarrowingWords,
     },
+    /// An agent is narrowed to this and nothing else.
+    NarrowAgent {
+        /// The agent.
+        id: String,
+        /// What it may do.
+        narrowing: NarrowingWords,
+    },
+    /// Every agent of the person is stopped.
+    StopAgents,
+    /// The agents of the person are let in again.
+    ResumeAgents,
     /// An agent's token is worth nothing any more.
     RevokeAgent {
         /// The agent.
@@ -169,6 +189,9 @@ impl Command {
             | Self::Agents
             | Self::AddAgent { .. }
             | Self::RevokeAgent { .. }
+            | Self::NarrowAgent { .. }
+            | Self::StopAgents
+            | Self::ResumeAgents
             | Self::Drill { .. }
             | Self::Reload
             | Self::Webhooks
@@ -181,6 +204,18 @@ impl Command {
             | Self::Backups => false,
         }
     }
+}
+
+/// What an agent may do, as it was typed. Without a word, everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NarrowingWords {
+    /// Only these services; none named: all.
+    pub services: Vec<String>,
+    /// Only tools that look.
+    pub read_only: bool,
+    /// Until when: a moment, a day, or for how long.
+    pub until: Option<String>,
 }
 
 /// `name=value`, as it was typed.

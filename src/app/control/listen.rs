@@ -265,7 +265,7 @@ async fn carry_out(offered: &Offered, command: Command) -> Answer {
 /// A fire drill on the Sandbox.
 async fn for_real(offered: &Offered, sandbox: &SandboxAtHand, kind: Drill) -> Answer {
     let (sentence, kind, connect_url) =
-        match drill(&offered.gateway, &offered.owner, sandbox, kind).await {
+        match drill(&offered.gateway, &offered.owner.in_person(), sandbox, kind).await {
             Ok(report) => return Answer::Drilled(report),
             Err(DrillError::ConnectFirst(link)) => (
                 link.sentence,

@@ -19,6 +19,7 @@
 //! | `backups` | the same for backups |
 
 mod accounts;
+mod agents;
 mod answer;
 mod backups;
 mod command;
@@ -38,11 +39,11 @@ mod waiting;
 mod webhooks;
 
 pub use answer::{
-    AccountLine, AgentLine, Answer, ConnectionLine, ContextBill, ContextLine, Departed, NewAgent,
-    PersonRow, ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
+    AccountLine, AgentLine, Answer, ClientLine, ConnectionLine, ContextBill, ContextLine, Departed,
+    NarrowingLine, NewAgent, PersonRow, ReceiptLine, Refusal, RefusalKind, ScopeLine, ToolLine,
 };
 pub use backups::{BackupLine, BackupReport, ShelvedLine, Step, run as run_backup};
-pub use command::{BackupPlace, Command, Word};
+pub use command::{BackupPlace, Command, NarrowingWords, Word};
 pub(super) use endings::sentence;
 pub use hello::{Greeting, Hello, Relation, Version, Wanted};
 pub use keys::{KeyReport, RotationEndLine, RotationLine, rotate_here};

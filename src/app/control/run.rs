@@ -2,19 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use super::accounts;
 use super::{
-    AgentLine, Answer, Command, ConnectionLine, NewAgent, Refusal, RefusalKind, ScopeLine,
-    ToolLine, Word, endings, keys, people, store, webhooks,
+    Answer, Command, ConnectionLine, Refusal, RefusalKind, ScopeLine, ToolLine, Word, accounts,
+    agents, endings, keys, people, store, webhooks,
 };
-use crate::base::{AgentId, Timestamp};
+use crate::base::Timestamp;
 use crate::catalogue::{ACCOUNT_ARGUMENT, ScopeSet, Tool};
 use crate::connection::{Connection, ExpiredReason, Forecast, Status};
 use crate::gateway::{
     CallError, ConnectError, DamagedConnection, Drill, Fault, Gateway, GrantedScope,
     RehearsalError, Service, ServiceView, WhichAccount,
 };
-use crate::identity::{Agent, Caller};
+use crate::identity::Caller;
 
 /// Who asks for a connection, on the page of the link, when the person typed the command.
 const TERMINAL: &str = "Your terminal";
@@ -24,6 +23,8 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
     if let Some(refused) = people::refused_where_people_sign_in(gateway, &command) {
         return refused;
     }
+    // Whoever types is the person, not an agent of theirs.
+    let owner = &owner.in_person();
     let done = match command {
         Command::Connections => connections(gateway, owner).await,
         Command::Accounts => accounts::list(gateway, owner).await,
@@ -56,9 +57,26 @@ pub async fn run(gateway: &Gateway, owner: &Caller, command: Command) -> Answer 
             words,
         } => return call(gateway, owner, &tool, arguments, &words).await,
         Command::Tools { service } => return tools(gateway, service.as_deref()),
-        Command::Agents => agents(gateway, owner).await,
-        Command::AddAgent { name } => add_agent(gateway, owner, &name).await,
-        Command::RevokeAgent { id } => revoke_agent(gateway, owner, &id).await,
+        Command::Agents => agents::list(gateway, owner).await,
+        Command::AddAgent {
+            name,
+            kind,
+            expires,
+            narrowing,
+        } => {
+            let wanted = agents::Wanted {
+                kind: kind.as_deref(),
+                expires: expires.as_deref(),
+                narrowing,
+            };
+            agents::add(gateway, owner, &name, wanted).await
+        }
+        Command::NarrowAgent { id, narrowing } => {
+            agents::narrow(gateway, owner, &id, narrowing).await
+        }
+        Command::RevokeAgent { id } => agents::revoke(gateway, owner, &id).await,
+        Command::StopAgents => agents::stop(gateway, owner).await,
+        Command::ResumeAgents => agents::resume(gateway, owner).await,
         Command::Webhooks => webhooks::report(gateway).await,
         Command::TestWebhooks { name } => webhooks::test(gateway, name.as_deref()).await,
         Command::ResendEvent { id } => webhooks::resend(gateway, &id).await,
@@ -330,6 +348,8 @@ async fn call(
         CallError::WhichAccount { .. } => (RefusalKind::AccountRequired, None),
         CallError::InvalidArguments(_)
         | CallError::NotConfigured(_)
+        | CallError::Narrowed(_)
+        | CallError::NotLetIn
         | CallError::Refused { .. }
         | CallError::Unreachable { .. }
         | CallError::Delayed { .. }
@@ -378,49 +398,4 @@ fn tool_line(tool: &Tool) -> ToolLine {
         description: tool.description().to_owned(),
         input_schema: Value::Object(tool.input_schema().as_ref().clone()),
     }
-}
-
-async fn agents(gateway: &Gateway, owner: &Caller) -> Result<Answer, Fault> {
-    let agents = gateway.agents_of(&owner.principal).await?;
-    Ok(Answer::Agents(agents.iter().map(agent_line).collect()))
-}
-
-fn agent_line(agent: &Agent) -> AgentLine {
-    AgentLine {
-        id: agent.id.to_string(),
-        name: agent.name.clone(),
-        created: agent.created.to_string(),
-    }
-}
-
-async fn add_agent(gateway: &Gateway, owner: &Caller, name: &str) -> Result<Answer, Fault> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 100 {
-        let sentence = "an agent needs a name of 1 to 100 characters, by which you will know it";
-        return Ok(Answer::refused(RefusalKind::Usage, sentence));
-    }
-    let (agent, token) = gateway.add_agent(&owner.principal, name).await?;
-    Ok(Answer::NewAgent(NewAgent {
-        id: agent.id.to_string(),
-        name: agent.name,
-        mcp_url: gateway.links().mcp(),
-        token,
-    }))
-}
-
-async fn revoke_agent(gateway: &Gateway, owner: &Caller, id: &str) -> Result<Answer, Fault> {
-    let unknown = || {
-        let sentence = format!("you have no agent `{id}`; `attache agents` lists those there are");
-        Answer::refused(RefusalKind::Usage, sentence)
-    };
-    let Ok(id) = AgentId::parse(id) else {
-        return Ok(unknown());
-    };
-    if id == owner.agent {
-        let sentence =
-            "this agent is Attache's own: every start adds it again, so it cannot be revoked";
-        return Ok(Answer::refused(RefusalKind::Failed, sentence));
-    }
-    let revoked = gateway.revoke_agent(&owner.principal, &id).await?;
-    Ok(revoked.map_or_else(unknown, |agent| Answer::Revoked(agent.name)))
 }

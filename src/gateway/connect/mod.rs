@@ -34,6 +34,8 @@ pub enum ConnectError {
     UnknownConnection,
     /// The service has no client registration here.
     NotConfigured,
+    /// The agent that asks for a link is narrowed to other services. The sentence says so.
+    Narrowed(String),
     /// The callback carries no usable `state`, or one that was used already.
     UnknownState,
     /// The callback does not belong to the request that its `state` names.
@@ -66,6 +68,17 @@ pub enum ConnectError {
     },
     /// Something failed on our side.
     Fault(Fault),
+}
+
+impl ConnectError {
+    /// Whether a callback belongs to nothing that this person has begun: made up, or used before.
+    #[must_use]
+    pub fn is_of_nothing_begun(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownState | Self::Callback(_) | Self::WrongIssuer
+        )
+    }
 }
 
 impl<E: Into<Fault>> From<E> for ConnectError {

@@ -86,7 +86,8 @@ impl Gateway {
 
     /// Whether somebody of whom `issuer` vouched can still be somebody here: the issuer that is configured, or ourselves where
     /// none is.
-    pub(in crate::gateway) fn accepts(&self, principal: &Principal) -> bool {
+    #[must_use]
+    pub fn accepts(&self, principal: &Principal) -> bool {
         match &self.parts.sign_in {
             Some(door) => principal.issuer == door.settings.issuer.issuer,
             // Every issuer of OpenID Connect is a web address, and none of ours is.

@@ -1,5 +1,7 @@
 //! `attache_connect`: one link for every service that a task needs.
 
+use std::borrow::Cow;
+
 use rmcp::RoleServer;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool};
 use rmcp::service::RequestContext;
@@ -67,21 +69,28 @@ pub(super) async fn run(
 ) -> Outcome {
     let arguments = request.arguments.clone().unwrap_or_default();
     let gateway = server.surface.gateway();
-    let wanted = match wanted(server, Value::Object(arguments.clone())) {
+    let wanted = match wanted(server, caller, Value::Object(arguments.clone())) {
         Ok(wanted) => wanted,
         Err(sentence) => return Ok(convert::invalid_arguments(&sentence).into()),
     };
-    let round = Round::of(gateway, caller, &request, &arguments)?;
+    let mut caller = Cow::Borrowed(caller);
+    let round = Round::of(gateway, &caller, &request, &arguments)?;
     if round.answer == Answer::Accepted {
         let what = format!("Waiting for {} to connect.", caller.principal.name);
-        let arrival = gateway.until_connected(caller, &wanted);
+        let arrival = gateway.until_connected(&caller, &wanted);
         let limit = server.surface.settings().wait();
         // Whatever came of it, the next look finds out.
         let _ = parking::wait_for(arrival, limit, &what, context).await;
+        match gateway.still_standing(&caller).await {
+            Ok(standing) => caller = Cow::Owned(standing),
+            Err(error) => return convert::call_error(error).map(Into::into),
+        }
     }
+    let caller = caller.as_ref();
     let link = match gateway.link_for_services(caller, &wanted).await {
         Ok(link) => link,
         Err(ConnectError::Fault(fault)) => return Err(convert::internal(&fault)),
+        Err(ConnectError::Narrowed(sentence)) => return Ok(convert::narrowed(sentence).into()),
         // The catalogue has changed since it was asked what it has.
         Err(_) => {
             return Ok(convert::invalid_arguments("Ask again: the services have changed.").into());
@@ -106,14 +115,18 @@ pub(super) async fn run(
     }
 }
 
-/// The services that are asked for, each known and set up, or what is wrong with the arguments.
-fn wanted(server: &Server, arguments: Value) -> Result<Vec<String>, String> {
+/// The services that are asked for, each known and set up, or what is wrong with the arguments. Without any, all that the
+/// agent may use.
+fn wanted(server: &Server, caller: &Caller, arguments: Value) -> Result<Vec<String>, String> {
     let given: Arguments = serde_json::from_value(arguments)
         .map_err(|error| format!("{CONNECT} takes `services`, a list of names: {error}."))?;
-    let services = server.surface.gateway().services();
+    let gateway = server.surface.gateway();
+    let services = gateway.services();
     let Some(given) = given.services else {
-        let enabled = services.enabled().map(Service::id);
-        return Ok(enabled.map(str::to_owned).collect());
+        let allowed = services
+            .enabled()
+            .filter(|service| gateway.may_use(caller, service));
+        return Ok(allowed.map(Service::id).map(str::to_owned).collect());
     };
     if given.is_empty() {
         return Err("`services` is empty: name at least one service, or leave it out.".to_owned());

@@ -85,7 +85,7 @@ pub(super) async fn lines(
     caller: &Caller,
 ) -> Result<Vec<Line>, crate::gateway::Fault> {
     let gateway = server.surface.gateway();
-    let views = gateway.connections(&caller.principal).await?;
+    let views = gateway.connections_for(caller).await?;
     let now = gateway.clock().now();
     let mut lines: Vec<_> = views
         .iter()

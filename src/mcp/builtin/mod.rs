@@ -13,6 +13,7 @@ use rmcp::model::{CallToolRequestParams, Tool as McpTool, ToolAnnotations};
 use rmcp::service::RequestContext;
 use serde_json::{Map, Value};
 
+use super::convert;
 use super::executions::Outcome;
 use super::server::Server;
 use crate::identity::Caller;
@@ -45,6 +46,9 @@ impl Builtin {
         caller: &Caller,
         request: CallToolRequestParams,
     ) -> Outcome {
+        if let Err(over) = server.surface.gateway().check_time(caller) {
+            return convert::call_error(over).map(Into::into);
+        }
         match self {
             Self::Connect => connect::run(server, context, caller, request).await,
             Self::Connections => connections::run(server, caller, request).await,

@@ -86,7 +86,7 @@ async fn let_in(State(legacy): State<Legacy>, mut request: Request, next: Next) 
         .await
     {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return legacy.door.turn_away(refusal, &request),
     };
     let room = match legacy.door.admit(&caller) {
         Ok(room) => room,
@@ -106,6 +106,7 @@ async fn open(State(legacy): State<Legacy>, Extension(caller): Extension<Caller>
     if legacy.door.is_full().await {
         return too_many_sessions();
     }
+    let listener = caller.clone();
     let (id, said) = {
         let server = Server::for_requests(legacy.surface.clone());
         legacy.sessions.begin(caller.agent, server)
@@ -118,7 +119,8 @@ async fn open(State(legacy): State<Legacy>, Extension(caller): Extension<Caller>
             HeaderValue::from_static("no"),
         ),
     ];
-    (headers, events).into_response()
+    let response = (headers, events).into_response();
+    legacy.door.ends_with(listener, response)
 }
 
 /// The first event says where to post; a relative address, so that no name under which we are asked gets into it.

@@ -23,7 +23,7 @@ pub(super) enum Keeping {
 }
 
 /// The decisions that are not to copy rows as they are found.
-const TABLES: [(&str, Keeping); 19] = [
+const TABLES: [(&str, Keeping); 20] = [
     // The index key, the data keys of the house.
     ("store", Keeping::First),
     // Manifests, and all that is in one.
@@ -37,6 +37,7 @@ const TABLES: [(&str, Keeping); 19] = [
     ("tom", Keeping::Grouped),
     ("def", Keeping::Grouped),
     ("sta", Keeping::Grouped),
+    ("stp", Keeping::Grouped),
     // Written every few seconds and missed by nobody, so it must not make its group look restless; sealed with the key
     // of its person, so it travels with that.
     ("use", Keeping::AfterPerson),

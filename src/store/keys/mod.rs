@@ -39,7 +39,7 @@ pub use shredding::Shredded;
 pub(super) use wrapping::Wrapping;
 
 /// Tables whose records are sealed with the key of the person that their keys begin with.
-const OF_A_PERSON: [&str; 7] = ["per", "con", "cre", "tom", "def", "use", "sta"];
+const OF_A_PERSON: [&str; 8] = ["per", "con", "cre", "tom", "def", "use", "sta", "stp"];
 
 /// The keys of one store.
 pub(super) struct Keys {

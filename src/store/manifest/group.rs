@@ -31,8 +31,8 @@ impl Group {
 }
 
 /// Tables whose keys begin with a person.
-pub(in crate::store) const OF_A_PERSON: [&str; 7] =
-    ["per", "key", "con", "cre", "tom", "def", "sta"];
+pub(in crate::store) const OF_A_PERSON: [&str; 8] =
+    ["per", "key", "con", "cre", "tom", "def", "sta", "stp"];
 
 /// Tables whose keys are evenly spread, and how many characters of a key are the same all over the table.
 pub(in crate::store) const SPREAD: [(&str, usize); 2] = [("idp", 0), ("agt", "agt_".len())];

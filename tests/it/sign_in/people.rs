@@ -2,7 +2,7 @@
 
 use attache::app::control::{Answer, Command, run};
 use attache::gateway::PersonLine;
-use attache::identity::{Caller, Role};
+use attache::identity::{AgentTerms, Caller, Role};
 use serde_json::json;
 
 use super::{SESSION, Team, is_signed_in};
@@ -156,7 +156,10 @@ async fn with_agent(team: &Team, subject: &str) -> Person {
     let browser = team.person(subject).await;
     let person = line(team, subject).await.unwrap().person.unwrap();
     let gateway = team.gateway.app().gateway();
-    let (_, token) = gateway.add_agent(&person, "agent").await.unwrap();
+    let (_, token) = gateway
+        .add_agent(&person, "agent", AgentTerms::default())
+        .await
+        .unwrap();
     let agent = Person::new(subject, &team.gateway.origin(), token.expose());
     agent.has_cookie(SESSION, &browser.cookie(SESSION).unwrap());
     assert!(agent.is_known().await && is_signed_in(&agent).await);

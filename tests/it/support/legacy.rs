@@ -64,6 +64,14 @@ impl LegacySession {
         message(&response.text().await.expect("a body"))
     }
 
+    /// Sends a request; the whole JSON-RPC answer.
+    pub(crate) async fn ask(&self, method: &str, parameters: Value) -> Value {
+        let body = json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": parameters });
+        let response = self.post(&self.token, &body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        message(&response.text().await.expect("a body"))
+    }
+
     /// Calls a tool whose answer may never come.
     pub(crate) async fn call_and_leave(&self, tool: &str) {
         let answer = self.call_as(&self.token, tool, json!({})).await;
