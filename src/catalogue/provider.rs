@@ -151,7 +151,8 @@ impl Provider {
             return Err(refusal);
         }
         let tenants = self.file.oauth.tenants.as_ref();
-        Ok(tenants.map_or(Ok(Vec::new()), |tenants| tenants.read(response)))
+        let is_needed = |name: &str| self.addresses.is_made_of(name);
+        Ok(tenants.map_or(Ok(Vec::new()), |tenants| tenants.read(response, &is_needed)))
     }
 
     /// Its id: the stem of its file.

@@ -235,7 +235,7 @@ impl Tool {
             given: arguments,
             inputs: &self.inputs,
         };
-        let scope = RunScope::new(arguments, place);
+        let scope = RunScope::new(arguments, variables.captured(), place);
         Run::begin(self, variables, scope, cursor, unique)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::RenderError;
@@ -242,6 +243,16 @@ impl Variables {
         let product = Arc::clone(&self.product);
         let proven = Self::prove(provider, addresses, values)?;
         Ok(Self { product, ..proven })
+    }
+
+    /// What the connection says, by name; nothing before [`Variables::with_captured`].
+    pub(super) fn captured(&self) -> Map<String, Value> {
+        let is_captured = |name: &str| self.addresses.is_captured(name);
+        self.values
+            .iter()
+            .filter(|(name, _)| is_captured(name))
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect()
     }
 
     /// The same for requests of another product of the provider. Cheap.

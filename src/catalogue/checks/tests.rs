@@ -248,6 +248,16 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ),
     (
         "captures_are_used_and_free",
+        "[tool.input.new_title]",
+        "[tool.input.site_id]\ntype = \"string\"\nrequired = false\ndescription = \"A site.\"\n[tool.input.new_title]",
+    ),
+    (
+        "outputs_name_what_is_there",
+        "get = \"/folders/{folder}/notes\"",
+        "get = \"/folders/{folder}/notes\"\npick = { site = { argument = \"site_id\" } }",
+    ),
+    (
+        "captures_are_used_and_free",
         "[oauth.implies]",
         "[oauth.capture.site_id]\nfrom = \"token\"\npath = \"x\"\npattern = \"[a-z]+\"\n[oauth.implies]",
     ),
