@@ -11,6 +11,7 @@ use super::expand::Expand;
 use super::file::ToolFile;
 use super::inputs::Inputs;
 use super::pagination::{Cursor, Pagination};
+use super::pick::Pick;
 use super::poll::Poll;
 use super::reply::ReplyShape;
 use super::request::RequestTemplate;
@@ -99,6 +100,14 @@ impl Tool {
             tenant_argument: Some(argument.to_owned()),
             ..self.clone()
         }
+    }
+
+    /// Everything that is picked of a reply.
+    pub(super) fn picks(&self) -> impl Iterator<Item = &Pick> {
+        let answers = self.steps.iter().filter_map(|step| step.answers.as_ref());
+        answers
+            .chain(std::iter::once(&self.reply))
+            .flat_map(ReplyShape::picks)
     }
 
     /// The names of the base addresses that its requests use; none is the main one.

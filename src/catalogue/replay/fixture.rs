@@ -165,6 +165,18 @@ impl Subject {
                 )
             });
         }
+        if let (Some(kind), None) = (file.error_kind(), &fixture.keys.tool) {
+            let tools = catalogue.providers().iter().flat_map(|one| one.tools());
+            let mut own = tools.filter(|tool| tool.product() == file.owner);
+            let example = own.next().map_or("a_tool_of_the_file", |tool| tool.name());
+            return Err(file.problem(
+                "tool",
+                format!("it does not say which tool is refused with `{kind}`"),
+                &format!(
+                    "add `\"tool\": \"{example}\"`; --write then fills in what is sent and what the refusal says"
+                ),
+            ));
+        }
         let of_name = || file.stem.split('.').next().unwrap_or_default();
         let name = fixture.keys.tool.as_deref().unwrap_or_else(of_name);
         match catalogue.tool(name) {
@@ -176,6 +188,14 @@ impl Subject {
                 format!("`{name}` is no tool of `{}`", file.owner),
                 "name the file after a tool, or say in `tool` which one is called",
             )),
+        }
+    }
+
+    /// The name of the tool that is called; none for the account call.
+    pub(super) fn tool(&self) -> Option<&str> {
+        match self {
+            Self::Account(_) => None,
+            Self::Tool(_, tool) => Some(tool.name()),
         }
     }
 

@@ -11,7 +11,7 @@ mod fixture;
 
 use serde_json::{Map, Value, json};
 
-pub use coverage::missing_fixtures;
+pub use coverage::{missing_fixtures, unfilled_picks};
 pub use fixture::{Evidence, FixtureFile};
 
 use self::differences::{differences, member_differences};
@@ -28,6 +28,10 @@ pub struct Replayed {
     pub evidence: Option<Evidence>,
     /// The fixture with what it had left out, if it had left something out.
     pub completed: Option<String>,
+    /// What it had left out, by place.
+    pub left_out: Vec<String>,
+    /// The tool and its output, when a tool was called and succeeded.
+    pub output: Option<(String, Value)>,
 }
 
 /// Replays one fixture.
@@ -37,6 +41,8 @@ pub fn replay(catalogue: &Catalogue, file: &FixtureFile) -> Replayed {
         problems: Vec::new(),
         evidence: None,
         completed: None,
+        left_out: Vec::new(),
+        output: None,
     };
     let fixture = match Fixture::parse(file) {
         Ok(fixture) => fixture,
@@ -55,6 +61,8 @@ pub fn replay(catalogue: &Catalogue, file: &FixtureFile) -> Replayed {
 
 /// A fixture that was played to its end.
 struct Replay<'f> {
+    /// The tool that was called; none for the account call.
+    tool: Option<String>,
     file: &'f FixtureFile,
     fixture: &'f Fixture,
     /// What was sent, in the form of a fixture.
@@ -92,6 +100,7 @@ impl<'f> Replay<'f> {
             )
         })?;
         Ok(Self {
+            tool: subject.tool().map(str::to_owned),
             file,
             fixture,
             sent,
@@ -101,12 +110,35 @@ impl<'f> Replay<'f> {
 
     /// Says what differs, and fills in what was left out.
     fn report(self, replayed: &mut Replayed) {
-        const REMEDY: &str = "correct the provider file, or the fixture if it is wrong";
         let mut completed = self.fixture.whole.clone();
-        let mut is_complete = true;
+        let mut left_out = Vec::new();
+        let mut found = self.requests(&mut completed, &mut left_out);
+        found.extend(self.ending(&mut completed, &mut left_out));
+        if let Some(line) = self.wrong_kind() {
+            found.push(("refusal".to_owned(), line));
+        }
+        let problems = found
+            .into_iter()
+            .map(|(place, line)| self.file.problem(&place, line, &remedy(&place)));
+        replayed.problems.extend(problems);
+        if !left_out.is_empty() {
+            replayed.completed = Some(pretty(&completed));
+        }
+        replayed.left_out = left_out;
+        if let (Some(tool), ("output", output)) = (self.tool, self.outcome) {
+            replayed.output = Some((tool, output));
+        }
+    }
+
+    /// What was sent, held against the fixture: a line for each difference, with its place.
+    fn requests(
+        &self,
+        completed: &mut Map<String, Value>,
+        left_out: &mut Vec<String>,
+    ) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        if self.sent.len() != self.fixture.exchanges.len() {
-            let (sent, there) = (self.sent.len(), self.fixture.exchanges.len());
+        let (sent, there) = (self.sent.len(), self.fixture.exchanges.len());
+        if sent != there {
             found.push((
                 "exchanges".to_owned(),
                 format!("{sent} requests are sent, and the fixture has {there}"),
@@ -119,38 +151,42 @@ impl<'f> Replay<'f> {
                 let lines = differences(expected, &sent);
                 found.extend(lines.into_iter().map(|line| (place.clone(), line)));
             } else {
-                is_complete = false;
-                put_request(&mut completed, index, sent.clone());
+                left_out.push(place);
+                put_request(completed, index, sent.clone());
             }
         }
+        found
+    }
+
+    /// How the call ended, in the same way.
+    fn ending(
+        &self,
+        completed: &mut Map<String, Value>,
+        left_out: &mut Vec<String>,
+    ) -> Vec<(String, String)> {
         let (key, outcome) = &self.outcome;
         match self.fixture.outcome() {
             Some((expected_key, expected)) if expected_key == *key => {
                 let lines = if *key == "refusal" {
+                    left_out.extend(complete_refusal(completed, outcome));
                     member_differences(expected, outcome)
                 } else {
                     differences(expected, outcome)
                 };
-                found.extend(lines.into_iter().map(|line| ((*key).to_owned(), line)));
+                lines
+                    .into_iter()
+                    .map(|line| ((*key).to_owned(), line))
+                    .collect()
             }
-            Some((expected_key, _)) => found.push((
+            Some((expected_key, _)) => vec![(
                 expected_key.to_owned(),
                 format!("the call ends with `{key}`: {}", short(outcome)),
-            )),
+            )],
             None => {
-                is_complete = false;
+                left_out.push((*key).to_owned());
                 completed.insert((*key).to_owned(), outcome.clone());
+                Vec::new()
             }
-        }
-        if let Some(line) = self.wrong_kind() {
-            found.push(("refusal".to_owned(), line));
-        }
-        let problems = found
-            .into_iter()
-            .map(|(place, line)| self.file.problem(&place, line, REMEDY));
-        replayed.problems.extend(problems);
-        if !is_complete {
-            replayed.completed = Some(pretty(&completed));
         }
     }
 
@@ -189,6 +225,35 @@ fn outcome_of(reply: Reply) -> (&'static str, Value) {
             ("refusal", shown.into())
         }
     }
+}
+
+/// What to do about a difference at `place`. What is there is never rewritten, so what is wrong must go first.
+fn remedy(place: &str) -> String {
+    let part = place.rsplit('.').next().unwrap_or(place);
+    let again = match place {
+        "exchanges" => String::new(),
+        _ => format!(
+            "; when what is found now is right, remove `{part}` and run this with --write to have it written again"
+        ),
+    };
+    format!("correct the provider file, or the fixture if it is wrong{again}")
+}
+
+/// Fills in which kind of refusal it is and what is said, where a fixture has only a part of it. Gives what it filled in.
+fn complete_refusal(completed: &mut Map<String, Value>, outcome: &Value) -> Vec<String> {
+    let Some(refusal) = completed.get_mut("refusal").and_then(Value::as_object_mut) else {
+        return Vec::new();
+    };
+    let mut filled = Vec::new();
+    for member in ["kind", "message"] {
+        if !refusal.contains_key(member)
+            && let Some(found) = outcome.get(member)
+        {
+            refusal.insert(member.to_owned(), found.clone());
+            filled.push(format!("refusal.{member}"));
+        }
+    }
+    filled
 }
 
 /// Puts a request before the reply of its exchange.
