@@ -31,6 +31,7 @@ mod index;
 mod inject;
 mod inputs;
 mod load;
+mod missing_key;
 mod nearest;
 mod oauth;
 mod operator;
