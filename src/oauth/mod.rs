@@ -11,6 +11,7 @@
 mod authorization;
 mod code_verifier;
 mod issuer;
+mod preview;
 mod profile_error;
 mod provider_text;
 mod revocation;
@@ -25,6 +26,7 @@ mod fake_provider;
 pub use self::authorization::{AuthorizationUrlRequest, authorization_url};
 pub use self::code_verifier::CodeVerifier;
 pub use self::issuer::{IssuerError, check_issuer};
+pub use self::preview::{Preview, preview};
 pub use self::profile_error::ProfileError;
 pub use self::revocation::{RevocationOutcome, RevokeError, revoke};
 pub use self::token::{RefreshRequest, TOKEN_REQUEST_DEADLINE, TokenReply, exchange, refresh};

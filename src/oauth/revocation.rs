@@ -122,6 +122,25 @@ fn tokens_to_revoke<'a>(
     }
 }
 
+/// The requests that [`revoke`] sends one after another; none where the provider cannot be asked.
+///
+/// # Errors
+/// When the profile cannot be followed.
+pub(super) fn requests(
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    access: &Secret,
+    refresh: Option<&Secret>,
+) -> Result<Vec<Request<Vec<u8>>>, ProfileError> {
+    match &profile.revocation {
+        Revocation::Unsupported { .. } => Ok(Vec::new()),
+        Revocation::Request(request) => tokens_to_revoke(request.tokens, Some(access), refresh)
+            .into_iter()
+            .map(|token| render(profile, registration, request, token))
+            .collect(),
+    }
+}
+
 async fn revoke_one(
     egress: &Egress,
     profile: &OAuthProfile,

@@ -51,7 +51,7 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpointClient<'_> {
 impl TokenEndpointClient<'_> {
     /// Sends a form-encoded request of the `oauth2` crate and answers it with a standard reply.
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TokenError> {
-        let request = self.dress(request)?;
+        let request = dress(self.endpoint, request)?;
         let reply = self.egress.send(request, LIMITS).await?;
         let standard = standardise(&reply, self.rules, self.grant, &self.secrets)?;
         let mut response = Response::new(standard.to_string().into_bytes());
@@ -60,39 +60,41 @@ impl TokenEndpointClient<'_> {
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
+}
 
-    /// The request with the provider's fixed parameters and headers, in its encoding.
-    fn dress(&self, request: Request<Vec<u8>>) -> Result<Request<Vec<u8>>, TokenError> {
-        let endpoint = self.endpoint;
-        check_parameters(
-            &endpoint.params,
-            &[
-                "grant_type",
-                "code",
-                "code_verifier",
-                "redirect_uri",
-                "refresh_token",
-                "scope",
-                "client_id",
-                "client_secret",
-                "client_assertion",
-                "client_assertion_type",
-            ],
-        )?;
-        let fixed_headers = parse_headers(&endpoint.headers)?;
-        let (mut parts, body) = request.into_parts();
-        let parameters: Vec<(String, String)> = form_urlencoded::parse(&body)
-            .into_owned()
-            .chain(endpoint.params.iter().cloned())
-            .collect();
-        let (content_type, body) = encode(endpoint.encoding, &parameters);
-        parts
-            .headers
-            .insert(ACCEPT, HeaderValue::from_static("application/json"));
-        parts.headers.extend(fixed_headers);
-        parts.headers.insert(CONTENT_TYPE, content_type);
-        Ok(Request::from_parts(parts, body))
-    }
+/// The request with the provider's fixed parameters and headers, in its encoding.
+pub(super) fn dress(
+    endpoint: &TokenEndpoint,
+    request: Request<Vec<u8>>,
+) -> Result<Request<Vec<u8>>, TokenError> {
+    check_parameters(
+        &endpoint.params,
+        &[
+            "grant_type",
+            "code",
+            "code_verifier",
+            "redirect_uri",
+            "refresh_token",
+            "scope",
+            "client_id",
+            "client_secret",
+            "client_assertion",
+            "client_assertion_type",
+        ],
+    )?;
+    let fixed_headers = parse_headers(&endpoint.headers)?;
+    let (mut parts, body) = request.into_parts();
+    let parameters: Vec<(String, String)> = form_urlencoded::parse(&body)
+        .into_owned()
+        .chain(endpoint.params.iter().cloned())
+        .collect();
+    let (content_type, body) = encode(endpoint.encoding, &parameters);
+    parts
+        .headers
+        .insert(ACCEPT, HeaderValue::from_static("application/json"));
+    parts.headers.extend(fixed_headers);
+    parts.headers.insert(CONTENT_TYPE, content_type);
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Parameters as a body, with its content type.
