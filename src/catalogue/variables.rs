@@ -147,6 +147,12 @@ impl Variable {
         self.required && self.default.is_none() && self.derive.is_none()
     }
 
+    /// Whether its value follows from that of another variable, so that nobody fills it in.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        self.derive.is_some()
+    }
+
     /// The variable that this one follows from.
     pub(super) fn derive(&self) -> Option<&Derived> {
         self.derive.as_ref()
