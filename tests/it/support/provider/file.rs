@@ -45,7 +45,7 @@ get = "@origin@/api/sites"
 items = "."
 id = "id"
 label = "name"
-capture = { site_id = "id" }
+capture = { site_id = "id", site_link = { path = "link", pattern = "https://[a-z0-9.-]{1,64}" } }
 argument = "site"
 "#;
 
@@ -67,6 +67,7 @@ idempotent = true
 open_world = false
 scopes = ["things:read"]
 get = "/notes"
+pick = { site = "site", instance = "instance", person = "person", url = { template = "{$site_link}/notes" } }
 example = {}
 
 [[tool]]
