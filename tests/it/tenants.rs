@@ -92,7 +92,7 @@ async fn several_sites_are_named_by_id_or_name_and_listed_to_whoever_names_none(
         ana.call("acme_notes_sites", json!({}))
             .await
             .text()
-            .matches("s-")
+            .matches("\"s-")
             .count(),
         2
     );
