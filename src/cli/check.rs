@@ -10,6 +10,10 @@ use super::Failure;
 use crate::catalogue::{self, Catalogue, Evidence, FixtureFile, Problem, Source};
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct CheckOptions {
     /// A folder with more provider files.
     #[arg(value_name = "DIR")]
