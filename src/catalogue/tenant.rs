@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::account::same;
 use super::file::TenantsFile;
 use super::plain_text::plain_text;
+use super::wanted::read_whole;
 
 /// How many tenants of one grant are kept.
 const MOST_TENANTS: usize = 200;
@@ -136,8 +137,7 @@ pub struct TenantChoice {
 impl TenantsFile {
     /// The tenants in a reply, each once: a provider may list one for each of its products.
     pub(super) fn read(&self, response: &Response<Vec<u8>>) -> Result<Vec<Tenant>, TenantsProblem> {
-        let body: Value =
-            serde_json::from_slice(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
+        let body: Value = read_whole(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
         let items = self.items.find(&body).and_then(Value::as_array);
         let mut tenants: Vec<Tenant> = Vec::new();
         for item in items.ok_or(TenantsProblem::Unreadable)? {
