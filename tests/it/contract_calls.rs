@@ -354,7 +354,7 @@ async fn every_fixture_holds_at_the_gateway_and_over_the_wire() {
     let called: BTreeSet<&str> = all
         .iter()
         .filter_map(|piece| piece.tool())
-        .map(|tool| tool.name())
+        .map(attache::catalogue::Tool::name)
         .collect();
     let uncalled: Vec<_> = tools()
         .map(|(_, tool)| tool.name())

@@ -203,8 +203,12 @@ impl Inward {
         for file in files {
             let path = file.expect("a file").path();
             let id = path.file_stem().expect("a name").to_string_lossy();
-            config +=
-                &format!("[services.{id}]\nclient_id = 'c'\nclient_secret = 'client-secret'\n");
+            let section = [
+                "[services.",
+                &id,
+                "]\nclient_id = 'c'\nclient_secret = 'client-secret'\n",
+            ];
+            config += &section.concat();
         }
         config += more;
         let file = folder.join("attache.toml");
