@@ -93,7 +93,10 @@ pub use product::Product;
 pub use provider::Provider;
 pub use redirect::RedirectRule;
 pub use render_error::RenderError;
-pub use replay::{Evidence, FixtureFile, Replayed, missing_fixtures, replay, unfilled_picks};
+pub use replay::{
+    Contract, Ending, Evidence, FixtureFile, Played, Replayed, missing_fixtures, replay,
+    unfilled_picks,
+};
 pub use reply::{Refusal, Reply, ToolOutput};
 pub use run::{Answer, Next, Outgoing, OutgoingId, Run};
 pub use schema::schema;

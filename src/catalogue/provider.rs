@@ -17,6 +17,7 @@ use super::problem::ParsedFile;
 use super::request::RequestTemplate;
 use super::url_template::Values;
 use super::variables::{Pattern, fill_in};
+use super::wanted::read_whole;
 use super::{
     Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, OAuthProfile, Product,
     RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
@@ -373,7 +374,7 @@ impl Provider {
         if let Some(refusal) = self.errors.refusal(response) {
             return Err(refusal);
         }
-        let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let body: Value = read_whole(response.body()).unwrap_or(Value::Null);
         let file = &self.file.account;
         let body = match &file.request.graphql {
             Some(graphql) => graphql.data.find(&body),

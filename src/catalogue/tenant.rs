@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::account::same;
 use super::file::TenantsFile;
 use super::plain_text::plain_text;
+use super::wanted::read_whole;
 
 /// How many tenants of one grant are kept.
 const MOST_TENANTS: usize = 200;
@@ -141,8 +142,7 @@ impl TenantsFile {
         response: &Response<Vec<u8>>,
         is_needed: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Tenant>, TenantsProblem> {
-        let body: Value =
-            serde_json::from_slice(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
+        let body: Value = read_whole(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
         let items = self.items.find(&body).and_then(Value::as_array);
         let mut tenants: Vec<Tenant> = Vec::new();
         for item in items.ok_or(TenantsProblem::Unreadable)? {

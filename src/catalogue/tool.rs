@@ -217,15 +217,6 @@ impl Tool {
             .collect()
     }
 
-    /// Whether [`Tool::begin`] makes use of a `unique` text.
-    #[must_use]
-    pub fn sends_unique(&self) -> bool {
-        let steps = self.steps.iter().map(|step| &step.request);
-        let items = self.expand.iter().map(|expand| &expand.request);
-        let mut requests = steps.chain([&self.request]).chain(items);
-        requests.any(RequestTemplate::sends_unique)
-    }
-
     /// Begins a call with these arguments, which are checked already. `unique` is a text that no other call has: it is what
     /// a provider recognises a repetition by.
     ///
