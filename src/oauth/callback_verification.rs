@@ -74,7 +74,7 @@ mod tests {
     use crate::base::Secret;
     use crate::oauth::fake_provider::profile_at;
 
-    /// The provider's own example: https://shopify.dev, "Verify a request".
+    /// The provider's own example: <https://shopify.dev>, "Verify a request".
     const EXAMPLE: [(&str, &str); 5] = [
         ("code", "0907a61c0c8d55e99db179b68161bc00"),
         (

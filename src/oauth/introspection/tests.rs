@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::*;
-use crate::catalogue::ClientAuth;
+use crate::catalogue::ClientAuth as At;
 use crate::oauth::fake_provider::{FakeProvider, Seen, registration};
 
 const JSON: &str = "application/json";
@@ -62,14 +62,37 @@ async fn the_question_is_authorized_in_exactly_one_way() {
     let key = data_encoding::BASE64.encode(b"client%3Asecret%25:");
     let (basic, key) = (format!("Basic {pair}"), format!("Basic {key}"));
     let bearer = format!("Bearer {TOKEN}");
-    use {ClientAuth as At, IntrospectionAuth as Asked};
     for (client_auth, auth, header, id_in_body, secret_in_body) in [
-        (At::Post, Asked::Client, None, true, true),
-        (At::Basic, Asked::Client, Some(&basic), false, false),
-        (At::SecretKey, Asked::Client, Some(&key), false, false),
-        (At::None, Asked::Client, None, true, false),
-        (At::Post, Asked::ClientBasic, Some(&basic), false, false),
-        (At::Post, Asked::Bearer, Some(&bearer), false, false),
+        (At::Post, IntrospectionAuth::Client, None, true, true),
+        (
+            At::Basic,
+            IntrospectionAuth::Client,
+            Some(&basic),
+            false,
+            false,
+        ),
+        (
+            At::SecretKey,
+            IntrospectionAuth::Client,
+            Some(&key),
+            false,
+            false,
+        ),
+        (At::None, IntrospectionAuth::Client, None, true, false),
+        (
+            At::Post,
+            IntrospectionAuth::ClientBasic,
+            Some(&basic),
+            false,
+            false,
+        ),
+        (
+            At::Post,
+            IntrospectionAuth::Bearer,
+            Some(&bearer),
+            false,
+            false,
+        ),
     ] {
         let provider = FakeProvider::start().await;
         let mut profile = profile_of(&provider, auth);
