@@ -84,9 +84,10 @@ pub use inputs::{ArgumentProblem, InvalidArguments};
 pub use load::{embedded, read_directory, read_fixtures};
 pub(crate) use nearest::nearest;
 pub use oauth::{
-    ClientAuth, OAuthProfile, OptionalScopes, Pkce, RefreshEndpoint, RefreshRules, Revocation,
-    RevocationAuth, RevocationReach, RevocationRequest, RevocationTokens, Rotation, TokenEncoding,
-    TokenEndpoint, TokenReplyRules,
+    BodyEncoding, CallbackVerification, ClientAuth, Introspection, IntrospectionAuth,
+    LifetimeSource, OAuthProfile, OptionalScopes, Pkce, RefreshEndpoint, RefreshRules, ReplyFormat,
+    Revocation, RevocationAuth, RevocationReach, RevocationRequest, RevocationTokens, Rotation,
+    ScopeSource, TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 pub use problem::{Problem, Source};
 pub use product::Product;

@@ -19,10 +19,10 @@ use super::url_template::Values;
 use super::variables::{Pattern, fill_in};
 use super::wanted::read_whole;
 use super::{
-    Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, OAuthProfile, Product,
-    RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
-    ScopeImplications, ScopePlan, ScopeRequirement, Setup, Tenant, TenantsProblem, TokenEndpoint,
-    TokenReplyRules, Tool, Variable, VariableProblem, Variables,
+    Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, Introspection,
+    OAuthProfile, Product, RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation,
+    RevocationRequest, ScopeImplications, ScopePlan, ScopeRequirement, Setup, Tenant,
+    TenantsProblem, TokenEndpoint, TokenReplyRules, Tool, Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -325,6 +325,7 @@ impl Provider {
             scope_separator: authorize.scope_separator.clone(),
             scopes: self.file.oauth.scopes.clone(),
             pkce: self.file.oauth.pkce,
+            callback_verification: self.file.oauth.callback.verification(),
             token: TokenEndpoint {
                 url: token.url.render(values, hosts)?,
                 encoding: token.encoding,
@@ -340,6 +341,7 @@ impl Provider {
                     .collect(),
                 ..self.file.oauth.token_reply.rules()
             },
+            introspection: introspection(&self.file.oauth, values, hosts)?,
             refresh: self.file.oauth.refresh.rules(),
             refresh_endpoint: refresh_endpoint(&self.file.oauth, values, hosts)?,
             revocation: revocation(&self.file.oauth.revoke, values, hosts)?,
@@ -463,6 +465,20 @@ fn pairs(params: &BTreeMap<String, String>) -> Vec<(String, String)> {
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+fn introspection(
+    file: &OAuthFile,
+    values: &Values,
+    hosts: &[String],
+) -> Result<Option<Introspection>, RenderError> {
+    let Some(introspection) = &file.introspection else {
+        return Ok(None);
+    };
+    Ok(Some(Introspection {
+        url: introspection.url.render(values, hosts)?,
+        auth: introspection.auth,
+    }))
 }
 
 /// The token endpoint, with what a refresh has of its own.

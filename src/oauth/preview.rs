@@ -18,7 +18,7 @@ use super::token::{RefreshRequest, exchange_request, refresh_request, token_clie
 use super::token_endpoint::dress;
 use super::{ProfileError, TokenError};
 use crate::base::Secret;
-use crate::catalogue::{ClientAuth, OAuthProfile, Pkce, ScopeSet, TokenEndpoint};
+use crate::catalogue::{ClientAuth, OAuthProfile, Pkce, ReplyFormat, ScopeSet, TokenEndpoint};
 use crate::connection::ClientRegistration;
 
 /// As long as a verifier must be (RFC 7636 section 4.1).
@@ -65,7 +65,7 @@ pub fn preview(
             .replace(challenge(verifier).as_str(), "CODE_CHALLENGE"),
         None => url.into(),
     };
-    let exchange = recorded(&profile.token, |recorder| {
+    let exchange = recorded(&profile.token, profile.token_reply.format, |recorder| {
         let client = token_client(profile, &registration, &profile.token.url);
         let code = Secret::new("CODE");
         let request = exchange_request(&client, &code, verifier.as_ref(), redirect_uri);
@@ -75,7 +75,7 @@ pub fn preview(
     let supported = profile.refresh.supported;
     let endpoint = &profile.refresh_endpoint.endpoint;
     let refresh = supported.then(|| {
-        recorded(endpoint, |recorder| {
+        recorded(endpoint, profile.token_reply.format, |recorder| {
             let client = token_client(profile, &registration, &endpoint.url);
             let request = RefreshRequest {
                 refresh_token: &refresh_token,
@@ -109,6 +109,7 @@ fn registration(profile: &OAuthProfile) -> ClientRegistration {
 /// What `send` gives to the client of the `oauth2` crate, as it would go to `endpoint`.
 fn recorded(
     endpoint: &TokenEndpoint,
+    format: ReplyFormat,
     send: impl FnOnce(&Recorder),
 ) -> Result<Request<Vec<u8>>, TokenError> {
     let recorder = Recorder::default();
@@ -116,7 +117,11 @@ fn recorded(
     let request = recorder.request.into_inner();
     let request = request.unwrap_or_else(PoisonError::into_inner);
     // Without a request the crate itself has refused to make one: the endpoints of a profile are whole addresses.
-    dress(endpoint, request.ok_or(ProfileError::ProofKeyMissing)?)
+    dress(
+        endpoint,
+        format,
+        request.ok_or(ProfileError::ProofKeyMissing)?,
+    )
 }
 
 /// A client that keeps a request and answers nothing.
@@ -143,8 +148,8 @@ mod tests {
 
     use super::*;
     use crate::catalogue::{
-        Revocation, RevocationAuth, RevocationReach, RevocationRequest, RevocationTokens,
-        TokenEncoding,
+        BodyEncoding, Revocation, RevocationAuth, RevocationReach, RevocationRequest,
+        RevocationTokens,
     };
     use crate::oauth::fake_provider::FakeProvider;
     use crate::oauth::{exchange, refresh, revoke};
@@ -242,7 +247,7 @@ mod tests {
             method: Method::POST,
             url: url.to_owned(),
             auth: RevocationAuth::Client,
-            encoding: TokenEncoding::Form,
+            encoding: BodyEncoding::Form,
             token_param: Some("token".to_owned()),
             client_id_param: "client_id".to_owned(),
             client_secret_param: "client_secret".to_owned(),

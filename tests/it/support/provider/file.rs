@@ -21,6 +21,8 @@ pub(super) fn provider_file(
         .replace("@encoding@", dialect.encoding())
         .replace("@name@", name)
         .replace("@origin@", origin)
+        .replace("@authorize@", &dialect.authorize())
+        .replace("@optional@\n", &dialect.optional_scopes())
         .replace("@implies@\n", implies)
 }
 
@@ -103,8 +105,9 @@ client_auth = "@client_auth@"
 scopes = ["profile", "things:read", "things:write"]
 write_scopes = ["things:write"]
 @implies@
+@optional@
 scope_words = { profile = "See your name", "things:read" = "See your things", "things:write" = "Make and delete things as you" }
-authorize = { url = "@origin@/authorize" }
+authorize = { url = "@origin@/authorize"@authorize@ }
 token = { url = "@origin@/token", encoding = "@encoding@" }
 @dialect@
 [account]
