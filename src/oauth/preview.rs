@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::catalogue::{
         BodyEncoding, Revocation, RevocationAuth, RevocationReach, RevocationRequest,
-        RevocationTokens,
+        RevocationTokens, TokenEncoding,
     };
     use crate::oauth::fake_provider::FakeProvider;
     use crate::oauth::{exchange, refresh, revoke};
