@@ -14,7 +14,7 @@ use super::field_path::FieldPath;
 
 /// How many values are built of one document at most: a spreadsheet that fills an output has fewer cells. An object counts
 /// as several, and so does a field, because of the room that they take.
-pub(super) const MOST_VALUES: usize = 60_000;
+pub(super) const MOST_VALUES: usize = 40_000;
 /// What an object with fields counts for besides, and each of its fields.
 const OBJECT: usize = 4;
 const FIELD: usize = 1;
