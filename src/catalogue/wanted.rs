@@ -12,8 +12,12 @@ use serde_json::{Map, Value};
 
 use super::field_path::FieldPath;
 
-/// How many values are built of one document at most. The largest output has a tenth of it.
-pub(super) const MOST_VALUES: usize = 100_000;
+/// How many values are built of one document at most: a spreadsheet that fills an output has fewer cells. An object counts
+/// as several, and so does a field, because of the room that they take.
+pub(super) const MOST_VALUES: usize = 40_000;
+/// What an object with fields counts for besides, and each of its fields.
+const OBJECT: usize = 4;
+const FIELD: usize = 1;
 
 /// Which parts of a JSON value are wanted.
 #[derive(Clone, Debug, Default)]
@@ -80,8 +84,8 @@ impl Wanted {
 struct Room(Cell<usize>);
 
 impl Room {
-    fn take<E: serde::de::Error>(&self) -> Result<(), E> {
-        let left = self.0.get().checked_sub(1);
+    fn take<E: serde::de::Error>(&self, values: usize) -> Result<(), E> {
+        let left = self.0.get().checked_sub(values);
         self.0
             .set(left.ok_or_else(|| E::custom("it has too many values"))?);
         Ok(())
@@ -100,6 +104,15 @@ impl<'w> Reading<'w> {
         Self { wanted, ..self }
     }
 
+    /// Takes the room of one more field of an object.
+    fn take_field<E: serde::de::Error>(self, kept: &Map<String, Value>) -> Result<(), E> {
+        self.room.take(if kept.is_empty() {
+            OBJECT + FIELD
+        } else {
+            FIELD
+        })
+    }
+
     /// A scalar where an object or a list was wanted is of no use: it becomes null.
     fn scalar(self, value: impl Into<Value>) -> Value {
         if self.wanted.whole {
@@ -114,7 +127,7 @@ impl<'de> DeserializeSeed<'de> for Reading<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.room.take()?;
+        self.room.take(1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -130,12 +143,14 @@ impl<'de> Visitor<'de> for Reading<'_> {
         let mut kept = Map::new();
         if self.wanted.whole {
             while let Some(key) = fields.next_key::<String>()? {
+                self.take_field(&kept)?;
                 kept.insert(key, fields.next_value_seed(self)?);
             }
             return Ok(Value::Object(kept));
         }
         while let Some(known) = fields.next_key_seed(KnownKey(&self.wanted.fields))? {
             if let Some((key, wanted)) = known {
+                self.take_field(&kept)?;
                 kept.insert(key.clone(), fields.next_value_seed(self.of(wanted))?);
             } else {
                 fields.next_value::<IgnoredAny>()?;
