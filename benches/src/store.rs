@@ -56,7 +56,7 @@ pub(crate) async fn fill(home: &Home, people: &[Wanted]) -> anyhow::Result<Vec<P
         .buffered(AT_ONCE)
         .try_collect()
         .await;
-    app.stop().await;
+    drop(app.stop().await);
     written
 }
 

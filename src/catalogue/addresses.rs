@@ -96,6 +96,17 @@ impl Addresses {
         Some(self.captured.get(name)?.matches(value))
     }
 
+    /// Whether this is a name that only a connection has a value for.
+    pub(super) fn is_captured(&self, name: &str) -> bool {
+        self.captured.contains_key(name)
+    }
+
+    /// Whether some address is made of what a connection says under this name.
+    pub(super) fn is_made_of(&self, name: &str) -> bool {
+        let mut addresses = self.bases.values().flat_map(BTreeMap::values);
+        addresses.any(|address| address.variables().any(|one| one == name))
+    }
+
     /// What of a connection a base address is made of.
     pub(super) fn captured_in(
         &self,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::field_path::FieldPath;
 use super::request::RequestTemplate;
+use super::wanted::{MOST_VALUES, read_whole_within};
 
 /// No file asks for more requests than this in one call.
 pub(super) const MOST_ITEMS: usize = 50;
@@ -39,6 +40,8 @@ pub(super) struct Expansion {
     over: FieldPath,
     /// How many bytes of replies were put in.
     taken: usize,
+    /// How many values may still be put in.
+    room: usize,
 }
 
 impl Expansion {
@@ -47,7 +50,8 @@ impl Expansion {
         if response.body().len() > MOST_BYTES {
             return None;
         }
-        let body: Value = serde_json::from_slice(response.body()).ok()?;
+        let mut room = MOST_VALUES;
+        let body: Value = read_whole_within(response.body(), &mut room).ok()?;
         over.find(&body)?.as_array()?;
         let mut reply = Response::new(Vec::new());
         *reply.status_mut() = response.status();
@@ -57,6 +61,7 @@ impl Expansion {
             body,
             over,
             taken: 0,
+            room,
         })
     }
 
@@ -72,7 +77,7 @@ impl Expansion {
         if reply.len() > MOST_BYTES - self.taken {
             return;
         }
-        let Ok(found) = serde_json::from_slice(reply) else {
+        let Ok(found) = read_whole_within(reply, &mut self.room) else {
             return;
         };
         self.taken += reply.len();

@@ -3,6 +3,8 @@
 //! (the JSON format of `OData` 4.01, section 20). An empty piece belongs to the key after it, which begins with a dot: `error..tag`
 //! is the field `.tag` of `error`.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,6 +44,15 @@ impl TryFrom<String> for FieldPath {
         }
         keys.extend((!annotation.is_empty()).then(|| annotation.to_owned()));
         Ok(Self(keys))
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [] => formatter.write_str("."),
+            keys => formatter.write_str(&keys.join(".")),
+        }
     }
 }
 
@@ -129,6 +140,9 @@ mod tests {
         assert!(FieldPath::try_from("a...@b".to_owned()).is_err());
         assert_eq!(path(".tag").keys(), [".tag"]);
         assert_eq!(path("error..tag.x").keys(), ["error", ".tag", "x"]);
+        for written in [".", "user.login", "error..tag.x", "a.size@odata.type"] {
+            assert_eq!(path(written).to_string(), written);
+        }
         for bad in ["a...b", "a.", "a..", ".."] {
             assert!(FieldPath::try_from(bad.to_owned()).is_err(), "{bad}");
         }

@@ -1,9 +1,10 @@
 //! Where the access token goes when it is not an `Authorization: Bearer`.
 
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 use serde::Deserialize;
 
-use super::condition::parse_header_name;
+use super::constant_headers::header_name;
 
 /// Where the access token goes in a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,6 +29,19 @@ pub enum Inject {
     },
 }
 
+/// Why `Authorization` does not stand alone.
+const WITHOUT_SCHEME: &str = "`inject` with the header `Authorization` and no `value` would send the token without a \
+     scheme: leave `inject` out for `Bearer`, or write `value` as the provider documents it, such as `OAuth {token}`, \
+     or `{token}` where it really wants the token alone";
+
+/// A header that a credential may stand in: no file sets those of the connection.
+fn credential_header(name: &str) -> Result<HeaderName, String> {
+    if name.eq_ignore_ascii_case(AUTHORIZATION.as_str()) {
+        return Ok(AUTHORIZATION);
+    }
+    header_name(name)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InjectKeys {
@@ -42,6 +56,10 @@ impl TryFrom<InjectKeys> for Inject {
     fn try_from(keys: InjectKeys) -> Result<Self, String> {
         match (keys.header, keys.value, keys.query) {
             (Some(name), value, None) => {
+                let name = credential_header(&name)?;
+                if name == AUTHORIZATION && value.is_none() {
+                    return Err(WITHOUT_SCHEME.to_owned());
+                }
                 let value = value.unwrap_or_else(|| "{token}".to_owned());
                 let (before, after) = value
                     .split_once("{token}")
@@ -56,7 +74,7 @@ impl TryFrom<InjectKeys> for Inject {
                     );
                 }
                 Ok(Self::Header {
-                    name: parse_header_name(&name)?,
+                    name,
                     before: before.to_owned(),
                     after: after.to_owned(),
                 })
@@ -90,8 +108,23 @@ mod tests {
                 name: "key".to_owned()
             }
         );
+        assert_eq!(
+            parse(json!({"header": "authorization", "value": "{token}"})).unwrap(),
+            Inject::Header {
+                name: AUTHORIZATION,
+                before: String::new(),
+                after: String::new(),
+            }
+        );
+        for name in ["Authorization", "AUTHORIZATION"] {
+            let error = parse(json!({ "header": name })).unwrap_err();
+            assert!(error.to_string().contains("without a scheme"), "{error}");
+        }
         for bad in [
             json!({}),
+            json!({"header": "Host"}),
+            json!({"header": "Cookie", "value": "session={token}"}),
+            json!({"header": "Proxy-Authorization", "value": "Bearer {token}"}),
             json!({"header": "X-Key", "value": "no place"}),
             json!({"header": "X-Key", "value": "{token}{token}"}),
             json!({"header": "X Key"}),

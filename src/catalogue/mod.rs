@@ -31,6 +31,7 @@ mod index;
 mod inject;
 mod inputs;
 mod load;
+mod missing_key;
 mod nearest;
 mod oauth;
 mod operator;
@@ -83,16 +84,20 @@ pub use inputs::{ArgumentProblem, InvalidArguments};
 pub use load::{embedded, read_directory, read_fixtures};
 pub(crate) use nearest::nearest;
 pub use oauth::{
-    ClientAuth, OAuthProfile, OptionalScopes, Pkce, RefreshEndpoint, RefreshRules, Revocation,
-    RevocationAuth, RevocationReach, RevocationRequest, RevocationTokens, Rotation, TokenEncoding,
-    TokenEndpoint, TokenReplyRules,
+    BodyEncoding, CallbackVerification, ClientAuth, Introspection, IntrospectionAuth,
+    LifetimeSource, OAuthProfile, OptionalScopes, Pkce, RefreshEndpoint, RefreshRules, ReplyFormat,
+    Revocation, RevocationAuth, RevocationReach, RevocationRequest, RevocationTokens, Rotation,
+    ScopeSource, TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 pub use problem::{Problem, Source};
 pub use product::Product;
 pub use provider::Provider;
 pub use redirect::RedirectRule;
 pub use render_error::RenderError;
-pub use replay::{Evidence, FixtureFile, Replayed, missing_fixtures, replay};
+pub use replay::{
+    Contract, Ending, Evidence, FixtureFile, Played, Replayed, missing_fixtures, replay,
+    unfilled_picks,
+};
 pub use reply::{Refusal, Reply, ToolOutput};
 pub use run::{Answer, Next, Outgoing, OutgoingId, Run};
 pub use schema::schema;

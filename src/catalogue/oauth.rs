@@ -31,12 +31,16 @@ pub struct OAuthProfile {
     pub scopes: ScopeSet,
     /// Whether proof keys are sent (RFC 7636, S256 only).
     pub pkce: Pkce,
+    /// How a callback proves that the provider sent it, besides `state` and `iss`.
+    pub callback_verification: Option<CallbackVerification>,
     /// The token endpoint.
     pub token: TokenEndpoint,
     /// How the client proves itself at the token endpoint (RFC 6749 section 2.3).
     pub client_auth: ClientAuth,
     /// Where the fields of a token reply stand.
     pub token_reply: TokenReplyRules,
+    /// Where the lifetime of an access token is asked for; none: token replies say it, or nothing does.
+    pub introspection: Option<Introspection>,
     /// What becomes of refresh tokens.
     pub refresh: RefreshRules,
     /// Where and how a refresh is asked for.
@@ -123,12 +127,40 @@ pub enum ClientAuth {
     SecretKey,
 }
 
+/// A proof that callbacks carry, by its name in provider files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallbackVerification {
+    /// The parameter `hmac` authenticates all others: HMAC-SHA256 with the client secret as the key, in hexadecimal.
+    HmacOfQuery,
+}
+
+/// Token introspection (RFC 7662).
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// The introspection endpoint.
+    pub url: Url,
+    /// How its requests are authorized.
+    pub auth: IntrospectionAuth,
+}
+
+/// How an introspection request is authorized (RFC 7662 section 2.1 demands that it is).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IntrospectionAuth {
+    /// As at the token endpoint.
+    #[default]
+    Client,
+    /// HTTP Basic with client id and secret, whatever the token endpoint wants.
+    ClientBasic,
+    /// The access token that is asked about, as a bearer token.
+    Bearer,
+}
+
 /// The token endpoint and what its requests look like.
 #[derive(Clone, Debug)]
 pub struct TokenEndpoint {
     /// Where it is.
     pub url: Url,
-    /// How the body is written.
+    /// How its parameters are written.
     pub encoding: TokenEncoding,
     /// Fixed extra headers.
     pub headers: Vec<(String, String)>,
@@ -147,18 +179,66 @@ pub struct RefreshEndpoint {
     pub sends_redirect_uri: bool,
 }
 
-/// How the body of a token request is written.
+/// How the parameters of a token request are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenEncoding {
-    /// `application/x-www-form-urlencoded`, the standard (RFC 6749 section 4.1.3).
+    /// In the body, `application/x-www-form-urlencoded`: the standard (RFC 6749 section 4.1.3).
+    Form,
+    /// In the body, a JSON object.
+    Json,
+    /// In the query of the address, although RFC 6749 section 2.3.1 forbids it for secrets: some providers read nothing
+    /// else. The body is empty.
+    Query,
+}
+
+/// How a body with parameters is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyEncoding {
+    /// `application/x-www-form-urlencoded`.
     Form,
     /// A JSON object.
     Json,
 }
 
+/// How a token reply is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyFormat {
+    /// JSON or form-encoded, whichever it looks like.
+    #[default]
+    Auto,
+    /// A JSON object (RFC 6749 section 5.1), and nothing else.
+    Json,
+    /// Form-encoded, whatever its content type says.
+    Form,
+}
+
+/// Where the granted scopes are said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScopeSource {
+    /// In the token reply (RFC 6749 section 5.1).
+    #[default]
+    Body,
+    /// In a parameter of the callback.
+    Callback,
+    /// Nowhere: what was asked for counts as granted.
+    None,
+}
+
+/// Where the lifetime of an access token is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LifetimeSource {
+    /// In the token reply (RFC 6749 section 5.1).
+    #[default]
+    Reply,
+    /// In the answer to a question about the token (RFC 7662).
+    Introspection,
+}
+
 /// Where the fields of a token reply stand: dotted paths into the JSON object (or the form-encoded pairs).
 #[derive(Clone, Debug)]
 pub struct TokenReplyRules {
+    /// How a reply is written. A refusal with a status that says so is read either way.
+    pub format: ReplyFormat,
     /// Path of the access token.
     pub access_token: String,
     /// Path of the refresh token.
@@ -167,11 +247,15 @@ pub struct TokenReplyRules {
     pub expires_in: String,
     /// Path of the refresh token's lifetime in seconds; none: replies do not hold it.
     pub refresh_expires_in: Option<String>,
+    /// Where the lifetime is said.
+    pub lifetime_from: LifetimeSource,
     /// How long an access token lives when a reply does not say it, by the provider's documentation.
     pub lifetime: Option<Duration>,
-    /// Path of the granted scopes.
+    /// Path of the granted scopes; with [`ScopeSource::Callback`] the parameter of the callback.
     pub scope: String,
-    /// Characters that separate scopes in the reply, besides white space.
+    /// Where the granted scopes are said.
+    pub scope_from: ScopeSource,
+    /// Characters that separate granted scopes, besides white space.
     pub scope_separators: String,
     /// Path of a boolean that is false in a refusal that comes with status 200.
     pub ok: Option<String>,
@@ -205,7 +289,7 @@ pub struct RevocationRequest {
     /// How it is authorized.
     pub auth: RevocationAuth,
     /// How the body is written.
-    pub encoding: TokenEncoding,
+    pub encoding: BodyEncoding,
     /// The name under which the token goes into the body; `None`: it does not.
     pub token_param: Option<String>,
     /// The name under which the client id goes into the body, where it does: `client_id` nearly everywhere.

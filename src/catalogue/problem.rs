@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::file::{ProductFile, ProviderFile, authorization};
+use super::missing_key::line_to_write;
 use super::nearest::nearest;
 
 /// One provider file as text.
@@ -114,7 +115,8 @@ impl Source {
     fn unreadable(&self, error: &toml::de::Error) -> Problem {
         let message = error.message().replace('\n', ", ");
         let meant = of_the_provider(&message)
-            .or_else(|| meant_key(&message).map(|key| format!("did you mean `{key}`?")));
+            .or_else(|| meant_key(&message).map(|key| format!("did you mean `{key}`?")))
+            .or_else(|| line_to_write(&message, &self.text, error.span()));
         Problem {
             file: self.file.clone(),
             place: error.span().map_or_else(

@@ -17,11 +17,12 @@ use super::problem::ParsedFile;
 use super::request::RequestTemplate;
 use super::url_template::Values;
 use super::variables::{Pattern, fill_in};
+use super::wanted::read_whole;
 use super::{
-    Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, OAuthProfile, Product,
-    RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation, RevocationRequest,
-    ScopeImplications, ScopePlan, ScopeRequirement, Setup, Tenant, TenantsProblem, TokenEndpoint,
-    TokenReplyRules, Tool, Variable, VariableProblem, Variables,
+    Account, AccountRule, CapturedFrom, ClientAuth, Confidence, Inject, Introspection,
+    OAuthProfile, Product, RefreshEndpoint, Refusal, RefusalKind, RenderError, Revocation,
+    RevocationRequest, ScopeImplications, ScopePlan, ScopeRequirement, Setup, Tenant,
+    TenantsProblem, TokenEndpoint, TokenReplyRules, Tool, Variable, VariableProblem, Variables,
 };
 
 /// How much of an account's name is shown.
@@ -151,7 +152,8 @@ impl Provider {
             return Err(refusal);
         }
         let tenants = self.file.oauth.tenants.as_ref();
-        Ok(tenants.map_or(Ok(Vec::new()), |tenants| tenants.read(response)))
+        let is_needed = |name: &str| self.addresses.is_made_of(name);
+        Ok(tenants.map_or(Ok(Vec::new()), |tenants| tenants.read(response, &is_needed)))
     }
 
     /// Its id: the stem of its file.
@@ -323,6 +325,7 @@ impl Provider {
             scope_separator: authorize.scope_separator.clone(),
             scopes: self.file.oauth.scopes.clone(),
             pkce: self.file.oauth.pkce,
+            callback_verification: self.file.oauth.callback.verification(),
             token: TokenEndpoint {
                 url: token.url.render(values, hosts)?,
                 encoding: token.encoding,
@@ -338,6 +341,7 @@ impl Provider {
                     .collect(),
                 ..self.file.oauth.token_reply.rules()
             },
+            introspection: introspection(&self.file.oauth, values, hosts)?,
             refresh: self.file.oauth.refresh.rules(),
             refresh_endpoint: refresh_endpoint(&self.file.oauth, values, hosts)?,
             revocation: revocation(&self.file.oauth.revoke, values, hosts)?,
@@ -372,7 +376,7 @@ impl Provider {
         if let Some(refusal) = self.errors.refusal(response) {
             return Err(refusal);
         }
-        let body: Value = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let body: Value = read_whole(response.body()).unwrap_or(Value::Null);
         let file = &self.file.account;
         let body = match &file.request.graphql {
             Some(graphql) => graphql.data.find(&body),
@@ -461,6 +465,20 @@ fn pairs(params: &BTreeMap<String, String>) -> Vec<(String, String)> {
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+fn introspection(
+    file: &OAuthFile,
+    values: &Values,
+    hosts: &[String],
+) -> Result<Option<Introspection>, RenderError> {
+    let Some(introspection) = &file.introspection else {
+        return Ok(None);
+    };
+    Ok(Some(Introspection {
+        url: introspection.url.render(values, hosts)?,
+        auth: introspection.auth,
+    }))
 }
 
 /// The token endpoint, with what a refresh has of its own.

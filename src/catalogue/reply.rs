@@ -25,7 +25,7 @@ use super::graphql::Graphql;
 use super::pagination::{Page, Pagination};
 use super::pick::{Pick, Reading};
 use super::places::Places;
-use super::wanted::Wanted;
+use super::wanted::{Wanted, read_whole};
 use graphql_data::GraphqlData;
 pub(super) use left_out::LeftOut;
 use meaning::Meaning;
@@ -51,6 +51,12 @@ const MOST_ITEMS: usize = 10_000;
 const SENTENCE_BYTES: usize = 1 << 10;
 
 const NOT_JSON: &str = "the provider answered with something that is not JSON";
+const TOO_FULL: &str = "the answer has more values than are read of one: ask for less at once";
+
+/// What is wrong with a body that could not be read.
+fn unreadable(error: &serde_json::Error) -> String {
+    if error.is_data() { TOO_FULL } else { NOT_JSON }.to_owned()
+}
 
 /// What a reply means to the caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -386,7 +392,7 @@ impl ReplyShape {
         if !already_done.when.may_fit(status) {
             return None;
         }
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let body = read_whole(response.body()).unwrap_or(Value::Null);
         if !already_done.when.fits(status, response.headers(), &body) {
             return None;
         }
@@ -415,14 +421,17 @@ impl ReplyShape {
                 Err(_) => Err(NOT_JSON.to_owned()),
             },
             BodyShape::Pick(picked) => {
-                let value = picked.wanted.read(body).map_err(|_| NOT_JSON.to_owned())?;
+                let value = picked
+                    .wanted
+                    .read(body)
+                    .map_err(|error| unreadable(&error))?;
                 Ok(self.picked(&picked.pick, response, &value, scope))
             }
             BodyShape::Graphql(graphql) => {
                 let value = graphql
                     .wanted()
                     .read(body)
-                    .map_err(|_| NOT_JSON.to_owned())?;
+                    .map_err(|error| unreadable(&error))?;
                 self.graphql(graphql, response, &value, scope)
             }
         }

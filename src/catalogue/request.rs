@@ -145,15 +145,6 @@ impl RequestTemplate {
         })
     }
 
-    /// Whether it says something that is new with every call.
-    pub(super) fn sends_unique(&self) -> bool {
-        self.idempotency_header.is_some()
-            || matches!(
-                self.body,
-                Some(RequestBody::MultipartRelated(_) | RequestBody::MultipartForm(_))
-            )
-    }
-
     /// What captures and tests look at in a reply: its body, or the data in it where the request is GraphQL. An error when
     /// the operation says that it was not done.
     pub(super) fn data_of<'v>(&self, body: &'v Value) -> Result<&'v Value, NotDone> {

@@ -24,6 +24,7 @@ use super::reply::ReplyScope;
 use super::request::RequestTemplate;
 use super::scope::RunScope;
 use super::step::Step;
+use super::wanted::read_whole;
 use super::{RedirectRule, Refusal, RefusalKind, RenderError, Reply, Tool, Variables};
 
 /// One call of a tool, from its first request to its answer.
@@ -585,7 +586,7 @@ const NOT_DONE: &str = "the provider says that it was not done, and not why";
 
 /// The body as a value; what is no JSON has no fields.
 fn body_of(response: &Response<Vec<u8>>) -> Value {
-    serde_json::from_slice(response.body()).unwrap_or(Value::Null)
+    read_whole(response.body()).unwrap_or(Value::Null)
 }
 
 /// A captured value in one harmless line.

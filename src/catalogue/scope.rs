@@ -1,4 +1,5 @@
-//! The scope of a run: arguments over defaults, what steps captured, and the place in a list that the caller goes on from.
+//! The scope of a run: arguments over defaults, what steps captured, what the login captured, and the place in a list that
+//! the caller goes on from.
 
 use serde_json::{Map, Value};
 
@@ -14,16 +15,23 @@ pub(super) struct RunScope<'t> {
     /// Arguments that were addresses, as what they are about.
     out_of_addresses: Map<String, Value>,
     captured: Map<String, Value>,
+    /// What is kept of the login, and of the tenant that is meant. Only outputs name it: the checks let no request do so.
+    of_login: Map<String, Value>,
     cursor: Option<Value>,
 }
 
 impl<'t> RunScope<'t> {
-    /// The scope before anything was captured.
-    pub(super) fn new(arguments: Arguments<'t>, cursor: Option<Value>) -> Self {
+    /// The scope before any step captured anything.
+    pub(super) fn new(
+        arguments: Arguments<'t>,
+        of_login: Map<String, Value>,
+        cursor: Option<Value>,
+    ) -> Self {
         Self {
             out_of_addresses: arguments.inputs.out_of_addresses(arguments.given),
             arguments,
             captured: Map::new(),
+            of_login,
             cursor,
         }
     }
@@ -43,5 +51,6 @@ impl Places for RunScope<'_> {
             .get(name)
             .or_else(|| self.arguments.value(name))
             .or_else(|| self.captured.get(name))
+            .or_else(|| self.of_login.get(name))
     }
 }

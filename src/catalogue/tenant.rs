@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::account::same;
 use super::file::TenantsFile;
 use super::plain_text::plain_text;
+use super::wanted::read_whole;
 
 /// How many tenants of one grant are kept.
 const MOST_TENANTS: usize = 200;
@@ -135,13 +136,17 @@ pub struct TenantChoice {
 
 impl TenantsFile {
     /// The tenants in a reply, each once: a provider may list one for each of its products.
-    pub(super) fn read(&self, response: &Response<Vec<u8>>) -> Result<Vec<Tenant>, TenantsProblem> {
-        let body: Value =
-            serde_json::from_slice(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
+    /// What `is_needed` for addresses must be there; what only outputs name is left out where it has another form.
+    pub(super) fn read(
+        &self,
+        response: &Response<Vec<u8>>,
+        is_needed: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Tenant>, TenantsProblem> {
+        let body: Value = read_whole(response.body()).map_err(|_| TenantsProblem::Unreadable)?;
         let items = self.items.find(&body).and_then(Value::as_array);
         let mut tenants: Vec<Tenant> = Vec::new();
         for item in items.ok_or(TenantsProblem::Unreadable)? {
-            let tenant = self.tenant(item)?;
+            let tenant = self.tenant(item, is_needed)?;
             if tenants.len() < MOST_TENANTS && !tenants.iter().any(|one| one.id == tenant.id) {
                 tenants.push(tenant);
             }
@@ -152,7 +157,11 @@ impl TenantsFile {
         Ok(tenants)
     }
 
-    fn tenant(&self, item: &Value) -> Result<Tenant, TenantsProblem> {
+    fn tenant(
+        &self,
+        item: &Value,
+        is_needed: &dyn Fn(&str) -> bool,
+    ) -> Result<Tenant, TenantsProblem> {
         let id = self.id.read(item).ok_or(TenantsProblem::Unusable)?;
         if id.is_empty() || plain_text(&id, LONGEST_LABEL) != id {
             return Err(TenantsProblem::Unusable);
@@ -160,10 +169,12 @@ impl TenantsFile {
         let captured = self
             .captures
             .iter()
-            .map(|(name, capture)| {
+            .filter_map(|(name, capture)| {
                 let value = capture.path.find_text(item);
-                let value = value.filter(|value| capture.pattern.matches(value));
-                Ok((name.clone(), value.ok_or(TenantsProblem::Unusable)?))
+                match value.filter(|value| capture.pattern.matches(value)) {
+                    Some(value) => Some(Ok((name.clone(), value))),
+                    None => is_needed(name).then_some(Err(TenantsProblem::Unusable)),
+                }
             })
             .collect::<Result<_, _>>()?;
         let label = self.label.read(item).unwrap_or_default();
@@ -185,14 +196,15 @@ mod tests {
     fn file() -> TenantsFile {
         serde_json::from_value(json!({
             "get": "https://api.acme.example/sites", "items": ".", "id": "id", "label": "name",
-            "capture": {"cloud_id": "id", "host": {"path": "host", "pattern": "[a-z]+"}},
+            "capture": {"cloud_id": "id", "host": {"path": "host", "pattern": "[a-z]+"}, "link": {"path": "url", "pattern": "https://[a-z.]+"}},
             "argument": "site",
         }))
         .unwrap()
     }
 
     fn read(body: &Value) -> Result<Vec<Tenant>, TenantsProblem> {
-        file().read(&Response::new(body.to_string().into_bytes()))
+        let is_needed = |name: &str| name != "link";
+        file().read(&Response::new(body.to_string().into_bytes()), &is_needed)
     }
 
     #[test]
@@ -206,6 +218,18 @@ mod tests {
         let names: Vec<_> = tenants.iter().map(|one| one.label.as_str()).collect();
         assert_eq!(names, ["One", "c-2"]);
         assert_eq!(tenants[0].captured["cloud_id"], "c-1");
+    }
+
+    #[test]
+    fn what_only_outputs_name_may_be_missing() {
+        let tenants = read(&json!([
+            {"id": "c-1", "name": "One", "host": "one", "url": "https://one.example"},
+            {"id": "c-2", "name": "Two", "host": "two", "url": "javascript:alert(1)"},
+            {"id": "c-3", "name": "Three", "host": "three"},
+        ]))
+        .unwrap();
+        let links: Vec<_> = tenants.iter().map(|one| one.captured.get("link")).collect();
+        assert_eq!(links, [Some(&"https://one.example".to_owned()), None, None]);
     }
 
     #[test]

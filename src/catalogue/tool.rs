@@ -11,6 +11,7 @@ use super::expand::Expand;
 use super::file::ToolFile;
 use super::inputs::Inputs;
 use super::pagination::{Cursor, Pagination};
+use super::pick::Pick;
 use super::poll::Poll;
 use super::reply::ReplyShape;
 use super::request::RequestTemplate;
@@ -99,6 +100,14 @@ impl Tool {
             tenant_argument: Some(argument.to_owned()),
             ..self.clone()
         }
+    }
+
+    /// Everything that is picked of a reply.
+    pub(super) fn picks(&self) -> impl Iterator<Item = &Pick> {
+        let answers = self.steps.iter().filter_map(|step| step.answers.as_ref());
+        answers
+            .chain(std::iter::once(&self.reply))
+            .flat_map(ReplyShape::picks)
     }
 
     /// The names of the base addresses that its requests use; none is the main one.
@@ -208,15 +217,6 @@ impl Tool {
             .collect()
     }
 
-    /// Whether [`Tool::begin`] makes use of a `unique` text.
-    #[must_use]
-    pub fn sends_unique(&self) -> bool {
-        let steps = self.steps.iter().map(|step| &step.request);
-        let items = self.expand.iter().map(|expand| &expand.request);
-        let mut requests = steps.chain([&self.request]).chain(items);
-        requests.any(RequestTemplate::sends_unique)
-    }
-
     /// Begins a call with these arguments, which are checked already. `unique` is a text that no other call has: it is what
     /// a provider recognises a repetition by.
     ///
@@ -235,7 +235,7 @@ impl Tool {
             given: arguments,
             inputs: &self.inputs,
         };
-        let scope = RunScope::new(arguments, place);
+        let scope = RunScope::new(arguments, variables.captured(), place);
         Run::begin(self, variables, scope, cursor, unique)
     }
 

@@ -215,7 +215,11 @@ pub(super) struct Quoted<'t> {
 fn object_key(key: &str) -> Result<String, String> {
     match key.strip_prefix('$') {
         Some(rest) if rest.starts_with('$') => Ok(rest.to_owned()),
-        Some(_) => Err(Operator::unknown(key, Dialect::Tree)),
+        Some(_) => Err(format!(
+            "{}; a field that is called `{key}` is written as `\"${key}\"`",
+            Operator::unknown(key, Dialect::Tree),
+            key = key.escape_default(),
+        )),
         None => Ok(key.to_owned()),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::RenderError;
@@ -146,6 +147,12 @@ impl Variable {
         self.required && self.default.is_none() && self.derive.is_none()
     }
 
+    /// Whether its value follows from that of another variable, so that nobody fills it in.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        self.derive.is_some()
+    }
+
     /// The variable that this one follows from.
     pub(super) fn derive(&self) -> Option<&Derived> {
         self.derive.as_ref()
@@ -242,6 +249,16 @@ impl Variables {
         let product = Arc::clone(&self.product);
         let proven = Self::prove(provider, addresses, values)?;
         Ok(Self { product, ..proven })
+    }
+
+    /// What the connection says, by name; nothing before [`Variables::with_captured`].
+    pub(super) fn captured(&self) -> Map<String, Value> {
+        let is_captured = |name: &str| self.addresses.is_captured(name);
+        self.values
+            .iter()
+            .filter(|(name, _)| is_captured(name))
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect()
     }
 
     /// The same for requests of another product of the provider. Cheap.

@@ -3,15 +3,21 @@
 //! Building every value of a reply costs ten times what skipping it costs; replies of large APIs are mostly addresses
 //! that nobody picks.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::field_path::FieldPath;
+
+/// How many values are built of one document at most: a spreadsheet that fills an output has fewer cells. An object counts
+/// as several, and so does a field, because of the room that they take.
+pub(super) const MOST_VALUES: usize = 40_000;
+/// What an object with fields counts for besides, and each of its fields.
+const OBJECT: usize = 4;
+const FIELD: usize = 1;
 
 /// Which parts of a JSON value are wanted.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +25,19 @@ pub(super) struct Wanted {
     whole: bool,
     fields: BTreeMap<String, Wanted>,
     items: Option<Box<Wanted>>,
+}
+
+/// Reads a whole document, within the same bounds.
+pub(super) fn read_whole(body: &[u8]) -> Result<Value, serde_json::Error> {
+    Wanted::whole().read(body)
+}
+
+/// The same where several documents share the `room` of one: what this one takes is taken off.
+pub(super) fn read_whole_within(body: &[u8], room: &mut usize) -> Result<Value, serde_json::Error> {
+    let left = Room(Cell::new(*room));
+    let value = Wanted::whole().read_within(body, &left)?;
+    *room = left.0.get();
+    Ok(value)
 }
 
 impl Wanted {
@@ -48,27 +67,72 @@ impl Wanted {
 
     /// Reads a document; what is not wanted is skipped, or null where something must stand.
     pub(super) fn read(&self, body: &[u8]) -> Result<Value, serde_json::Error> {
+        self.read_within(body, &Room(Cell::new(MOST_VALUES)))
+    }
+
+    fn read_within(&self, body: &[u8], room: &Room) -> Result<Value, serde_json::Error> {
         let mut document = serde_json::Deserializer::from_slice(body);
-        let value = self.deserialize(&mut document)?;
+        let reading = Reading { wanted: self, room };
+        let value = reading.deserialize(&mut document)?;
         document.end()?;
         Ok(value)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &Wanted {
-    type Value = Value;
+/// How many more values may be built. A value takes ten times the room of its text and more, so that what a reply may be in
+/// bytes says nothing about what it becomes.
+struct Room(Cell<usize>);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.whole {
-            Value::deserialize(deserializer)
+impl Room {
+    fn take<E: serde::de::Error>(&self, values: usize) -> Result<(), E> {
+        let left = self.0.get().checked_sub(values);
+        self.0
+            .set(left.ok_or_else(|| E::custom("it has too many values"))?);
+        Ok(())
+    }
+}
+
+/// What is wanted at one place, and the room there is for it.
+#[derive(Clone, Copy)]
+struct Reading<'w> {
+    wanted: &'w Wanted,
+    room: &'w Room,
+}
+
+impl<'w> Reading<'w> {
+    fn of(self, wanted: &'w Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// Takes the room of one more field of an object.
+    fn take_field<E: serde::de::Error>(self, kept: &Map<String, Value>) -> Result<(), E> {
+        self.room.take(if kept.is_empty() {
+            OBJECT + FIELD
         } else {
-            deserializer.deserialize_any(self)
+            FIELD
+        })
+    }
+
+    /// A scalar where an object or a list was wanted is of no use: it becomes null.
+    fn scalar(self, value: impl Into<Value>) -> Value {
+        if self.wanted.whole {
+            value.into()
+        } else {
+            Value::Null
         }
     }
 }
 
-/// Scalars where an object or a list was wanted are of no use: they become null.
-impl<'de> Visitor<'de> for &Wanted {
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.room.take(1)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,9 +141,17 @@ impl<'de> Visitor<'de> for &Wanted {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut kept = Map::new();
-        while let Some(known) = fields.next_key_seed(KnownKey(&self.fields))? {
+        if self.wanted.whole {
+            while let Some(key) = fields.next_key::<String>()? {
+                self.take_field(&kept)?;
+                kept.insert(key, fields.next_value_seed(self)?);
+            }
+            return Ok(Value::Object(kept));
+        }
+        while let Some(known) = fields.next_key_seed(KnownKey(&self.wanted.fields))? {
             if let Some((key, wanted)) = known {
-                kept.insert(key.clone(), fields.next_value_seed(wanted)?);
+                self.take_field(&kept)?;
+                kept.insert(key.clone(), fields.next_value_seed(self.of(wanted))?);
             } else {
                 fields.next_value::<IgnoredAny>()?;
             }
@@ -89,9 +161,10 @@ impl<'de> Visitor<'de> for &Wanted {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let whole = Wanted::whole();
-        let wanted = match self.items.as_deref() {
-            Some(wanted) if self.fields.is_empty() => wanted,
-            None if self.fields.is_empty() => {
+        let wanted = match self.wanted.items.as_deref() {
+            _ if self.wanted.whole => &whole,
+            Some(wanted) if self.wanted.fields.is_empty() => wanted,
+            None if self.wanted.fields.is_empty() => {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
                 return Ok(Value::Null);
             }
@@ -99,7 +172,8 @@ impl<'de> Visitor<'de> for &Wanted {
             _ => &whole,
         };
         let mut kept = Vec::new();
-        while let Some(item) = items.next_element_seed(wanted)? {
+        let room = self.room;
+        while let Some(item) = items.next_element_seed(Reading { wanted, room })? {
             kept.push(item);
         }
         Ok(Value::Array(kept))
@@ -109,24 +183,24 @@ impl<'de> Visitor<'de> for &Wanted {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(self.scalar(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(self.scalar(value))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(self.scalar(value))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(self.scalar(value))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(self.scalar(value))
     }
 }
 
@@ -186,6 +260,29 @@ mod tests {
         assert!(wanted.read(br#"{"a": 1} trailing"#).is_err());
         assert!(wanted.read(b"").is_err());
         assert!(wanted.read("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    /// A reply of 8 MiB can have millions of values of 72 bytes and more each.
+    #[test]
+    fn no_document_becomes_more_values_than_there_is_room_for() {
+        let lists = |count: usize| format!("[{}[]]", "[],".repeat(count - 1));
+        assert!(read_whole(lists(MOST_VALUES - 1).as_bytes()).is_ok());
+        assert!(read_whole(lists(MOST_VALUES).as_bytes()).is_err());
+        let mut wanted = Wanted::default();
+        wanted
+            .items()
+            .at(&FieldPath::try_from("id".to_owned()).unwrap());
+        assert!(wanted.read(lists(MOST_VALUES).as_bytes()).is_err());
+        let skipped = format!("{{\"noise\": {}}}", lists(MOST_VALUES));
+        assert!(wanted.read(skipped.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_whole_document_is_what_it_says() {
+        let body =
+            r#"{"b": [1, -1, 1.5, true, null, "é\n", {"x": {}}], "a": 18446744073709551615}"#;
+        let expected: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(read_whole(body.as_bytes()).unwrap(), expected);
     }
 
     #[test]

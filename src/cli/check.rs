@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::Failure;
 use crate::catalogue::{self, Catalogue, Evidence, FixtureFile, Problem, Source};
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct CheckOptions {
     /// A folder with more provider files.
     #[arg(value_name = "DIR")]
@@ -22,6 +27,9 @@ pub(super) struct CheckOptions {
     /// Fill in what fixtures leave out, with what is sent and read now. Read it before you keep it.
     #[arg(long, requires = "fixtures")]
     write: bool,
+    /// Treat warnings as problems: what tools pick and no fixture has.
+    #[arg(long, requires = "fixtures")]
+    strict: bool,
     /// Print the JSON Schema of provider files, for editors, and check nothing.
     #[arg(long, exclusive = true)]
     schema: bool,
@@ -65,6 +73,13 @@ pub(super) fn run(options: &CheckOptions) -> Result<(), Failure> {
         )?;
         summary = format!("{summary} {}", replayed.summary());
         problems.extend(replayed.problems);
+        if options.strict {
+            problems.extend(replayed.warnings);
+        } else {
+            for warning in &replayed.warnings {
+                eprintln!("warning: {warning}\n");
+            }
+        }
     }
     if problems.is_empty() {
         println!("{summary}");
@@ -94,6 +109,8 @@ fn sound(mut sources: Vec<Source>, problems: &[Problem]) -> Catalogue {
 struct Fixtures {
     count: BTreeMap<Evidence, usize>,
     problems: Vec<Problem>,
+    /// What may be wrong, and may be as it should.
+    warnings: Vec<Problem>,
 }
 
 impl Fixtures {
@@ -106,7 +123,9 @@ impl Fixtures {
         let mut found = Self {
             count: BTreeMap::new(),
             problems: catalogue::missing_fixtures(catalogue, fixtures, owners),
+            warnings: Vec::new(),
         };
+        let mut outputs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let is_known = |file: &&FixtureFile| {
             owners.contains(&file.owner)
                 && (catalogue.provider(&file.owner).is_some()
@@ -117,6 +136,9 @@ impl Fixtures {
             found.problems.extend(replayed.problems);
             if let Some(evidence) = replayed.evidence {
                 *found.count.entry(evidence).or_default() += 1;
+            }
+            if let Some((tool, output)) = replayed.output {
+                outputs.entry(tool).or_default().push(output);
             }
             match replayed.completed {
                 Some(text) if write => {
@@ -129,12 +151,14 @@ impl Fixtures {
                     file: file.file.clone(),
                     place: "exchanges".to_owned(),
                     check: "fixtures_replay",
-                    message: "it leaves out a request, or how the call ends".to_owned(),
-                    remedy: "run this again with --write, and read what it fills in".to_owned(),
+                    message: format!("it leaves out `{}`", replayed.left_out.join("` and `")),
+                    remedy: "run this again with --write: it fills in what is sent and read now; read it before you keep it"
+                        .to_owned(),
                 }),
                 None => {}
             }
         }
+        found.warnings = catalogue::unfilled_picks(catalogue, &outputs, owners);
         Ok(found)
     }
 

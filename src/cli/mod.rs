@@ -21,6 +21,7 @@ mod new_provider;
 mod probe;
 mod progress;
 mod providers;
+mod requests;
 mod restore;
 mod run;
 mod signals;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use super::check::report;
+use super::requests::requests;
 use crate::catalogue::{self, Catalogue, FixtureCount, ServiceCount};
 
 #[derive(Debug, Args)]
@@ -23,12 +24,28 @@ pub(super) struct ProvidersOptions {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Show what a login at this service, its renewal and its end would send, and send nothing.
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["fixtures", "markdown", "json"])]
+    requests: Option<String>,
+    /// The value of a variable of the service, for `--requests`.
+    #[arg(long = "variable", value_name = "NAME=VALUE", requires = "requests", value_parser = variable)]
+    variables: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Prints one line for each provider and product, and the sums.
 pub(super) fn run(options: &ProvidersOptions) -> Result<(), Failure> {
     let catalogue =
         Catalogue::load(options.folder.as_deref()).map_err(|problems| report(&problems))?;
+    if let Some(service) = &options.requests {
+        let given = options.variables.iter().cloned().collect();
+        print!("{}", requests(&catalogue, service, &given)?);
+        return Ok(());
+    }
     let fixtures = match &options.fixtures {
         Some(folder) => catalogue::read_fixtures(folder).map_err(|problems| report(&problems))?,
         None => Vec::new(),

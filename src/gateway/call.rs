@@ -71,14 +71,10 @@ impl Gateway {
         asked: &'a Asked<'_>,
         variables: &Variables,
     ) -> Result<Run<'a>, CallError> {
-        let tool = &asked.tool;
-        let random = &self.parts.random;
-        let unique = if tool.sends_unique() {
-            random.uuid()
-        } else {
-            String::new()
-        };
-        tool.begin(variables, asked.wanted.arguments(), unique)
+        let unique = self.parts.random.uuid();
+        asked
+            .tool
+            .begin(variables, asked.wanted.arguments(), unique)
             .map_err(unrenderable)
     }
 

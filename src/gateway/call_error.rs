@@ -101,8 +101,11 @@ impl CallError {
             } => which_tenant(service, argument, which),
             Self::ConnectFirst(link) => link.sentence.clone(),
             Self::Refused { service, refusal } => {
-                let next = next_step(service, refusal);
-                format!("{service} refused: {}{next}", refusal.message)
+                let said = format!("{service} refused: {}", refusal.message);
+                match next_step(service, refusal) {
+                    Some(next) => format!("{} {next}", ended(said)),
+                    None => said,
+                }
             }
             Self::Unreachable {
                 service,
@@ -156,15 +159,7 @@ impl CallError {
                 "{service} does not renew the connection at the moment; it may in {} seconds.",
                 wait.as_secs().max(1)
             ),
-            other => {
-                let sentence = other.sentence();
-                let end = if sentence.ends_with(['.', '!', '?']) {
-                    ""
-                } else {
-                    "."
-                };
-                format!("{sentence}{end}")
-            }
+            other => ended(other.sentence()),
         }
     }
 
@@ -203,24 +198,96 @@ fn which_tenant(service: &str, argument: &str, which: &WhichTenant) -> String {
     }
 }
 
-/// What can be done after a refusal, as one more sentence; nothing where the provider's own words must do.
-fn next_step(service: &str, refusal: &Refusal) -> String {
+/// A sentence with its full stop: another one follows.
+fn ended(mut sentence: String) -> String {
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// What can be done after a refusal, as one more sentence; none where the provider's own words must do.
+fn next_step(service: &str, refusal: &Refusal) -> Option<String> {
     if let Some(wait) = refusal.retry_after {
-        return format!(" Try again in {} seconds.", wait.as_secs());
+        return Some(match wait.as_secs() {
+            0 => "Try again now.".to_owned(),
+            1 => "Try again in 1 second.".to_owned(),
+            seconds => format!("Try again in {seconds} seconds."),
+        });
     }
     match refusal.kind {
-        RefusalKind::Forbidden => format!(
-            " The connected account may not do this at {service}, and connecting again does not change that: somebody who \
+        RefusalKind::Forbidden => Some(format!(
+            "The connected account may not do this at {service}, and connecting again does not change that: somebody who \
              may has to do it or to allow it."
-        ),
-        RefusalKind::RateLimited => " There were too many calls: try again later.".to_owned(),
-        RefusalKind::Retryable => " The same call may work in a moment.".to_owned(),
-        _ => String::new(),
+        )),
+        RefusalKind::RateLimited => Some(format!(
+            "There were too many calls, and {service} does not say when it takes more: wait a minute, or longer if it \
+             refuses again."
+        )),
+        RefusalKind::Retryable => Some("The same call may work in a moment.".to_owned()),
+        _ => None,
     }
 }
 
 impl From<Fault> for CallError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(kind: RefusalKind, message: &str, wait: Option<u64>) -> String {
+        let refusal = Refusal {
+            kind,
+            status: 429,
+            message: message.to_owned(),
+            retry_after: wait.map(Duration::from_secs),
+        };
+        let service = "Notes".to_owned();
+        CallError::Refused { service, refusal }.sentence()
+    }
+
+    #[test]
+    fn too_many_calls_are_a_sentence_with_and_without_a_time() {
+        let limited = |message, wait| sentence(RefusalKind::RateLimited, message, wait);
+        let no_time = "There were too many calls, and Notes does not say when it takes more: wait a minute, or longer if it \
+                       refuses again.";
+        for (message, wait, expected) in [
+            (
+                "Slow down",
+                Some(30),
+                "Notes refused: Slow down. Try again in 30 seconds.".to_owned(),
+            ),
+            (
+                "Slow down.",
+                Some(1),
+                "Notes refused: Slow down. Try again in 1 second.".to_owned(),
+            ),
+            (
+                "Slow down!",
+                Some(0),
+                "Notes refused: Slow down! Try again now.".to_owned(),
+            ),
+            (
+                "Slow down",
+                None,
+                format!("Notes refused: Slow down. {no_time}"),
+            ),
+            (
+                "the provider answered 429 Too Many Requests",
+                None,
+                format!("Notes refused: the provider answered 429 Too Many Requests. {no_time}"),
+            ),
+        ] {
+            assert_eq!(limited(message, wait), expected);
+        }
+        assert_eq!(
+            sentence(RefusalKind::NotFound, "gone", None),
+            "Notes refused: gone",
+            "the provider's words as they are"
+        );
     }
 }

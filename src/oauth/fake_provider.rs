@@ -13,8 +13,8 @@ use url::form_urlencoded;
 
 use crate::base::Secret;
 use crate::catalogue::{
-    ClientAuth, OAuthProfile, Pkce, RefreshEndpoint, RefreshRules, Revocation, ScopeSet,
-    TokenEncoding, TokenEndpoint, TokenReplyRules,
+    ClientAuth, LifetimeSource, OAuthProfile, Pkce, RefreshEndpoint, RefreshRules, ReplyFormat,
+    Revocation, ScopeSet, ScopeSource, TokenEncoding, TokenEndpoint, TokenReplyRules,
 };
 use crate::connection::ClientRegistration;
 use crate::egress::{Egress, Settings};
@@ -158,9 +158,11 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
         scope_separator: " ".to_owned(),
         scopes: ScopeSet::parse("read write", ""),
         pkce: Pkce::Optional,
+        callback_verification: None,
         token: token.clone(),
         client_auth: ClientAuth::Post,
         token_reply: standard_rules(),
+        introspection: None,
         refresh: RefreshRules::default(),
         refresh_endpoint: RefreshEndpoint {
             endpoint: token,
@@ -175,11 +177,14 @@ pub(crate) fn profile_at(base: &str) -> OAuthProfile {
 pub(crate) fn standard_rules() -> TokenReplyRules {
     TokenReplyRules {
         captures: Vec::new(),
+        format: ReplyFormat::Auto,
         access_token: "access_token".to_owned(),
         refresh_token: "refresh_token".to_owned(),
+        lifetime_from: LifetimeSource::Reply,
         expires_in: "expires_in".to_owned(),
         refresh_expires_in: None,
         lifetime: None,
+        scope_from: ScopeSource::Body,
         scope: "scope".to_owned(),
         scope_separators: ",".to_owned(),
         ok: None,

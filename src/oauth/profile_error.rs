@@ -44,6 +44,12 @@ pub enum ProfileError {
     /// HTTP Basic is wanted and there is no client secret.
     #[error("the provider wants HTTP Basic for this request, and no client secret is configured")]
     ClientSecretMissing,
+    /// Token requests go into the query, and the address takes none.
+    #[error("the token address of the provider file cannot carry the parameters of a request")]
+    TokenAddress,
+    /// The introspection address is one that HTTP cannot carry.
+    #[error("the introspection address of the provider file cannot be used")]
+    IntrospectionAddress,
     /// The revocation address is no URL once it is filled in, or what is filled in would lead somewhere else.
     #[error("the revocation address of the provider file cannot be filled in")]
     RevocationAddress,

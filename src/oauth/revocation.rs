@@ -1,20 +1,19 @@
 //! Taking access back at the provider.
 
-use data_encoding::BASE64;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
+use super::client_proof::{ParameterNames, Proof};
 use super::profile_error::parse_headers;
 use super::token_endpoint::{LIMITS, encode};
 use super::{ProfileError, TokenError, token_reply};
 use crate::base::Secret;
 use crate::catalogue::{
-    ClientAuth, OAuthProfile, Revocation, RevocationAuth, RevocationRequest, RevocationTokens,
+    OAuthProfile, ReplyFormat, Revocation, RevocationAuth, RevocationRequest, RevocationTokens,
 };
 use crate::connection::ClientRegistration;
 use crate::egress::Egress;
@@ -122,6 +121,25 @@ fn tokens_to_revoke<'a>(
     }
 }
 
+/// The requests that [`revoke`] sends one after another; none where the provider cannot be asked.
+///
+/// # Errors
+/// When the profile cannot be followed.
+pub(super) fn requests(
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    access: &Secret,
+    refresh: Option<&Secret>,
+) -> Result<Vec<Request<Vec<u8>>>, ProfileError> {
+    match &profile.revocation {
+        Revocation::Unsupported { .. } => Ok(Vec::new()),
+        Revocation::Request(request) => tokens_to_revoke(request.tokens, Some(access), refresh)
+            .into_iter()
+            .map(|token| render(profile, registration, request, token))
+            .collect(),
+    }
+}
+
 async fn revoke_one(
     egress: &Egress,
     profile: &OAuthProfile,
@@ -147,8 +165,6 @@ fn render(
     request: &RevocationRequest,
     token: Revocable<'_>,
 ) -> Result<Request<Vec<u8>>, ProfileError> {
-    let client_id = &registration.client_id;
-    let client_secret = registration.client_secret.as_ref();
     let mut parameters = Vec::new();
     if let Some(name) = &request.token_param {
         parameters.push((name.clone(), token.token.expose().to_owned()));
@@ -156,37 +172,21 @@ fn render(
     if request.send_hint {
         parameters.push(("token_type_hint".to_owned(), token.hint.to_owned()));
     }
-    let authorization = match (request.auth, profile.client_auth, client_secret) {
-        (RevocationAuth::None, ..) => None,
-        (RevocationAuth::Bearer, ..) => Some(format!("Bearer {}", token.token.expose())),
-        (RevocationAuth::ClientBasic, _, None) => return Err(ProfileError::ClientSecretMissing),
-        (RevocationAuth::ClientBasic, _, Some(secret))
-        | (RevocationAuth::Client, ClientAuth::Basic, Some(secret)) => {
-            Some(basic(client_id, secret.expose()))
-        }
-        // The key is the user name, and the password is empty.
-        (RevocationAuth::Client, ClientAuth::SecretKey, Some(key)) => Some(basic(key.expose(), "")),
-        (RevocationAuth::Client, auth, secret) => {
-            parameters.push((request.client_id_param.clone(), client_id.clone()));
-            if let (ClientAuth::Post, Some(secret)) = (auth, secret) {
-                let name = request.client_secret_param.clone();
-                parameters.push((name, secret.expose().to_owned()));
-            }
+    let authorization = match proof(profile, registration, request, token)? {
+        None => None,
+        Some(Proof::Header(value)) => Some(value),
+        Some(Proof::Parameters(proof)) => {
+            parameters.extend(proof);
             None
         }
     };
     let mut outgoing = Request::new(Vec::new());
     *outgoing.method_mut() = request.method.clone();
-    *outgoing.uri_mut() = address(&request.url, client_id, token.token)?;
+    *outgoing.uri_mut() = address(&request.url, &registration.client_id, token.token)?;
     let headers = outgoing.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.extend(parse_headers(&profile.token.headers)?);
     if let Some(value) = authorization {
-        let mut value =
-            HeaderValue::from_str(&value).map_err(|_| ProfileError::UnsendableHeader {
-                name: AUTHORIZATION.to_string(),
-            })?;
-        value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
     if !parameters.is_empty() {
@@ -195,6 +195,28 @@ fn render(
         *outgoing.body_mut() = body;
     }
     Ok(outgoing)
+}
+
+/// How the request is authorized, where it is.
+fn proof(
+    profile: &OAuthProfile,
+    registration: &ClientRegistration,
+    request: &RevocationRequest,
+    token: Revocable<'_>,
+) -> Result<Option<Proof>, ProfileError> {
+    let names = ParameterNames {
+        client_id: &request.client_id_param,
+        client_secret: &request.client_secret_param,
+    };
+    let proof = match request.auth {
+        RevocationAuth::None => return Ok(None),
+        RevocationAuth::Bearer => Proof::bearer(token.token),
+        RevocationAuth::ClientBasic => Proof::basic_of(registration),
+        RevocationAuth::Client => {
+            Proof::as_at_token_endpoint(profile.client_auth, registration, &names)
+        }
+    };
+    proof.map(Some)
 }
 
 /// The revocation address with `{client_id}` and `{token}` filled in, each as one path segment.
@@ -217,16 +239,6 @@ fn segment(value: &str) -> Result<String, ProfileError> {
         return Err(ProfileError::RevocationAddress);
     }
     Ok(utf8_percent_encode(value, NON_ALPHANUMERIC).to_string())
-}
-
-/// HTTP Basic as RFC 6749 section 2.3.1 has it: both halves form-encoded first.
-fn basic(user: &str, password: &str) -> String {
-    let id: String = byte_serialize(user.as_bytes()).collect();
-    let secret: String = byte_serialize(password.as_bytes()).collect();
-    format!(
-        "Basic {}",
-        BASE64.encode(format!("{id}:{secret}").as_bytes())
-    )
 }
 
 /// Whether the reply says that the token is dead. 200 also stands for a token that was unknown (RFC 7009 section 2.2), and
@@ -252,7 +264,7 @@ fn judge(
         }));
     }
     // Many providers answer a revocation with an empty body, or with "OK".
-    let fields = token_reply::fields(reply).unwrap_or_default();
+    let fields = token_reply::fields(reply, ReplyFormat::Auto).unwrap_or_default();
     match token_reply::refusal(status, &fields, &profile.token_reply, secrets) {
         Some(TokenError::Refused {
             error: Some(code), ..

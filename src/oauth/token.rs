@@ -9,9 +9,10 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AuthType, AuthorizationCode, Client, ClientId, ClientSecret, CodeTokenRequest, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RefreshTokenRequest, RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse,
+    TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -57,7 +58,7 @@ pub struct RefreshRequest<'a> {
 
 /// What token replies hold beyond RFC 6749 section 5.1. The name is the one that every reply is brought to first.
 #[derive(Debug, Deserialize, Serialize)]
-struct Beyond {
+pub(super) struct Beyond {
     refresh_expires_in: Option<u64>,
     #[serde(default)]
     captured: BTreeMap<String, String>,
@@ -65,9 +66,9 @@ struct Beyond {
 
 impl ExtraTokenFields for Beyond {}
 
-type Granted = StandardTokenResponse<Beyond, BasicTokenType>;
+pub(super) type Granted = StandardTokenResponse<Beyond, BasicTokenType>;
 
-type TokenClient = Client<
+pub(super) type TokenClient = Client<
     BasicErrorResponse,
     Granted,
     BasicTokenIntrospectionResponse,
@@ -109,13 +110,26 @@ pub async fn exchange(
             .collect(),
     };
     let client = token_client(profile, registration, &profile.token.url);
-    let mut request = client
+    let request = exchange_request(&client, code, verifier, redirect_uri);
+    outcome(request.request_async(&endpoint).await)
+}
+
+/// The exchange as the `oauth2` crate sends it.
+pub(super) fn exchange_request<'c>(
+    client: &'c TokenClient,
+    code: &Secret,
+    verifier: Option<&Secret>,
+    redirect_uri: &Url,
+) -> CodeTokenRequest<'c, BasicErrorResponse, Granted> {
+    let request = client
         .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
         .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(redirect_uri.clone())));
-    if let Some(verifier) = verifier {
-        request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+    match verifier {
+        Some(verifier) => {
+            request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
+        }
+        None => request,
     }
-    outcome(request.request_async(&endpoint).await)
 }
 
 /// Gets a new access token for a refresh token: RFC 6749 section 6, at the place and with the additions that the
@@ -150,19 +164,32 @@ pub async fn refresh(
     };
     let client = token_client(profile, registration, &rules.endpoint.url);
     let refresh_token = RefreshToken::new(request.refresh_token.expose().to_owned());
-    let mut outgoing = client.exchange_refresh_token(&refresh_token);
+    let outgoing = refresh_request(&client, profile, request, &refresh_token);
+    outcome(outgoing.request_async(&endpoint).await)
+}
+
+/// The refresh as the `oauth2` crate sends it.
+pub(super) fn refresh_request<'c>(
+    client: &'c TokenClient,
+    profile: &OAuthProfile,
+    request: &RefreshRequest<'_>,
+    refresh_token: &'c RefreshToken,
+) -> RefreshTokenRequest<'c, BasicErrorResponse, Granted> {
+    let rules = &profile.refresh_endpoint;
+    let mut outgoing = client.exchange_refresh_token(refresh_token);
     if rules.sends_scope && !request.granted.is_empty() {
         let scopes = request.granted.join(&profile.scope_separator);
         outgoing = outgoing.add_scope(Scope::new(scopes));
     }
     if rules.sends_redirect_uri {
-        outgoing = outgoing.add_extra_param("redirect_uri", request.redirect_uri.as_str());
+        let redirect_uri = request.redirect_uri.to_string();
+        outgoing = outgoing.add_extra_param("redirect_uri", redirect_uri);
     }
-    outcome(outgoing.request_async(&endpoint).await)
+    outgoing
 }
 
 /// The client with exactly one way to prove itself (RFC 6749 section 2.3: never more than one in a request).
-fn token_client(
+pub(super) fn token_client(
     profile: &OAuthProfile,
     registration: &ClientRegistration,
     endpoint: &Url,

@@ -14,10 +14,10 @@ use url::form_urlencoded;
 use super::TokenError;
 use super::provider_text::clean;
 use crate::base::Secret;
-use crate::catalogue::{ScopeSet, TokenReplyRules};
+use crate::catalogue::{LifetimeSource, ReplyFormat, ScopeSet, ScopeSource, TokenReplyRules};
 
 /// The longest lifetime that is believed: ten years.
-const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// The longest pause that a provider can ask for: a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 /// The longest value that is kept of a reply besides its tokens.
@@ -45,7 +45,13 @@ pub(super) fn standardise(
     if let Some(unavailable) = unavailable(status, reply.headers()) {
         return Err(unavailable);
     }
-    let fields = match fields(reply) {
+    // Error pages and refusals are written by other parts of a provider than tokens are.
+    let format = if status.is_client_error() {
+        ReplyFormat::Auto
+    } else {
+        rules.format
+    };
+    let fields = match fields(reply, format) {
         Err(reason) => return Err(unreadable(status, reason)),
         Ok(fields) => fields,
     };
@@ -136,21 +142,34 @@ pub(super) fn is_true(fields: &Map<String, Value>, path: &str) -> bool {
 }
 
 /// The fields of a reply: a JSON object, or form-encoded pairs as an object of texts. An empty body has none.
-pub(super) fn fields(reply: &Response<Vec<u8>>) -> Result<Map<String, Value>, &'static str> {
+pub(super) fn fields(
+    reply: &Response<Vec<u8>>,
+    format: ReplyFormat,
+) -> Result<Map<String, Value>, &'static str> {
     let body = reply.body();
     let body = body
         .strip_prefix(b"\xef\xbb\xbf")
         .unwrap_or(body)
         .trim_ascii();
+    let takes_form = match format {
+        ReplyFormat::Auto => is_form(reply.headers(), body),
+        ReplyFormat::Json => false,
+        ReplyFormat::Form => body.contains(&b'='),
+    };
     match body.first() {
         None => Ok(Map::new()),
+        Some(b'{') if format == ReplyFormat::Form => Err("it is JSON and not form-encoded"),
         Some(b'{') => serde_json::from_slice(body)
             .map_err(|_| "it is damaged JSON, or JSON that is nested too deeply"),
         Some(b'<') => Err("it is a web page"),
-        Some(_) if is_form(reply.headers(), body) => Ok(form_urlencoded::parse(body)
+        Some(_) if takes_form => Ok(form_urlencoded::parse(body)
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect()),
-        Some(_) => Err("it is neither a JSON object nor form-encoded"),
+        Some(_) => Err(match format {
+            ReplyFormat::Auto => "it is neither a JSON object nor form-encoded",
+            ReplyFormat::Json => "it is not a JSON object",
+            ReplyFormat::Form => "it is not form-encoded",
+        }),
     }
 }
 
@@ -187,7 +206,10 @@ fn token_fields(
     if let Some(token) = present(fields, places.refresh_token) {
         standard["refresh_token"] = usable_token(token, "refresh token")?.into();
     }
-    let announced = find(fields, places.expires_in).and_then(lifetime);
+    let announced = match rules.lifetime_from {
+        LifetimeSource::Reply => find(fields, places.expires_in).and_then(lifetime),
+        LifetimeSource::Introspection => None,
+    };
     if let Some(lifetime) = announced.or(rules.lifetime) {
         standard["expires_in"] = lifetime.as_secs().into();
     }
@@ -195,7 +217,11 @@ fn token_fields(
     if let Some(lifetime) = announced.and_then(|path| lifetime(find(fields, path)?)) {
         standard["refresh_expires_in"] = lifetime.as_secs().into();
     }
-    if let Some(scopes) = find(fields, places.scope).and_then(|scope| scopes(scope, rules)) {
+    let granted = match rules.scope_from {
+        ScopeSource::Body => find(fields, places.scope).and_then(|scope| scopes(scope, rules)),
+        ScopeSource::Callback | ScopeSource::None => None,
+    };
+    if let Some(scopes) = granted {
         standard["scope"] = scopes.to_string().into();
     }
     let captured = rules.captures.iter().filter_map(|(name, path)| {
@@ -313,6 +339,22 @@ fn lifetime(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).ok()
 }
 
+/// The granted scopes as the callback says them, where it is the callback that says them. `parameter` finds the value of a
+/// parameter that stands there once. `None`: it names nothing, which means as requested (RFC 6749 section 5.1).
+#[must_use]
+pub fn granted_in_callback<'p>(
+    rules: &TokenReplyRules,
+    parameter: impl FnOnce(&str) -> Option<&'p str>,
+) -> Option<ScopeSet> {
+    match rules.scope_from {
+        ScopeSource::Body | ScopeSource::None => None,
+        ScopeSource::Callback => {
+            let text = parameter(&rules.scope)?;
+            Some(in_alphabet(&ScopeSet::parse(text, &rules.scope_separators)))
+        }
+    }
+}
+
 /// The granted scopes: one text or a list of texts. Scopes outside the alphabet of RFC 6749 section 3.3 are not counted as granted.
 fn scopes(value: &Value, rules: &TokenReplyRules) -> Option<ScopeSet> {
     let parse = |text: &str| ScopeSet::parse(text, &rules.scope_separators);
@@ -324,12 +366,14 @@ fn scopes(value: &Value, rules: &TokenReplyRules) -> Option<ScopeSet> {
             .fold(ScopeSet::default(), |all, scope| all.union(&parse(scope))),
         _ => return None,
     };
-    Some(
-        named
-            .iter()
-            .filter(|scope| scope.bytes().all(|byte| byte.is_ascii_graphic()))
-            .collect(),
-    )
+    Some(in_alphabet(&named))
+}
+
+fn in_alphabet(scopes: &ScopeSet) -> ScopeSet {
+    scopes
+        .iter()
+        .filter(|scope| scope.bytes().all(|byte| byte.is_ascii_graphic()))
+        .collect()
 }
 
 fn description(

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::pages::{
     Action, Choice, ConnectionsPage, GrantedPermission, HOME_PATH, Label, Outlook, Permission,
-    ServiceCard, SetUpHelp, Status as CardStatus, ToolLine, WebAddress, When,
+    ServiceCard, SetUpHelp, SettingLine, Status as CardStatus, ToolLine, WebAddress, When,
 };
 use super::visitor::{Viewer, layout};
 use super::{Web, problem, render};
@@ -133,12 +133,7 @@ fn products(service: &Service, scope: &str) -> String {
 
 fn permission(service: &Service, scope: &str) -> Permission {
     let words = service.provider.scope_words(scope).unwrap_or_default();
-    let products = products(service, scope);
-    if products.is_empty() || words.is_empty() {
-        Permission::new(scope, words)
-    } else {
-        Permission::new(scope, format!("{products}: {words}"))
-    }
+    Permission::new(scope, words).of(products(service, scope))
 }
 
 /// One card for each connection of a service; one for the service when there is none.
@@ -181,13 +176,25 @@ fn card_without_connection(view: &ServiceView, now: Timestamp) -> ServiceCard {
 }
 
 fn set_up_help(view: &ServiceView) -> SetUpHelp {
+    let provider = &view.service.provider;
+    let text = |text: Option<&str>| text.unwrap_or_default().into();
+    let variables = provider.variables().iter();
+    let settings = variables
+        .filter(|(_, variable)| !variable.is_derived())
+        .map(|(name, variable)| SettingLine {
+            key: format!("services.{}.variables.{name}", provider.id()).into(),
+            title: variable.title().into(),
+            description: variable.description().into(),
+            prefix: text(variable.prefix()),
+            suffix: text(variable.suffix()),
+            default: text(variable.default()),
+        });
     SetUpHelp {
         redirect_url: view.redirect_uri.as_str().into(),
-        docs: view
-            .service
-            .provider
+        docs: provider
             .docs()
             .and_then(|docs| WebAddress::parse(docs.as_str()).ok()),
+        settings: settings.collect(),
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn connect(
             | CallbackRefusal::WrongService
             | CallbackRefusal::WrongBrowser,
         ) => (StatusCode::BAD_REQUEST, Problem::StateExpired, None),
-        ConnectError::WrongIssuer => {
+        ConnectError::WrongIssuer | ConnectError::NotVerified => {
             let services = web.gateway.services();
             let name = services
                 .find(service)

@@ -9,10 +9,10 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::support::folder::files;
-use crate::support::gateway::{TestGateway, gateway_with_acme};
+use crate::support::gateway::{TestGateway, clock, gateway_with_acme};
 use crate::support::machine::modern;
 use crate::support::person::Person;
-use crate::support::provider::{INBOUND_TOKEN, Provider};
+use crate::support::provider::{ClientProof, INBOUND_TOKEN, Provider, Request};
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -109,6 +109,57 @@ async fn no_secret_is_seen_logged_or_stored_in_clear() {
         !contains(&stored, INBOUND_TOKEN),
         "an agent token is stored in clear"
     );
+}
+
+/// The same at a provider that reads token requests in their address alone: whatever goes wrong, no address is written
+/// down, by us or by what we send with.
+#[tokio::test]
+async fn no_secret_of_an_address_is_logged() {
+    let log = Log::start();
+    let clock = clock();
+    let acme = Provider::start(&clock);
+    acme.wants_token_requests_in_the_query()
+        .authenticates_clients_by(ClientProof::Body)
+        .rotates_refresh_tokens()
+        .tells_lifetimes_when_asked();
+    let gateway = TestGateway::start(&clock, &[&acme]).await;
+    let ana = gateway.person("ana").await;
+    let link = ana.call("acme_whoami", json!({})).await.link();
+    acme.answers_token_error("invalid_grant");
+    let mut seen = ana.connect(&link, &acme).await.text;
+    acme.recovers();
+    acme.loses_the_next_token_answer();
+    seen += &ana.connect(&link, &acme).await.text;
+    acme.answers_introspection_with(500, "{}");
+    seen += &ana.connect(&link, &acme).await.assert_connected().text;
+    acme.access_tokens_die();
+    acme.answers_token_with(500, "text/html", "<html>");
+    seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
+    acme.recovers();
+    acme.expects_one_more_replay();
+    clock.advance(std::time::Duration::from_hours(1));
+    seen += &ana.call("acme_whoami", json!({})).await.body.to_string();
+    let log = log.text();
+    let in_query = |name: &str| {
+        let requests = acme.token_requests();
+        let mut pairs = requests.iter().flat_map(Request::query_pairs);
+        pairs.any(|(given, _)| given == name)
+    };
+    for secret in ["client_secret", "code", "code_verifier", "refresh_token"] {
+        assert!(in_query(secret), "{secret} travelled in an address");
+    }
+    assert!(log.contains("attache::") && log.contains("hyper"));
+    assert!(log.contains("how long an access token lives could not be learned"));
+    assert!(!log.contains("grant_type"), "no address was logged");
+    for secret in acme.canaries() {
+        assert!(!seen.contains(&secret), "{secret:.16}… was shown");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&secret)).collect();
+        assert!(
+            lines.is_empty(),
+            "{secret:.16}… was logged: {:.300}",
+            lines[0]
+        );
+    }
 }
 
 /// The same for what is said of records that cannot be read, in the log above all.

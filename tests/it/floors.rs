@@ -118,7 +118,10 @@ const EXPOSING: &[&str] = &[
     "store/master_key/mod.rs",
     // Requests to providers.
     "oauth/authorization.rs",
+    "oauth/callback_verification.rs",
+    "oauth/client_proof.rs",
     "oauth/code_verifier.rs",
+    "oauth/introspection.rs",
     "oauth/provider_text.rs",
     "oauth/revocation.rs",
     "oauth/sign_in/discovery.rs",

@@ -1,7 +1,10 @@
-//! Every way in which providers renew access and take it back: a person connects at each kind of provider through the
+//! Every way in which providers grant access, renew it and take it back: a person connects at each kind of provider through the
 //! real gateway, and the provider says what arrived.
 
+mod callbacks;
 mod faults;
+mod granting;
+mod lifetimes;
 mod renewing;
 mod revoking;
 

@@ -25,7 +25,7 @@ async fn connected(gateway: &TestGateway, name: &str, acme: &Provider) -> Person
 }
 
 fn notes(site: &str, instance: &str) -> Value {
-    json!({ "site": site, "instance": instance, "person": "ana" })
+    json!({ "site": site, "instance": instance, "person": "ana", "url": format!("https://{site}.acme.test/notes") })
 }
 
 fn paths(acme: &Provider) -> Vec<String> {
@@ -92,7 +92,7 @@ async fn several_sites_are_named_by_id_or_name_and_listed_to_whoever_names_none(
         ana.call("acme_notes_sites", json!({}))
             .await
             .text()
-            .matches("s-")
+            .matches("\"s-")
             .count(),
         2
     );
@@ -102,6 +102,32 @@ async fn several_sites_are_named_by_id_or_name_and_listed_to_whoever_names_none(
     let answer = ben.call(READ, json!({ "site": "cellar" })).await;
     assert!(!answer.text().contains("Garden"), "{}", answer.text());
     answer.link();
+}
+
+#[tokio::test]
+async fn what_only_an_answer_is_made_of_is_left_out_where_it_has_another_form() {
+    // A capital letter: no identifier is broken by it, and the link has not the form that the file demands.
+    let (acme, gateway) = gateway_with_sites(&[("S-9", "Cellar"), ("s-1", "Garden")]).await;
+    let ana = connected(&gateway, "ana", &acme).await;
+    let answer = ana.call(READ, json!({ "site": "Cellar" })).await.json();
+    assert_eq!(
+        answer,
+        json!({ "site": "S-9", "instance": "one", "person": "ana" })
+    );
+    let answer = ana.call(READ, json!({ "site": "Garden" })).await.json();
+    assert_eq!(answer, notes("s-1", "one"));
+}
+
+#[tokio::test]
+async fn the_page_behind_the_link_names_the_product_above_what_it_needs() {
+    let (_acme, gateway) = gateway_with_sites(&[("s-1", "Garden")]).await;
+    let ana = gateway.person("ana").await;
+    let link = ana.call(READ, json!({})).await.link();
+    let page = ana.open(&link).await.text;
+    let (_, asks) = page.split_once("id=\"asks\"").expect("what is asked for");
+    let (heading, words) = asks.split_once("<h3>acme Notes</h3>").expect("a heading");
+    assert!(!heading.contains("acme Notes: "), "{heading}");
+    assert!(words.contains("<li>"), "{words}");
 }
 
 #[tokio::test]

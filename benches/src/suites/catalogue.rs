@@ -149,8 +149,9 @@ fn call(
     }]);
     let output = match run.next() {
         Next::Done(Reply::Success(output)) => output.text.len(),
-        // A text that is longer than is passed on is a refusal that says so.
-        Next::Done(Reply::Refused(refusal)) => refusal.message.len(),
+        Next::Done(Reply::Refused(refusal)) => {
+            anyhow::bail!("{} refuses what it is to read: {}", tool.name(), refusal.message)
+        }
         Next::Send(..) | Next::Wait(_) => anyhow::bail!("{} is not done", tool.name()),
     };
     Ok((written, begun.elapsed(), output))
@@ -182,7 +183,9 @@ fn text(size: usize) -> Vec<u8> {
 fn document(size: usize) -> Vec<u8> {
     let paragraph = json!({"paragraph": {"elements": [{"textRun": {"content": "Some words in a paragraph.\n", "textStyle": {"bold": true}}}]}});
     let count = size / paragraph.to_string().len();
-    json!({"documentId": "1", "title": "T", "body": {"content": vec![paragraph; count]}})
+    let content = json!({"body": {"content": vec![paragraph; count]}});
+    let tab = json!({"tabProperties": {"tabId": "t.0", "title": "T"}, "documentTab": content});
+    json!({"documentId": "1", "title": "T", "tabs": [tab]})
         .to_string()
         .into_bytes()
 }

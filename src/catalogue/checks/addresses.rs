@@ -43,6 +43,8 @@ fn addresses_of_the_connection(provider: &ProviderFile) -> Vec<(&'static str, &U
     );
     let refresh = provider.oauth.refresh.url.as_ref();
     addresses.extend(refresh.map(|url| ("oauth.refresh.url", url)));
+    let introspection = provider.oauth.introspection.as_ref();
+    addresses.extend(introspection.map(|asked| ("oauth.introspection.url", &asked.url)));
     if let RevokeFile::Request(request) = &provider.oauth.revoke {
         addresses.push(("oauth.revoke", &request.url));
     }

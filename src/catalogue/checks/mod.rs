@@ -13,6 +13,7 @@ mod scopes;
 mod steps;
 mod tenants;
 mod texts;
+mod token_replies;
 mod tools;
 
 #[cfg(test)]
@@ -84,6 +85,18 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "lifetimes_are_positive",
         run: grants::lifetimes_are_positive,
+    },
+    Check {
+        name: "lifetime_has_one_source",
+        run: token_replies::lifetime_has_one_source,
+    },
+    Check {
+        name: "scopes_have_one_source",
+        run: token_replies::scopes_have_one_source,
+    },
+    Check {
+        name: "client_secret_is_there",
+        run: token_replies::client_secret_is_there,
     },
     Check {
         name: "fixed_parameters_are_free",

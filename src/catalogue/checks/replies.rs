@@ -1,5 +1,7 @@
 //! How replies are read: pages go on where the templates say, what an output names is there, and every rule is reached.
 
+use std::collections::BTreeMap;
+
 use super::Report;
 use crate::catalogue::RefusalKind;
 use crate::catalogue::error_rules::ErrorRule;
@@ -8,6 +10,7 @@ use crate::catalogue::pagination::Pagination;
 use crate::catalogue::problem::ParsedFile;
 use crate::catalogue::reply::ReplyShape;
 use crate::catalogue::scope::CURSOR;
+use crate::catalogue::url_template::UrlTemplate;
 
 /// A place that nothing fills sends the first page for ever; a cursor without a place does the same.
 pub(super) fn cursor_has_its_place(files: &[ParsedFile], report: &mut Report) {
@@ -40,14 +43,14 @@ pub(super) fn outputs_name_what_is_there(files: &[ParsedFile], report: &mut Repo
     for file in files {
         for tool in &file.provider.tools {
             for name in named(tool) {
-                if is_in_scope(tool, name) || is_kept_from_login(file, name) {
+                if is_in_scope(tool, name) || is_kept_of_login(file, tool, name) {
                     continue;
                 }
                 report.add(
                     file,
                     format!("tool {}", tool.name),
                     format!("the output names `{name}`, which is neither an input nor a capture"),
-                    "correct the name, or declare the input",
+                    "correct the name, or declare the input; what a tenant has is known where the address depends on one",
                 );
             }
             let size = tool.pagination.as_ref().and_then(Pagination::size);
@@ -68,21 +71,29 @@ fn shapes(tool: &ToolFile) -> impl Iterator<Item = &ReplyShape> {
     std::iter::once(&tool.reply).chain(steps)
 }
 
-fn named(tool: &ToolFile) -> Vec<&str> {
+/// Every place that the outputs of a tool name.
+pub(super) fn named(tool: &ToolFile) -> Vec<&str> {
     shapes(tool).flat_map(ReplyShape::arguments).collect()
 }
 
-/// What the login found is known in every call.
-fn is_kept_from_login(file: &ParsedFile, name: &str) -> bool {
+/// What the login captured is known in every call, what a tenant has in calls that go to one.
+fn is_kept_of_login(file: &ParsedFile, tool: &ToolFile, name: &str) -> bool {
     let oauth = &file.provider.oauth;
+    let of_tenant = oauth.tenants.as_ref().map(|tenants| &tenants.captures);
+    let goes_to_one = |captures: &BTreeMap<_, _>| {
+        let bases = tool.requests().map(|request| match &request.base {
+            None => Some(&file.provider.base_url),
+            Some(base) => file.provider.bases.get(base),
+        });
+        let mut names = bases.flatten().flat_map(UrlTemplate::variables);
+        names.any(|variable| captures.contains_key(variable))
+    };
     oauth.capture.contains_key(name)
-        || oauth
-            .tenants
-            .iter()
-            .any(|tenants| tenants.captures.contains_key(name))
+        || of_tenant.is_some_and(|captures| captures.contains_key(name) && goes_to_one(captures))
 }
 
-fn is_in_scope(tool: &ToolFile, name: &str) -> bool {
+/// Whether an input or a capture of the tool has this name.
+pub(super) fn is_in_scope(tool: &ToolFile, name: &str) -> bool {
     let captured = tool.steps.iter().map(|step| &step.captures);
     let mut captured = captured.chain(tool.poll.iter().map(|poll| &poll.captures));
     tool.inputs.get(name).is_some()

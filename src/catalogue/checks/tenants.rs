@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::replies::{is_in_scope, named};
 use super::{Report, family, providers};
 use crate::catalogue::ACCOUNT_ARGUMENT;
 use crate::catalogue::placeholder::is_name;
 use crate::catalogue::problem::ParsedFile;
 use crate::catalogue::provider::captured_forms;
+use crate::catalogue::url_template::UrlTemplate;
 
 /// Names that other values have in the places of a request.
 const TAKEN: [&str; 5] = [ACCOUNT_ARGUMENT, "client_id", "cursor", "item", "token"];
@@ -15,11 +17,7 @@ pub(super) fn captures_are_used_and_free(files: &[ParsedFile], report: &mut Repo
     for file in providers(files) {
         let oauth = &file.provider.oauth;
         let used: BTreeSet<&str> = family(files, file)
-            .flat_map(|one| {
-                let bases = one.provider.bases.values();
-                std::iter::once(&one.provider.base_url).chain(bases)
-            })
-            .flat_map(super::super::url_template::UrlTemplate::variables)
+            .flat_map(|one| in_addresses(one).chain(in_outputs(one)))
             .collect();
         let of_tenants = oauth.tenants.iter().flat_map(|one| one.captures.keys());
         for name in of_tenants
@@ -49,12 +47,45 @@ pub(super) fn captures_are_used_and_free(files: &[ParsedFile], report: &mut Repo
                 report.add(
                     file,
                     &place,
-                    format!("no base address uses `{{{name}}}`"),
-                    "use it in `base_url` or `bases`, or remove it: what is not needed is not kept",
+                    format!("no base address uses `{{{name}}}`, and no output `{{${name}}}`"),
+                    "use it in `base_url`, `bases` or `pick`, or remove it: what is not needed is not kept",
+                );
+            }
+            for (one, tool) in with_a_place_called(files, file, name) {
+                report.add(
+                    one,
+                    format!("tool {tool}"),
+                    format!("`{name}` is kept of the login: an input or a capture of this name would hide it"),
+                    "choose another name",
                 );
             }
         }
     }
+}
+
+/// What base addresses are made of.
+fn in_addresses(file: &ParsedFile) -> impl Iterator<Item = &str> {
+    let bases = file.provider.bases.values();
+    let bases = std::iter::once(&file.provider.base_url).chain(bases);
+    bases.flat_map(UrlTemplate::variables)
+}
+
+/// What outputs of tools name.
+fn in_outputs(file: &ParsedFile) -> impl Iterator<Item = &str> {
+    file.provider.tools.iter().flat_map(named)
+}
+
+/// The tools of a provider and its products in which something else is called `name`.
+fn with_a_place_called<'f>(
+    files: &'f [ParsedFile],
+    provider: &'f ParsedFile,
+    name: &str,
+) -> impl Iterator<Item = (&'f ParsedFile, &'f str)> {
+    let tools = family(files, provider)
+        .flat_map(|one| one.provider.tools.iter().map(move |tool| (one, tool)));
+    tools
+        .filter(move |(_, tool)| is_in_scope(tool, name))
+        .map(|(one, tool)| (one, tool.name.as_str()))
 }
 
 pub(super) fn tenants_can_be_asked_for(files: &[ParsedFile], report: &mut Report) {

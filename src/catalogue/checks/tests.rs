@@ -248,6 +248,16 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ),
     (
         "captures_are_used_and_free",
+        "[tool.input.new_title]",
+        "[tool.input.site_id]\ntype = \"string\"\nrequired = false\ndescription = \"A site.\"\n[tool.input.new_title]",
+    ),
+    (
+        "outputs_name_what_is_there",
+        "get = \"/folders/{folder}/notes\"",
+        "get = \"/folders/{folder}/notes\"\npick = { site = { argument = \"site_id\" } }",
+    ),
+    (
+        "captures_are_used_and_free",
         "[oauth.implies]",
         "[oauth.capture.site_id]\nfrom = \"token\"\npath = \"x\"\npattern = \"[a-z]+\"\n[oauth.implies]",
     ),
@@ -427,6 +437,56 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "refresh_rules_agree",
         "\nrevoke = {",
         "\nrefresh = { idle_ttl_s = 60, absolute_ttl_s = 30 }\nrevoke = {",
+    ),
+    (
+        "lifetime_has_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { lifetime_from = \"introspection\" }\nrevoke = {",
+    ),
+    (
+        "lifetime_has_one_source",
+        "\nrevoke = {",
+        "\nintrospection = { url = \"https://login.notes.example/introspect\" }\nrevoke = {",
+    ),
+    (
+        "lifetime_has_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { lifetime_from = \"introspection\", lifetime_s = 60 }\nintrospection = { url = \"https://login.notes.example/introspect\" }\nrevoke = {",
+    ),
+    (
+        "lifetime_has_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { lifetime_from = \"introspection\", expires_in = \"ttl\" }\nintrospection = { url = \"https://login.notes.example/introspect\" }\nrevoke = {",
+    ),
+    (
+        "hosts_are_constant_or_allowed",
+        "\nrevoke = {",
+        "\ntoken_reply = { lifetime_from = \"introspection\" }\nintrospection = { url = \"https://elsewhere.example/introspect\" }\nrevoke = {",
+    ),
+    (
+        "scopes_have_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { scope_from = \"none\", scope_separators = \",\" }\nrevoke = {",
+    ),
+    (
+        "scopes_have_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { scope_from = \"none\", scope = \"scopes\" }\nrevoke = {",
+    ),
+    (
+        "scopes_have_one_source",
+        "\nrevoke = {",
+        "\ntoken_reply = { scope_from = \"callback\", scope = \"state\" }\nrevoke = {",
+    ),
+    (
+        "client_secret_is_there",
+        "client_auth = \"post\"",
+        "client_auth = \"none\"\ncallback = { verify = \"shopify_hmac\" }",
+    ),
+    (
+        "client_secret_is_there",
+        "client_auth = \"post\"",
+        "client_auth = \"none\"\ntoken_reply = { lifetime_from = \"introspection\" }\nintrospection = { url = \"https://login.notes.example/introspect\", auth = \"client_basic\" }",
     ),
     (
         "lifetimes_are_positive",
@@ -938,6 +998,51 @@ fn every_check_fires() {
 #[expect(clippy::too_many_lines, reason = "a table, one row for each key")]
 fn what_one_key_can_tell_is_refused_while_reading() {
     for (from, to, words) in [
+        (
+            "client_auth = \"post\"",
+            "client_auth = \"private_key_jwt\"",
+            "`private_key_jwt` is not supported yet",
+        ),
+        (
+            "client_auth = \"post\"",
+            "client_auth = \"password\"",
+            "unknown variant `password`",
+        ),
+        (
+            "\nrevoke = {",
+            "\ncallback = { verify = \"md5\" }\nrevoke = {",
+            "unknown variant `md5`",
+        ),
+        (
+            "\nrevoke = {",
+            "\ntoken_reply = { format = \"xml\" }\nrevoke = {",
+            "unknown variant `xml`",
+        ),
+        (
+            "\nrevoke = {",
+            "\ntoken_reply = { scope_from = \"query\" }\nrevoke = {",
+            "unknown variant `query`",
+        ),
+        (
+            "\nrevoke = {",
+            "\ntoken_reply = { lifetime_from = \"body\" }\nrevoke = {",
+            "unknown variant `body`",
+        ),
+        (
+            "\nrevoke = {",
+            "\nintrospection = { url = \"https://login.notes.example/introspect\", auth = \"none\" }\nrevoke = {",
+            "unknown variant `none`",
+        ),
+        (
+            "tokens = \"access\" }",
+            "tokens = \"access\", encoding = \"query\" }",
+            "unknown variant `query`",
+        ),
+        (
+            "name = \"Notes\"",
+            "name = \"Notes\"\ninject = { header = \"Authorization\" }",
+            "without a scheme",
+        ),
         (
             "destructive = false\nidempotent",
             "idempotent",

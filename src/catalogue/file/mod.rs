@@ -5,7 +5,9 @@
 //! same in words.
 
 mod account;
+mod callback;
 mod grant;
+mod introspection;
 mod oauth;
 mod product;
 mod refresh;

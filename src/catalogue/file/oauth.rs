@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
+use super::callback::CallbackFile;
 use super::grant::{CaptureFile, TenantsFile};
+use super::introspection::IntrospectionFile;
 use super::refresh::RefreshFile;
 use super::token_reply::TokenReplyFile;
 use crate::catalogue::constant_headers::ConstantHeaders;
 use crate::catalogue::url_template::UrlTemplate;
 use crate::catalogue::{
-    ClientAuth, OptionalScopes, Pkce, RevocationAuth, RevocationReach, RevocationTokens,
-    ScopeImplications, ScopeSet, TokenEncoding,
+    BodyEncoding, ClientAuth, OptionalScopes, Pkce, RevocationAuth, RevocationReach,
+    RevocationTokens, ScopeImplications, ScopeSet, TokenEncoding,
 };
 
 /// `[oauth]`.
@@ -25,7 +27,7 @@ pub(crate) struct OAuthFile {
     pub(crate) iss_required: bool,
     #[serde(with = "PkceFile")]
     pub(crate) pkce: Pkce,
-    #[serde(with = "ClientAuthFile")]
+    #[serde(deserialize_with = "client_auth")]
     pub(crate) client_auth: ClientAuth,
     pub(crate) scopes: ScopeSet,
     /// Those of `scopes` that a person may refuse.
@@ -44,9 +46,12 @@ pub(crate) struct OAuthFile {
     #[serde(default)]
     pub(crate) scope_words: BTreeMap<String, String>,
     pub(crate) authorize: AuthorizeFile,
+    #[serde(default)]
+    pub(crate) callback: CallbackFile,
     pub(crate) token: TokenFile,
     #[serde(default)]
     pub(crate) token_reply: TokenReplyFile,
+    pub(crate) introspection: Option<IntrospectionFile>,
     #[serde(default)]
     pub(crate) refresh: RefreshFile,
     pub(crate) revoke: RevokeFile,
@@ -121,7 +126,7 @@ impl OAuthFile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenFile {
     pub(crate) url: UrlTemplate,
-    #[serde(with = "EncodingFile", default = "form")]
+    #[serde(with = "TokenEncodingFile", default = "form")]
     pub(crate) encoding: TokenEncoding,
     #[serde(default)]
     pub(crate) headers: ConstantHeaders,
@@ -153,7 +158,7 @@ pub(crate) struct RevokeRequestFile {
     pub(crate) method: Method,
     pub(crate) url: UrlTemplate,
     pub(crate) auth: RevocationAuth,
-    pub(crate) encoding: TokenEncoding,
+    pub(crate) encoding: BodyEncoding,
     pub(crate) token_param: Option<String>,
     pub(crate) client_id_param: Option<String>,
     pub(crate) client_secret_param: Option<String>,
@@ -175,8 +180,8 @@ struct RevokeKeys {
     post: Option<UrlTemplate>,
     delete: Option<UrlTemplate>,
     auth: Option<RevocationAuthFile>,
-    #[serde(with = "EncodingFile", default = "form")]
-    encoding: TokenEncoding,
+    #[serde(with = "BodyEncodingFile", default = "form_body")]
+    encoding: BodyEncoding,
     token_param: Option<String>,
     client_id_param: Option<String>,
     client_secret_param: Option<String>,
@@ -247,7 +252,7 @@ impl TryFrom<RevokeKeys> for RevokeFile {
     }
 }
 
-pub(super) fn scope() -> String {
+fn scope() -> String {
     "scope".to_owned()
 }
 
@@ -257,6 +262,29 @@ fn space() -> String {
 
 fn form() -> TokenEncoding {
     TokenEncoding::Form
+}
+
+fn form_body() -> BodyEncoding {
+    BodyEncoding::Form
+}
+
+/// One of the ways that there are; one that is known and not built is refused with its name.
+fn client_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientAuth, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.as_str() {
+        "post" => Ok(ClientAuth::Post),
+        "basic" => Ok(ClientAuth::Basic),
+        "none" => Ok(ClientAuth::None),
+        "secret_key" => Ok(ClientAuth::SecretKey),
+        "private_key_jwt" => Err(de::Error::custom(
+            "`private_key_jwt` is not supported yet: there is no key for a client to sign with. Use `basic` or `post` \
+             where the provider takes a client secret",
+        )),
+        other => Err(de::Error::unknown_variant(
+            other,
+            &["post", "basic", "none", "secret_key"],
+        )),
+    }
 }
 
 // The spellings of the file for the values of `OAuthProfile`, which knows no file.
@@ -270,17 +298,16 @@ enum PkceFile {
 }
 
 #[derive(Deserialize)]
-#[serde(remote = "ClientAuth", rename_all = "snake_case")]
-enum ClientAuthFile {
-    Post,
-    Basic,
-    None,
-    SecretKey,
+#[serde(remote = "TokenEncoding", rename_all = "snake_case")]
+enum TokenEncodingFile {
+    Form,
+    Json,
+    Query,
 }
 
 #[derive(Deserialize)]
-#[serde(remote = "TokenEncoding", rename_all = "snake_case")]
-pub(super) enum EncodingFile {
+#[serde(remote = "BodyEncoding", rename_all = "snake_case")]
+enum BodyEncodingFile {
     Form,
     Json,
 }

@@ -241,3 +241,16 @@ fn malformed_operators_are_refused_with_what_was_meant() {
         assert!(ValueTemplate::tree(bad.clone()).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_field_that_begins_with_a_dollar_sign_is_told_how_it_is_written() {
+    let problem = ValueTemplate::tree(json!({"user": {"$id": "7"}})).unwrap_err();
+    assert!(
+        problem.ends_with(r#"a field that is called `$id` is written as `"$$id"`"#),
+        "{problem}"
+    );
+    assert_eq!(
+        tree(json!({"user": {"$$id": "7"}}), &json!({})),
+        Ok(Some(json!({"user": {"$id": "7"}})))
+    );
+}

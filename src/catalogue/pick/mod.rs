@@ -5,6 +5,7 @@
 
 mod node;
 mod reading;
+mod unfilled;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use super::wanted::Wanted;
 use node::Node;
 pub(super) use reading::Reading;
+pub(super) use unfilled::Unfilled;
 
 /// The root of a pick: an object, because structured content is one (MCP 2025-11-25, server/tools).
 #[derive(Clone, Debug, Deserialize)]
@@ -60,6 +62,13 @@ impl Pick {
             _ => &[],
         };
         fields.iter().map(|(key, _)| key.as_str())
+    }
+
+    /// What is missing in all of these outputs.
+    pub(super) fn unfilled(&self, outputs: &[&Value]) -> Vec<Unfilled> {
+        let mut missing = Vec::new();
+        self.node.unfilled("", outputs, &mut missing);
+        missing
     }
 
     /// Whether something is picked that does not stand in the body: a reply without one has it too.

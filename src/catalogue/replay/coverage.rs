@@ -1,6 +1,8 @@
-//! Which fixtures a catalogue must have.
+//! Which fixtures a catalogue must have, and what those there are leave unproven.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::FixtureFile;
 use crate::catalogue::{Catalogue, Problem, Provider, Tool};
@@ -55,6 +57,38 @@ pub fn missing_fixtures(
         }
     }
     missing
+}
+
+/// What the tools of `owners` pick and no fixture fills: for each such tool a problem with every place. `outputs` are those
+/// of the replayed fixtures, by tool; a tool without one is left to [`missing_fixtures`].
+#[must_use]
+pub fn unfilled_picks(
+    catalogue: &Catalogue,
+    outputs: &BTreeMap<String, Vec<Value>>,
+    owners: &BTreeSet<String>,
+) -> Vec<Problem> {
+    let tools = catalogue.providers().iter().flat_map(|one| one.tools());
+    tools
+        .filter(|tool| owners.contains(tool.product()))
+        .filter_map(|tool| unfilled(tool, outputs.get(tool.name())?))
+        .collect()
+}
+
+fn unfilled(tool: &Tool, outputs: &[Value]) -> Option<Problem> {
+    let outputs: Vec<&Value> = outputs.iter().collect();
+    let missing = tool.picks().flat_map(|pick| pick.unfilled(&outputs));
+    let places: Vec<String> = missing
+        .map(|one| format!("`{}` (from `{}`)", one.place, one.source))
+        .collect();
+    (!places.is_empty()).then(|| Problem {
+        file: format!("{}/{}.json", tool.product(), tool.name()),
+        place: format!("tool {}.pick", tool.name()),
+        check: "picks_are_filled",
+        message: format!("no fixture of this tool fills {}", places.join(", ")),
+        remedy:
+            "correct the path in the provider file, or give a fixture a reply that has the field"
+                .to_owned(),
+    })
 }
 
 /// The provider and its products, each with its own tools.

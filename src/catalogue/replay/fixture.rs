@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{Request, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::exchange::Exchange;
-use super::outcome_of;
-use crate::catalogue::{Answer, Catalogue, Next, Problem, Provider, Tool, Variables};
-
-/// Stands in for what is unique to a call, so that a replay is the same every time.
-const UNIQUE: &str = "00000000-0000-4000-8000-000000000000";
+use crate::catalogue::{Catalogue, Problem, Provider, Tool, Variables};
 
 /// A fixture as text, and what its place says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,26 +64,28 @@ pub(super) struct Fixture {
     pub(super) exchanges: Vec<Exchange>,
     /// All of it, as it was written.
     pub(super) whole: Map<String, Value>,
-    keys: FixtureKeys,
+    pub(super) keys: FixtureKeys,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FixtureKeys {
+pub(super) struct FixtureKeys {
     source: Evidence,
     url: Option<url::Url>,
     #[serde(rename = "note")]
     _note: Option<String>,
     tool: Option<String>,
     #[serde(default)]
-    variables: BTreeMap<String, String>,
+    pub(super) variables: BTreeMap<String, String>,
     #[serde(default)]
-    captured: BTreeMap<String, String>,
-    arguments: Option<Map<String, Value>>,
+    pub(super) captured: BTreeMap<String, String>,
+    pub(super) arguments: Option<Map<String, Value>>,
     exchanges: Vec<Exchange>,
     output: Option<Value>,
     output_text: Option<Value>,
     refusal: Option<Value>,
+    /// What has happened already when the call ends with `refusal`.
+    pub(super) done: Option<String>,
 }
 
 impl Fixture {
@@ -117,6 +114,13 @@ impl Fixture {
                 "leave the one with which the call ends",
             ));
         }
+        if keys.done.is_some() && keys.refusal.is_none() {
+            return Err(file.problem(
+                "done",
+                "it says what had happened before a refusal, and there is no `refusal`",
+                "remove `done`, or say with which refusal the call ends",
+            ));
+        }
         Ok(Self {
             evidence: keys.source,
             exchanges: std::mem::take(&mut keys.exchanges),
@@ -138,10 +142,6 @@ impl Fixture {
             .find_map(|(key, value)| Some((key, value.as_ref()?)))
     }
 }
-
-/// Gets each request and gives its reply.
-pub(super) type Exchanging<'a> =
-    dyn FnMut(&Request<Vec<u8>>) -> Result<Response<Vec<u8>>, String> + 'a;
 
 /// What a fixture is about.
 pub(super) enum Subject {
@@ -165,6 +165,18 @@ impl Subject {
                 )
             });
         }
+        if let (Some(kind), None) = (file.error_kind(), &fixture.keys.tool) {
+            let tools = catalogue.providers().iter().flat_map(|one| one.tools());
+            let mut own = tools.filter(|tool| tool.product() == file.owner);
+            let example = own.next().map_or("a_tool_of_the_file", |tool| tool.name());
+            return Err(file.problem(
+                "tool",
+                format!("it does not say which tool is refused with `{kind}`"),
+                &format!(
+                    "add `\"tool\": \"{example}\"`; --write then fills in what is sent and what the refusal says"
+                ),
+            ));
+        }
         let of_name = || file.stem.split('.').next().unwrap_or_default();
         let name = fixture.keys.tool.as_deref().unwrap_or_else(of_name);
         match catalogue.tool(name) {
@@ -179,7 +191,7 @@ impl Subject {
         }
     }
 
-    fn provider(&self) -> &Provider {
+    pub(super) fn provider(&self) -> &Arc<Provider> {
         match self {
             Self::Account(provider) | Self::Tool(provider, _) => provider,
         }
@@ -206,52 +218,5 @@ impl Subject {
         variables
             .with_captured(&fixture.keys.captured)
             .map_err(|error| refused("captured", error.to_string()))
-    }
-
-    /// Plays the whole call; `exchange` gets each request and gives its reply.
-    pub(super) fn play(
-        &self,
-        variables: &Variables,
-        fixture: &Fixture,
-        exchange: &mut Exchanging<'_>,
-    ) -> Result<(&'static str, Value), String> {
-        match self {
-            Self::Account(provider) => {
-                let request = provider
-                    .account_request(variables)
-                    .map_err(|error| error.to_string())?;
-                let reply = provider.read_account(&exchange(&request)?);
-                Ok(match reply {
-                    Ok(account) => (
-                        "output",
-                        json!({"id": account.id, "label": account.label, "workspace": account.workspace}),
-                    ),
-                    Err(refusal) => outcome_of(crate::catalogue::Reply::Refused(refusal)),
-                })
-            }
-            Self::Tool(_, tool) => {
-                let arguments = fixture
-                    .keys
-                    .arguments
-                    .as_ref()
-                    .unwrap_or_else(|| tool.example());
-                tool.check(arguments).map_err(|error| error.to_string())?;
-                let run = tool.begin(variables, arguments, UNIQUE.to_owned());
-                let mut run = run.map_err(|error| error.to_string())?;
-                loop {
-                    match run.next() {
-                        Next::Wait(_) => {}
-                        Next::Done(reply) => return Ok(outcome_of(reply)),
-                        Next::Send(requests, _) => {
-                            for outgoing in requests {
-                                let response = exchange(&outgoing.request)?;
-                                let to = outgoing.id;
-                                run.answer(vec![Answer { to, response }]);
-                            }
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -4,20 +4,22 @@
 //! replay renders and reads with the very code of a call, and nothing is sent. What is proven depends on where the replies
 //! come from, so every fixture says it, and only [`Evidence::Documented`] counts as evidence about a provider.
 
+mod contract;
 mod coverage;
 mod differences;
+mod ending;
 mod exchange;
 mod fixture;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-pub use coverage::missing_fixtures;
+pub use contract::{Contract, Played};
+pub use coverage::{missing_fixtures, unfilled_picks};
+pub use ending::Ending;
 pub use fixture::{Evidence, FixtureFile};
 
-use self::differences::{differences, member_differences};
-use self::exchange::{shown, with_listed_headers};
-use self::fixture::{Fixture, Subject};
-use super::{Catalogue, Problem, Reply};
+use self::fixture::Fixture;
+use super::{Catalogue, Problem};
 
 /// What a replay found.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub struct Replayed {
     pub evidence: Option<Evidence>,
     /// The fixture with what it had left out, if it had left something out.
     pub completed: Option<String>,
+    /// What it had left out, by place.
+    pub left_out: Vec<String>,
+    /// The tool and its output, when a tool was called and succeeded.
+    pub output: Option<(String, Value)>,
 }
 
 /// Replays one fixture.
@@ -37,6 +43,8 @@ pub fn replay(catalogue: &Catalogue, file: &FixtureFile) -> Replayed {
         problems: Vec::new(),
         evidence: None,
         completed: None,
+        left_out: Vec::new(),
+        output: None,
     };
     let fixture = match Fixture::parse(file) {
         Ok(fixture) => fixture,
@@ -46,167 +54,24 @@ pub fn replay(catalogue: &Catalogue, file: &FixtureFile) -> Replayed {
         }
     };
     replayed.evidence = Some(fixture.evidence);
-    match Replay::of(catalogue, file, &fixture) {
-        Ok(replay) => replay.report(&mut replayed),
+    let played = Contract::of(catalogue, file, fixture).and_then(|contract| {
+        let mut played = Played::default();
+        let ending = contract.play(&mut played)?;
+        Ok((contract, played, ending))
+    });
+    match played {
+        Ok((contract, played, ending)) => {
+            let requests = contract.problems_of_requests(&played);
+            replayed.problems.extend(requests);
+            let problems = contract.problems_of_ending(&ending);
+            replayed.problems.extend(problems);
+            (replayed.completed, replayed.left_out) = contract.completed(&played, &ending);
+            let tool = contract.tool().map(|tool| tool.name().to_owned());
+            replayed.output = tool.zip(ending.into_output());
+        }
         Err(problem) => replayed.problems.push(problem),
     }
     replayed
-}
-
-/// A fixture that was played to its end.
-struct Replay<'f> {
-    file: &'f FixtureFile,
-    fixture: &'f Fixture,
-    /// What was sent, in the form of a fixture.
-    sent: Vec<Value>,
-    /// `output`, `output_text` or `refusal`, and what it is.
-    outcome: (&'static str, Value),
-}
-
-impl<'f> Replay<'f> {
-    fn of(
-        catalogue: &Catalogue,
-        file: &'f FixtureFile,
-        fixture: &'f Fixture,
-    ) -> Result<Self, Problem> {
-        let subject = Subject::find(catalogue, file, fixture)?;
-        let variables = subject.variables(file, fixture)?;
-        let mut exchanges = fixture.exchanges.iter();
-        let mut sent = Vec::new();
-        let outcome = subject.play(&variables, fixture, &mut |request| {
-            sent.push(shown(request));
-            let exchange = exchanges.next().ok_or_else(|| {
-                format!(
-                    "a further request is sent, for which there is no exchange: {} {}",
-                    request.method(),
-                    request.uri()
-                )
-            })?;
-            exchange.response()
-        });
-        let outcome = outcome.map_err(|message| {
-            file.problem(
-                "exchanges",
-                message,
-                "add or correct the exchange, the arguments or the provider file",
-            )
-        })?;
-        Ok(Self {
-            file,
-            fixture,
-            sent,
-            outcome,
-        })
-    }
-
-    /// Says what differs, and fills in what was left out.
-    fn report(self, replayed: &mut Replayed) {
-        const REMEDY: &str = "correct the provider file, or the fixture if it is wrong";
-        let mut completed = self.fixture.whole.clone();
-        let mut is_complete = true;
-        let mut found = Vec::new();
-        if self.sent.len() != self.fixture.exchanges.len() {
-            let (sent, there) = (self.sent.len(), self.fixture.exchanges.len());
-            found.push((
-                "exchanges".to_owned(),
-                format!("{sent} requests are sent, and the fixture has {there}"),
-            ));
-        }
-        for (index, (exchange, sent)) in self.fixture.exchanges.iter().zip(&self.sent).enumerate() {
-            let place = format!("exchanges.{index}.request");
-            if let Some(expected) = &exchange.request {
-                let sent = with_listed_headers(sent, expected);
-                let lines = differences(expected, &sent);
-                found.extend(lines.into_iter().map(|line| (place.clone(), line)));
-            } else {
-                is_complete = false;
-                put_request(&mut completed, index, sent.clone());
-            }
-        }
-        let (key, outcome) = &self.outcome;
-        match self.fixture.outcome() {
-            Some((expected_key, expected)) if expected_key == *key => {
-                let lines = if *key == "refusal" {
-                    member_differences(expected, outcome)
-                } else {
-                    differences(expected, outcome)
-                };
-                found.extend(lines.into_iter().map(|line| ((*key).to_owned(), line)));
-            }
-            Some((expected_key, _)) => found.push((
-                expected_key.to_owned(),
-                format!("the call ends with `{key}`: {}", short(outcome)),
-            )),
-            None => {
-                is_complete = false;
-                completed.insert((*key).to_owned(), outcome.clone());
-            }
-        }
-        if let Some(line) = self.wrong_kind() {
-            found.push(("refusal".to_owned(), line));
-        }
-        let problems = found
-            .into_iter()
-            .map(|(place, line)| self.file.problem(&place, line, REMEDY));
-        replayed.problems.extend(problems);
-        if !is_complete {
-            replayed.completed = Some(pretty(&completed));
-        }
-    }
-
-    /// A fixture that is named after a kind of refusal must end with that kind.
-    fn wrong_kind(&self) -> Option<String> {
-        let named = self.file.error_kind()?;
-        let (key, outcome) = &self.outcome;
-        let found = outcome.get("kind").and_then(Value::as_str);
-        let fits = *key == "refusal" && found == Some(named);
-        (!fits).then(|| {
-            format!(
-                "the name of the file promises `{named}`, and the call ends with `{key}`: {}",
-                short(outcome)
-            )
-        })
-    }
-}
-
-/// The outcome of a call in the form of a fixture.
-fn outcome_of(reply: Reply) -> (&'static str, Value) {
-    match reply {
-        Reply::Success(output) => match output.structured {
-            Some(value) => ("output", value),
-            None => match serde_json::from_str(&output.text) {
-                Ok(value @ (Value::Object(_) | Value::Array(_))) => ("output", value),
-                _ => ("output_text", json!(output.text)),
-            },
-        },
-        Reply::Refused(refusal) => {
-            let mut shown = Map::new();
-            shown.insert("kind".to_owned(), json!(refusal.kind));
-            shown.insert("message".to_owned(), json!(refusal.message));
-            if let Some(pause) = refusal.retry_after {
-                shown.insert("retry_after_s".to_owned(), json!(pause.as_secs()));
-            }
-            ("refusal", shown.into())
-        }
-    }
-}
-
-/// Puts a request before the reply of its exchange.
-fn put_request(fixture: &mut Map<String, Value>, index: usize, request: Value) {
-    let exchange = fixture
-        .get_mut("exchanges")
-        .and_then(|exchanges| exchanges.get_mut(index));
-    if let Some(exchange) = exchange.and_then(Value::as_object_mut) {
-        let rest = std::mem::take(exchange);
-        exchange.insert("request".to_owned(), request);
-        exchange.extend(rest);
-    }
-}
-
-fn pretty(fixture: &Map<String, Value>) -> String {
-    let mut text = serde_json::to_string_pretty(fixture).unwrap_or_default();
-    text.push('\n');
-    text
 }
 
 fn short(value: &Value) -> String {

@@ -89,3 +89,62 @@ fn a_fixture_that_cannot_be_right_is_refused() {
     error["tool"] = json!("sandbox_whoami");
     assert!(lines(&replayed("error.not_found", &error))[0].contains("promises `not_found`"));
 }
+
+#[test]
+fn what_is_left_out_is_named_and_filled_in() {
+    let first = replayed("sandbox_whoami", &whoami());
+    assert_eq!(first.left_out, ["exchanges.0.request", "output"]);
+    let mut error = whoami();
+    error["tool"] = json!("sandbox_whoami");
+    error["exchanges"] = json!([{"response": {"status": 404, "body": {}}}]);
+    error["refusal"] = json!({"kind": "not_found"});
+    let replayed = replayed("error.not_found", &error);
+    assert_eq!(
+        replayed.left_out,
+        ["exchanges.0.request", "refusal.message"]
+    );
+    let whole: Value = serde_json::from_str(&replayed.completed.unwrap()).unwrap();
+    assert_eq!(whole["refusal"]["kind"], "not_found");
+    assert!(
+        whole["refusal"]["message"]
+            .as_str()
+            .is_some_and(|said| !said.is_empty())
+    );
+}
+
+#[test]
+fn a_refusal_without_a_tool_is_told_which_line_is_missing() {
+    let replayed = replayed("error.not_found", &whoami());
+    let problem = &replayed.problems[0];
+    assert_eq!(
+        problem.message,
+        "it does not say which tool is refused with `not_found`"
+    );
+    assert!(
+        problem.remedy.starts_with("add `\"tool\": \"sandbox_")
+            && problem.remedy.contains("--write"),
+        "{}",
+        problem.remedy
+    );
+}
+
+#[test]
+fn what_is_there_already_is_to_be_removed_before_it_is_written_again() {
+    let mut whole: Value =
+        serde_json::from_str(&replayed("sandbox_whoami", &whoami()).completed.unwrap()).unwrap();
+    whole["output"] = json!({"other": 1});
+    let replayed = replayed("sandbox_whoami", &whole);
+    assert!(replayed.completed.is_none(), "nothing is rewritten");
+    let remedies: Vec<&str> = replayed
+        .problems
+        .iter()
+        .map(|one| one.remedy.as_str())
+        .collect();
+    assert!(
+        !remedies.is_empty()
+            && remedies
+                .iter()
+                .all(|remedy| remedy.contains("remove `output` and run this with --write")),
+        "{remedies:?}"
+    );
+}

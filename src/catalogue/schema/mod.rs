@@ -9,7 +9,7 @@ mod page;
 use serde_json::{Map, Value, json};
 
 /// The kinds of all keys, by the table that they stand in.
-const PLACES: &str = include_str!("places.json");
+pub(super) const PLACES: &str = include_str!("places.json");
 
 /// A JSON Schema (2020-12) that every right provider file satisfies.
 #[must_use]

@@ -31,6 +31,22 @@ impl CallbackParameters {
 }
 
 impl CallbackParameters {
+    /// All of them, as often as they came.
+    pub(super) fn all(&self) -> Vec<(&str, &str)> {
+        let named = [
+            ("state", &self.state),
+            ("code", &self.code),
+            ("iss", &self.iss),
+            ("error", &self.error),
+        ];
+        let named = named
+            .into_iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| (name, value.as_str())));
+        let others = self.others.iter();
+        let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
+        named.chain(others).collect()
+    }
+
     /// The value of another parameter, unless it stands there twice.
     pub(super) fn other(&self, name: &str) -> Option<&str> {
         let mut found = self.others.iter().filter(|(known, _)| known == name);

@@ -1,6 +1,7 @@
 //! Completing: the callback is checked, the code exchanged, the account named, the credential stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::callback::{error_code, read_code};
 use super::{CallbackParameters, ConnectError, OtherAccounts};
@@ -57,7 +58,7 @@ impl Gateway {
         let ready = service.ready().ok_or(ConnectError::NotConfigured)?;
         let person = &signed_in.principal.id;
         let request = self
-            .accept_callback(service, parameters, person, flow_cookie)
+            .accept_callback(service, ready, parameters, person, flow_cookie)
             .await?;
         let completed = self.finish(service, ready, &request, parameters).await;
         if let (Err(_), Some(token)) = (&completed, &request.ticket) {
@@ -121,6 +122,7 @@ impl Gateway {
     async fn accept_callback(
         &self,
         service: &Service,
+        ready: &Ready,
         parameters: &CallbackParameters,
         person: &PersonId,
         flow_cookie: Option<&Secret>,
@@ -137,6 +139,8 @@ impl Gateway {
         found
             .value
             .check(service.id(), person, flow_cookie, self.parts.clock.now())?;
+        oauth::verify_callback(&ready.oauth, &ready.registration, &parameters.all())
+            .map_err(|_| ConnectError::NotVerified)?;
         requests
             .take(&digest)
             .await?
@@ -181,11 +185,13 @@ impl Gateway {
         let account = self.account(service, &variables, reply).await?;
         let tenants = self.tenants(service, &variables, reply).await?;
         let reached = Reach { captured, tenants };
-        let credential = self.credential_from(reply);
-        let granted = reply
-            .scopes
-            .clone()
-            .unwrap_or_else(|| request.requested.clone());
+        let lifetime = self.learn_lifetime(ready, &reply.access_token).await;
+        let credential = self.credential_from(reply, lifetime);
+        let named = reply.scopes.clone().or_else(|| {
+            let rules = &ready.oauth.token_reply;
+            oauth::granted_in_callback(rules, |name| parameters.other(name))
+        });
+        let granted = named.unwrap_or_else(|| request.requested.clone());
         let (connection, replaced) = self
             .store_connection(service, request, (account, reached), granted, &credential)
             .await?;
@@ -237,13 +243,14 @@ impl Gateway {
         })
     }
 
-    fn credential_from(&self, reply: &TokenReply) -> Credential {
+    /// `lifetime` is what was learned beside the reply.
+    fn credential_from(&self, reply: &TokenReply, lifetime: Option<Duration>) -> Credential {
         let now = self.parts.clock.now();
         Credential {
             access_token: reply.access_token.clone(),
             refresh_token: reply.refresh_token.clone(),
             obtained: now,
-            expires: reply.expires_in.map(|lifetime| now + lifetime),
+            expires: reply.expires_in.or(lifetime).map(|lifetime| now + lifetime),
             refresh_expires: reply.refresh_expires_in.map(|lifetime| now + lifetime),
             generation: 1,
             intent: None,

@@ -42,6 +42,9 @@ pub enum ConnectError {
     Callback(CallbackRefusal),
     /// The `iss` parameter is not the provider's (RFC 9207). What the callback says is not shown.
     WrongIssuer,
+    /// The callback lacks the proof that the provider file demands, or carries a wrong one. The request that it names
+    /// still waits for the right callback. What the callback says is not shown.
+    NotVerified,
     /// The person said no at the provider.
     Cancelled {
         /// The service's name.

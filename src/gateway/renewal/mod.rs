@@ -12,6 +12,7 @@
 //! 5. The task of a renewal belongs to nobody who waits for it: a caller that goes away stops nothing.
 
 mod flights;
+mod learned_end;
 mod look_back;
 mod pauses;
 mod receipts;

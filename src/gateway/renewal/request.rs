@@ -98,8 +98,15 @@ impl Gateway {
             Verdict::Renewed { renewal, granted } => {
                 self.parts.renewals.pauses.worked(key, endpoint);
                 let next = announced.value.renewed(renewal, now);
+                let token = next.access_token.clone();
                 let connection = renewable.connection.value.clone();
-                let outcome = self.keep_renewed(key, connection, announced, next).await?;
+                let outcome = match self.keep_renewed(key, connection, announced, next).await? {
+                    Outcome::Newer(kept) if kept.access_token == token => {
+                        let id = &renewable.connection.value.id;
+                        Outcome::Newer(self.with_learned_end(key, id, ready, kept).await)
+                    }
+                    other => other,
+                };
                 if let (Outcome::Newer(_), Some(granted)) = (&outcome, granted) {
                     match self.note_granted(key, &granted).await {
                         // The next call that is refused for it finds out.

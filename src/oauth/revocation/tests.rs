@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::catalogue::{RevocationReach, TokenEncoding};
+use crate::catalogue::{BodyEncoding, RevocationReach};
 use crate::oauth::fake_provider::{FakeProvider, registration};
 
 /// RFC 7009 as it stands.
@@ -13,7 +13,7 @@ fn standard(provider: &FakeProvider) -> RevocationRequest {
         method: Method::POST,
         url: provider.url("/revoke"),
         auth: RevocationAuth::Client,
-        encoding: TokenEncoding::Form,
+        encoding: BodyEncoding::Form,
         token_param: Some("token".to_owned()),
         client_id_param: "client_id".to_owned(),
         client_secret_param: "client_secret".to_owned(),
@@ -92,7 +92,7 @@ async fn providers_that_delete_with_basic_and_json_are_served() {
             method: Method::DELETE,
             url: provider.url("/applications/{client_id}/grant"),
             auth: RevocationAuth::ClientBasic,
-            encoding: TokenEncoding::Json,
+            encoding: BodyEncoding::Json,
             token_param: Some("access_token".to_owned()),
             send_hint: false,
             tokens: RevocationTokens::Access,
@@ -301,7 +301,7 @@ async fn id_and_secret_can_have_other_names() {
     let profile = with(
         &provider,
         RevocationRequest {
-            encoding: TokenEncoding::Json,
+            encoding: BodyEncoding::Json,
             token_param: Some("accessToken".to_owned()),
             client_id_param: "clientId".to_owned(),
             client_secret_param: "clientSecret".to_owned(),
@@ -329,12 +329,12 @@ async fn a_secret_key_revokes_as_the_user_of_http_basic() {
             ..standard(&provider)
         },
     );
-    profile.client_auth = ClientAuth::SecretKey;
+    profile.client_auth = crate::catalogue::ClientAuth::SecretKey;
     revoke_at(&provider, &profile).await.unwrap();
     let [seen] = &provider.seen()[..] else {
         panic!("one request: the refresh token alone");
     };
-    let key = BASE64.encode(b"client%3Asecret%25:");
+    let key = data_encoding::BASE64.encode(b"client%3Asecret%25:");
     assert_eq!(
         seen.header("authorization"),
         Some(format!("Basic {key}").as_str())

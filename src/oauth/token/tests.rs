@@ -467,3 +467,221 @@ async fn lifetimes_come_from_the_reply_and_otherwise_from_the_file() {
         );
     }
 }
+
+/// The parameters of a query; none may stand twice.
+fn query(seen: &Seen) -> BTreeMap<String, String> {
+    let (_, query) = seen.target.split_once('?').expect("a query");
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let query: BTreeMap<_, _> = pairs.iter().cloned().collect();
+    assert_eq!(pairs.len(), query.len(), "{}", seen.target);
+    query
+}
+
+#[tokio::test]
+async fn parameters_stand_in_the_query_where_a_provider_reads_nothing_else() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    for endpoint in [&mut profile.token, &mut profile.refresh_endpoint.endpoint] {
+        endpoint.encoding = TokenEncoding::Query;
+        endpoint.params = vec![("audience".to_owned(), "a&b=c".to_owned())];
+    }
+    provider
+        .answers(200, JSON, GRANTED)
+        .answers(200, JSON, GRANTED);
+    exchange_at(&provider, &profile).await.unwrap();
+    refresh_at(&provider, &profile).await.unwrap();
+    let [exchanged, refreshed] = &provider.seen()[..] else {
+        panic!("two requests");
+    };
+    for seen in [exchanged, refreshed] {
+        assert!(seen.target.starts_with("/token?") && seen.body.is_empty());
+        assert_eq!(seen.method, http::Method::POST);
+        assert_eq!(seen.header("content-type"), None);
+        assert_eq!(seen.header("content-length"), Some("0"));
+        assert_eq!(query(seen)["audience"], "a&b=c");
+        assert_eq!(query(seen)["client_id"], "client id");
+        assert_eq!(query(seen)["client_secret"], "client:secret%");
+    }
+    assert_eq!(query(exchanged)["code"], "the-code");
+    assert_eq!(query(exchanged)["code_verifier"], "the-verifier");
+    assert_eq!(query(refreshed)["refresh_token"], "rt-0");
+}
+
+#[tokio::test]
+async fn a_query_does_not_take_the_proof_of_the_client_along() {
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.client_auth = ClientAuth::Basic;
+    profile.token.encoding = TokenEncoding::Query;
+    provider.answers(200, JSON, GRANTED);
+    exchange_at(&provider, &profile).await.unwrap();
+    let seen = only(&provider);
+    assert_eq!(
+        seen.header("authorization"),
+        Some(expected_basic().as_str())
+    );
+    assert!(!query(&seen).contains_key("client_secret"));
+}
+
+/// Whatever goes wrong, the address with the secrets is in no error.
+#[tokio::test]
+async fn no_error_repeats_an_address_with_secrets() {
+    let provider = FakeProvider::start().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = closed.local_addr().unwrap();
+    drop(closed);
+    let egress = Egress::new(crate::egress::Settings {
+        dangerously_allow_loopback: vec![
+            nobody.to_string().parse().unwrap(),
+            provider.url("")["http://".len()..].parse().unwrap(),
+        ],
+        ..crate::egress::Settings::default()
+    })
+    .unwrap();
+    provider
+        .answers(302, "", "")
+        .answers(500, "", "")
+        .answers(200, "", vec![b' '; 10 << 20])
+        .answers(200, "text/html", "<html>");
+    let here = provider.url("/token");
+    let addresses = [
+        "https://10.0.0.1/token",
+        "ftp://provider.example/token",
+        "https://user:word@provider.example/token",
+        &format!("http://{nobody}/token"),
+        &here,
+        &here,
+        &here,
+        &here,
+    ];
+    for address in addresses {
+        let mut profile = provider.profile();
+        let endpoint = &mut profile.refresh_endpoint.endpoint;
+        endpoint.encoding = TokenEncoding::Query;
+        endpoint.url = address.parse().unwrap();
+        let request = RefreshRequest {
+            refresh_token: &Secret::new("rt-0"),
+            granted: &profile.scopes,
+            redirect_uri: &"https://attache.example/cb".parse().unwrap(),
+        };
+        let refreshed = refresh(&egress, &profile, &registration(), &request).await;
+        let error = refreshed.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        for secret in ["rt-0", "client:secret", "client%3Asecret", "grant_type"] {
+            assert!(!shown.contains(secret), "{address}: {shown}");
+        }
+    }
+    assert_eq!(provider.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_reply_is_read_in_the_format_that_the_file_names() {
+    use crate::catalogue::ReplyFormat::{Auto, Form, Json};
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let form = "access_token=at-1&expires_in=60&scope=read%2Cwrite";
+    for (format, content_type, body, is_read) in [
+        (Auto, JSON, GRANTED, true),
+        (Auto, FORM, form, true),
+        (Auto, "text/html", form, false),
+        (Json, JSON, GRANTED, true),
+        (Json, FORM, form, false),
+        (Json, "", form, false),
+        (Form, FORM, form, true),
+        (Form, "text/html", form, true),
+        (Form, JSON, form, true),
+        (Form, FORM, GRANTED, false),
+        (Form, FORM, "<p>a=b</p>", false),
+        (Form, FORM, "at-1", false),
+    ] {
+        let provider = FakeProvider::start().await;
+        let mut profile = provider.profile();
+        profile.token_reply.format = format;
+        provider.answers(200, content_type, body);
+        let reply = exchange_at(&provider, &profile).await;
+        let accept = if format == Form { FORM } else { JSON };
+        assert_eq!(only(&provider).header("accept"), Some(accept));
+        match reply {
+            Ok(reply) => {
+                assert!(is_read, "{format:?} {content_type} {body}");
+                assert_eq!(reply.access_token, Secret::new("at-1"));
+                assert_eq!(reply.scopes, Some(ScopeSet::parse("read write", "")));
+            }
+            Err(TokenError::Unreadable { .. }) => {
+                assert!(!is_read, "{format:?} {content_type} {body}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A provider that writes tokens as a form may write refusals as JSON, and the other way round.
+#[tokio::test]
+async fn a_refusal_is_read_in_either_format() {
+    use crate::catalogue::ReplyFormat::{Auto, Form, Json};
+    for format in [Auto, Json, Form] {
+        for body in [r#"{"error":"invalid_grant"}"#, "error=invalid_grant"] {
+            let provider = FakeProvider::start().await;
+            let mut profile = provider.profile();
+            profile.token_reply.format = format;
+            provider.answers(400, "", body);
+            let error = refresh_at(&provider, &profile).await.unwrap_err();
+            assert!(error.grant_is_dead(), "{format:?} {body}: {error:?}");
+        }
+    }
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.token_reply.format = Form;
+    provider.answers(200, "text/plain", "error=invalid_grant&error_description=x");
+    let error = refresh_at(&provider, &profile).await.unwrap_err();
+    assert!(error.grant_is_dead(), "{error:?}");
+}
+
+#[tokio::test]
+async fn scopes_and_lifetime_are_taken_only_from_where_they_are_said() {
+    use crate::catalogue::{LifetimeSource, ScopeSource};
+    for (from, in_body) in [
+        (ScopeSource::Body, true),
+        (ScopeSource::Callback, false),
+        (ScopeSource::None, false),
+    ] {
+        let provider = FakeProvider::start().await;
+        let mut profile = provider.profile();
+        profile.token_reply.scope_from = from;
+        provider
+            .answers(200, JSON, GRANTED)
+            .answers(200, JSON, GRANTED);
+        for reply in [
+            exchange_at(&provider, &profile).await,
+            refresh_at(&provider, &profile).await,
+        ] {
+            assert_eq!(reply.unwrap().scopes.is_some(), in_body, "{from:?}");
+        }
+    }
+    let provider = FakeProvider::start().await;
+    let mut profile = provider.profile();
+    profile.token_reply.lifetime_from = LifetimeSource::Introspection;
+    provider.answers(200, JSON, GRANTED);
+    let reply = exchange_at(&provider, &profile).await.unwrap();
+    assert_eq!(reply.expires_in, None);
+}
+
+#[test]
+fn a_callback_names_scopes_where_the_file_says_so() {
+    use crate::catalogue::ScopeSource;
+    use crate::oauth::fake_provider::standard_rules;
+    use crate::oauth::granted_in_callback;
+    let mut rules = standard_rules();
+    let said = |name: &str| (name == "granted").then_some("read,act:all,\u{e9}t\u{e9}");
+    assert_eq!(granted_in_callback(&rules, said), None);
+    rules.scope = "granted".to_owned();
+    rules.scope_from = ScopeSource::None;
+    assert_eq!(granted_in_callback(&rules, said), None);
+    rules.scope_from = ScopeSource::Callback;
+    let granted = ScopeSet::parse("read act:all", "");
+    assert_eq!(granted_in_callback(&rules, said), Some(granted));
+    assert_eq!(granted_in_callback(&rules, |_| None), None, "as requested");
+    let nothing = granted_in_callback(&rules, |_| Some(""));
+    assert_eq!(nothing, Some(ScopeSet::default()));
+}

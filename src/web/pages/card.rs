@@ -145,6 +145,25 @@ pub struct SetUpHelp {
     pub redirect_url: Label,
     /// The provider's page that tells how to register.
     pub docs: Option<WebAddress>,
+    /// What is filled in besides client ID and secret.
+    pub settings: Vec<SettingLine>,
+}
+
+/// A setting of a service, with what stands around its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingLine {
+    /// Its key in the configuration.
+    pub key: Label,
+    /// Its name.
+    pub title: Label,
+    /// What to fill in, in a sentence.
+    pub description: Label,
+    /// What stands before the value, such as `https://`; empty for nothing.
+    pub prefix: Label,
+    /// What stands behind it, such as `.example.com`; empty for nothing.
+    pub suffix: Label,
+    /// What it is when nothing is filled in; empty when it must be filled in.
+    pub default: Label,
 }
 
 /// One card: a service, and the person's account at it if there is one.
@@ -351,6 +370,14 @@ pub(super) fn sample_cards() -> Vec<ServiceCard> {
             set_up: Some(SetUpHelp {
                 redirect_url: "https://attache.example/oauth/callback/mosaic".into(),
                 docs: WebAddress::parse("https://mosaic.example/developers/apps").ok(),
+                settings: vec![SettingLine {
+                    key: "services.mosaic.variables.studio".into(),
+                    title: "Studio".into(),
+                    description: "The first part of your address.".into(),
+                    prefix: "https://".into(),
+                    suffix: ".mosaic.example".into(),
+                    default: Label::default(),
+                }],
             }),
             ..ServiceCard::new("mosaic", "Mosaic", Status::NotSetUp, Action::Nothing)
         },

@@ -148,6 +148,37 @@ mod tests {
     }
 
     #[test]
+    fn permissions_of_several_products_stand_under_their_names() {
+        let mut page = ConnectPage::sample();
+        page.permissions = vec![
+            Permission::new("openid", "See who you are"),
+            Permission::new("mail.read", "See your mail").of("Post"),
+            Permission::new("mail.send", "Send mail as you").of("Post"),
+            Permission::new("days", "See your days").of("<b>Days</b>"),
+        ];
+        let html = page.render().unwrap();
+        let asks = html.split_once("id=\"asks\"").unwrap().1;
+        let asks = asks.split_once("</section>").unwrap().0;
+        let words: Vec<&str> = asks
+            .split('\n')
+            .filter(|line| line.contains("<h3>") || line.contains("<li>"))
+            .collect();
+        let expected = [
+            "<li>See who you are</li>",
+            "<h3>Post</h3>",
+            "<li>See your mail</li>",
+            "<li>Send mail as you</li>",
+            "<h3>&#60;b&#62;Days&#60;/b&#62;</h3>",
+            "<li>See your days</li>",
+        ];
+        assert_eq!(words, expected);
+        assert!(
+            html.contains("<p class=\"of-product\">Post</p>"),
+            "the scopes too"
+        );
+    }
+
+    #[test]
     fn someone_who_reconnects_is_told_which_account_it_was() {
         let html = ConnectPage::sample_reconnect().render().unwrap();
         assert!(html.contains("ana in Harbour Works") && !html.contains("Claude Code"));

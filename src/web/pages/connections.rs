@@ -167,4 +167,27 @@ mod tests {
         let unmatched = ConnectionsPage::sample_without_match().render().unwrap();
         assert!(unmatched.contains("calendra") && unmatched.contains("Show all services"));
     }
+
+    #[test]
+    fn an_administrator_sees_what_stands_around_each_setting() {
+        let mut page = ConnectionsPage::sample();
+        let html = page.render().unwrap();
+        assert!(
+            html.contains("https://<em>Studio</em>.mosaic.example"),
+            "{html}"
+        );
+        let settings = page
+            .cards
+            .iter_mut()
+            .filter_map(|card| card.set_up.as_mut());
+        for setting in settings.flat_map(|help| &mut help.settings) {
+            setting.suffix = "<script>.example".into();
+            setting.default = "harbour".into();
+        }
+        let html = page.render().unwrap();
+        assert!(
+            html.contains("https://<em>harbour</em>&#60;script&#62;.example"),
+            "{html}"
+        );
+    }
 }

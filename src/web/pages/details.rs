@@ -10,6 +10,8 @@ pub struct Permission {
     pub raw: Label,
     /// What it allows, beginning with a verb; empty when the catalogue has no words for it.
     pub words: Label,
+    /// The products that need it, where several share one connection; empty when it is the service's own.
+    pub product: Label,
 }
 
 impl Permission {
@@ -19,8 +21,49 @@ impl Permission {
         Self {
             raw: raw.into(),
             words: words.into(),
+            product: Label::default(),
         }
     }
+
+    /// The same, needed by these products.
+    #[must_use]
+    pub fn of(self, product: impl Into<Label>) -> Self {
+        Self {
+            product: product.into(),
+            ..self
+        }
+    }
+
+    /// The words for a list without headings: the product stands before them.
+    pub(super) fn with_product(&self) -> String {
+        if self.product.is_empty() || self.words.is_empty() {
+            self.words.to_string()
+        } else {
+            format!("{}: {}", self.product, self.words)
+        }
+    }
+}
+
+/// Permissions that stand together under the name of a product; under none where they are the service's own.
+pub(super) struct PermissionGroup<'p> {
+    /// The heading; empty for none.
+    pub(super) product: &'p Label,
+    /// Never empty.
+    pub(super) permissions: &'p [Permission],
+}
+
+/// A sorted list, product by product.
+pub(super) fn groups(permissions: &[Permission]) -> Vec<PermissionGroup<'_>> {
+    let groups = permissions.chunk_by(|one, next| one.product == next.product);
+    groups
+        .filter_map(|permissions| {
+            let product = &permissions.first()?.product;
+            Some(PermissionGroup {
+                product,
+                permissions,
+            })
+        })
+        .collect()
 }
 
 /// One permission that was granted, and whether it is used.

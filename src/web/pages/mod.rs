@@ -33,10 +33,11 @@ mod when;
 pub use address::{InvalidAddress, WebAddress};
 pub use askama::Template;
 pub use assets::{ASSETS, Asset, STYLE_PATH, asset};
-pub use card::{Action, Choice, Outlook, ServiceCard, SetUpHelp, Status};
+pub use card::{Action, Choice, Outlook, ServiceCard, SetUpHelp, SettingLine, Status};
 pub use connect::{ConnectPage, ContinuePage};
 pub use connected::{ConnectedPage, NextStep, SecondAccount, StillExpired, UsedByDefault};
 pub use connections::{ConnectionsPage, Notice, Tone};
+use details::groups;
 pub use details::{GrantedPermission, Permission, ToolLine};
 pub use disconnect::{
     AtProvider, DisconnectPage, DisconnectedPage, Obstacle, Revocation, Revoking,

@@ -171,6 +171,41 @@ const KINDS: &[Kind] = &[
         holds: |request| request.body.starts_with('{'),
     },
     Kind {
+        name: "requests stand in the query",
+        provider: |acme| {
+            acme.rotates_refresh_tokens()
+                .wants_token_requests_in_the_query()
+                .authenticates_clients_by(ClientProof::Body);
+        },
+        presented: NEWEST,
+        holds: |request| {
+            let names = ["grant_type", "refresh_token", "client_id", "client_secret"];
+            let pairs = request.query_pairs();
+            let named = |name: &&str| pairs.iter().filter(|(given, _)| given == name).count() == 1;
+            request.body.is_empty() && pairs.len() == names.len() && names.iter().all(named)
+        },
+    },
+    Kind {
+        name: "replies are forms that are called web pages",
+        provider: |acme| {
+            acme.rotates_refresh_tokens()
+                .replies_with_forms_called_web_pages();
+        },
+        presented: NEWEST,
+        holds: |request| {
+            is_plain(request)
+                && request.header("accept") == Some("application/x-www-form-urlencoded")
+        },
+    },
+    Kind {
+        name: "whoever asks learns how long access tokens live",
+        provider: |acme| {
+            acme.rotates_refresh_tokens().tells_lifetimes_when_asked();
+        },
+        presented: NEWEST,
+        holds: is_plain,
+    },
+    Kind {
         name: "replies are forms",
         provider: |acme| {
             acme.replies_with_forms();

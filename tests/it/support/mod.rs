@@ -1,6 +1,7 @@
 //! What the tests stand on: the outside world, played by parts that can be told how to behave.
 
 pub(crate) mod bare;
+pub(crate) mod bombs;
 pub(crate) mod browser;
 pub(crate) mod catalogue;
 pub(crate) mod clients;
@@ -9,6 +10,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod folder;
 pub(crate) mod gateway;
+pub(crate) mod inward;
 pub(crate) mod issuer;
 pub(crate) mod legacy;
 pub(crate) mod machine;
@@ -21,5 +23,6 @@ pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod rows;
 pub(crate) mod sandbox_visitor;
+pub(crate) mod stage;
 pub(crate) mod token_issuer;
 pub(crate) mod wire;

@@ -59,6 +59,11 @@ impl Process {
         self.input = None;
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells it to end, in order (`TERM`) or at once (`KILL`).
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")

@@ -45,7 +45,12 @@ impl Program {
     pub(crate) async fn run(command: Command) -> Self {
         let mut process = Process::start(command);
         let line = process.next_line().await.expect("it says that it is ready");
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        Self::of(process, &line)
+    }
+
+    /// A process that has said that it is ready.
+    pub(crate) fn of(process: Process, line: &str) -> Self {
+        let ready = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         Self { process, ready }
     }
 
@@ -53,6 +58,11 @@ impl Program {
     pub(crate) async fn ready_again(&mut self) {
         let line = self.process.next_line().await.expect("it says more");
         self.ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// A text in the ready line: `text("/people/1/agent_token")`.

@@ -12,7 +12,9 @@ mod dialect;
 mod file;
 mod hold;
 mod http;
+mod introspection;
 mod ledger;
+mod login_knobs;
 mod refresh_knobs;
 mod revocation;
 mod revocation_knobs;
@@ -35,6 +37,7 @@ use url::Url;
 use behaviour::{Iss, RefreshTokens};
 use http::{Answer, Shared};
 use ledger::Ledger;
+use login_knobs::{CALLBACK_SCOPES, INTROSPECTION_PATH};
 
 pub(crate) use dialect::ClientProof;
 pub(crate) use hold::Hold;

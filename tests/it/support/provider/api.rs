@@ -56,7 +56,7 @@ pub(super) fn answer(ledger: &mut Ledger, request: &Request) -> Answer {
 fn sites(ledger: &Ledger, request: &Request) -> Option<Result<Answer, Answer>> {
     let sites = ledger.behaviour.sites.as_ref()?;
     if request.path == "/api/sites" {
-        let site = |(id, name): &(String, String)| json!({ "id": id, "name": name });
+        let site = |(id, name): &(String, String)| json!({ "id": id, "name": name, "link": format!("https://{id}.acme.test") });
         let list: Vec<Value> = sites.iter().map(site).collect();
         let allowed = authorize(ledger, request, "profile");
         return Some(allowed.map(|_| Answer::json(200, &json!(list))));

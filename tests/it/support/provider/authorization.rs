@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use attache::catalogue::ScopeSet;
+use data_encoding::HEXLOWER;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::behaviour::Iss;
 use super::http::{Answer, Request};
-use super::ledger::{AuthorizationRequest, Ledger};
-use super::{SCOPES, Violation};
+use super::ledger::{AuthorizationRequest, GrantId, Ledger};
+use super::{CALLBACK_SCOPES, SCOPES, Violation};
 
 /// `GET /authorize`: a page with two buttons, or an error page. Never a redirect: nothing is decided yet.
 pub(super) fn show_consent_page(ledger: &mut Ledger, request: &Request) -> Answer {
@@ -65,7 +67,15 @@ fn accept(ledger: &mut Ledger, request: &Request) -> Result<AuthorizationRequest
         ledger.violate(Violation::ChallengeNotS256 { method });
         return Err("there is no S256 code challenge".to_owned());
     };
-    let scopes = ScopeSet::parse(&take("scope").unwrap_or_default(), "");
+    let mut scopes = ScopeSet::parse(&take(ledger.dialect.scope_param()).unwrap_or_default(), "");
+    if let Some(optional) = ledger.dialect.optional.clone() {
+        let refusable = ScopeSet::parse(&take(optional.optional_param).unwrap_or_default(), "");
+        let wrong = refusable.difference(&ScopeSet::parse(optional.scope, ""));
+        if !wrong.is_empty() || scopes.contains(optional.scope) {
+            return Err("scopes stand in the parameter of others".to_owned());
+        }
+        scopes = scopes.union(&refusable);
+    }
     let unknown = scopes.difference(&ScopeSet::parse(SCOPES, ""));
     if !unknown.is_empty() {
         return Err(format!("the scopes {unknown} are unknown"));
@@ -124,6 +134,7 @@ pub(super) fn decide(ledger: &mut Ledger, request: &Request) -> Answer {
         let grant = ledger.grant(&person, scopes, &authorization.redirect_uri);
         let code = ledger.issue_code(grant, &authorization);
         callback.query_pairs_mut().append_pair("code", &code);
+        say_scopes(ledger, grant, &mut callback);
     } else {
         callback
             .query_pairs_mut()
@@ -143,8 +154,47 @@ pub(super) fn decide(ledger: &mut Ledger, request: &Request) -> Answer {
         }
         Iss::Missing => {}
     }
+    if ledger.dialect.proves_callbacks {
+        prove(ledger, &mut callback);
+    }
     // 303: the browser must not repeat the form at the client (RFC 9700 section 4.12).
     Answer::empty(303).header("location", callback)
+}
+
+/// Some providers say here what was granted, with commas.
+fn say_scopes(ledger: &Ledger, grant: GrantId, callback: &mut Url) {
+    let granted = ledger.grant_of(grant).map(|grant| grant.scopes.join(","));
+    if let (Some("callback"), Some(granted)) = (ledger.dialect.replies.scope_from, granted) {
+        let mut query = callback.query_pairs_mut();
+        query.append_pair(CALLBACK_SCOPES, &granted);
+    }
+}
+
+/// The query gets an HMAC of itself: HMAC-SHA256 (RFC 2104) written out, so that no code of the product judges itself.
+fn prove(ledger: &Ledger, callback: &mut Url) {
+    callback
+        .query_pairs_mut()
+        .append_pair("shop", "100% kites & more.example")
+        .append_pair("timestamp", "1795413600");
+    let mut pairs: Vec<_> = callback
+        .query_pairs()
+        .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
+        .collect();
+    pairs.sort();
+    let mut key = [0_u8; 64];
+    let digest = Sha256::digest(ledger.client_secret.as_bytes());
+    let secret = ledger.client_secret.as_bytes();
+    let secret = if secret.len() > key.len() {
+        &digest[..]
+    } else {
+        secret
+    };
+    key[..secret.len()].copy_from_slice(secret);
+    let inner = Sha256::new().chain_update(key.map(|byte| byte ^ 0x36));
+    let inner = inner.chain_update(pairs.join("&")).finalize();
+    let outer = Sha256::new().chain_update(key.map(|byte| byte ^ 0x5c));
+    let proof = HEXLOWER.encode(&outer.chain_update(inner).finalize());
+    callback.query_pairs_mut().append_pair("hmac", &proof);
 }
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414).

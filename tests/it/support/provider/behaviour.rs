@@ -35,6 +35,7 @@ pub(super) struct Behaviour {
     pub(super) ignores_revocations: bool,
     pub(super) dead_token_refusal: Option<(u16, String)>,
     pub(super) revoked_tokens_linger: Duration,
+    pub(super) introspection_answer: Option<Answer>,
     pub(super) api_answer: Option<Answer>,
     pub(super) expired_token_status: u16,
     /// Id and name of each site of the account; none where there are no sites.
@@ -121,6 +122,7 @@ impl Behaviour {
             ignores_revocations: false,
             dead_token_refusal: None,
             revoked_tokens_linger: Duration::ZERO,
+            introspection_answer: None,
             api_answer: None,
             expired_token_status: 401,
             sites: None,
@@ -143,6 +145,7 @@ impl Behaviour {
         self.refresh.names_no_errors = false;
         self.refresh.half_of_the_uses_win = false;
         self.refresh.repeats_dead_access_tokens = false;
+        self.introspection_answer = None;
         self.api_answer = None;
     }
 

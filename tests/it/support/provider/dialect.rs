@@ -15,6 +15,12 @@ pub(super) struct Dialect {
     pub(super) refresh: RefreshDialect,
     pub(super) replies: Replies,
     pub(super) revocation: RevocationStyle,
+    /// Where some scopes may be refused: the parameters of the authorization request, and which scopes those are.
+    pub(super) optional: Option<OptionalScopes>,
+    /// Callbacks carry an HMAC of their query.
+    pub(super) proves_callbacks: bool,
+    /// Whoever asks learns how long an access token lives; the replies do not say it.
+    pub(super) introspects: bool,
     /// Its file maps the scopes that it rewrites back to those that were asked for.
     pub(super) rewrites_scopes: bool,
 }
@@ -43,6 +49,14 @@ impl ClientProof {
     }
 }
 
+/// Required and optional scopes in parameters of their own.
+#[derive(Clone, Debug)]
+pub(super) struct OptionalScopes {
+    pub(super) required_param: &'static str,
+    pub(super) optional_param: &'static str,
+    pub(super) scope: &'static str,
+}
+
 /// How token requests are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Requests {
@@ -50,6 +64,8 @@ pub(super) enum Requests {
     #[default]
     Form,
     Json,
+    /// In the query, and the body is empty.
+    Query,
 }
 
 /// What a refresh needs, and what its file says about refresh tokens.
@@ -78,6 +94,10 @@ pub(super) enum Repeated {
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     pub(super) form_encoded: bool,
+    /// The content type says that forms are web pages, and the file says that they are forms.
+    pub(super) calls_forms_web_pages: bool,
+    /// Who says what was granted, in the words of the file.
+    pub(super) scope_from: Option<&'static str>,
     /// The tokens of a code lie below this field; those of a refresh never do.
     pub(super) nested_below: Option<&'static str>,
     pub(super) refresh_expires_in: Option<String>,
@@ -105,13 +125,47 @@ impl Dialect {
         match self.requests {
             Requests::Form => "form",
             Requests::Json => "json",
+            Requests::Query => "query",
         }
     }
 
-    /// The tables `[oauth.refresh]`, `[oauth.token_reply]`, `[oauth.implies]` and `[oauth.revoke]`.
+    /// What the table of the authorization endpoint says besides its address.
+    pub(super) fn authorize(&self) -> String {
+        self.optional.as_ref().map_or_else(String::new, |optional| {
+            format!(
+                ", scopes = [{{ param = \"{}\", from = \"required\" }}, {{ param = \"{}\", from = \"optional\" }}]",
+                optional.required_param, optional.optional_param
+            )
+        })
+    }
+
+    /// What `[oauth]` says of scopes that may be refused.
+    pub(super) fn optional_scopes(&self) -> String {
+        self.optional.as_ref().map_or_else(String::new, |optional| {
+            format!("optional_scopes = [\"{}\"]\n", optional.scope)
+        })
+    }
+
+    /// The parameter that carries the scopes which must be granted.
+    pub(super) fn scope_param(&self) -> &'static str {
+        let optional = self.optional.as_ref();
+        optional.map_or("scope", |optional| optional.required_param)
+    }
+
+    /// The tables below `[oauth]`.
     pub(super) fn tables(&self, origin: &str, scopes: &str) -> String {
         let mut text = table("oauth.refresh", &self.refresh.lines(origin));
-        text += &table("oauth.token_reply", &self.replies.lines());
+        let mut replies = self.replies.lines();
+        if self.introspects {
+            replies.push("lifetime_from = \"introspection\"".to_owned());
+            let url = format!("url = \"{origin}{}\"", super::INTROSPECTION_PATH);
+            text += &table("oauth.introspection", &[url]);
+        }
+        text += &table("oauth.token_reply", &replies);
+        if self.proves_callbacks {
+            let verify = "verify = \"shopify_hmac\"".to_owned();
+            text += &table("oauth.callback", &[verify]);
+        }
         if self.rewrites_scopes {
             let lines: Vec<_> = scopes
                 .split(' ')
@@ -171,6 +225,16 @@ impl RefreshDialect {
 impl Replies {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if self.calls_forms_web_pages {
+            lines.push("format = \"form\"".to_owned());
+        }
+        if let Some(source) = self.scope_from {
+            lines.push(format!("scope_from = \"{source}\""));
+        }
+        if self.scope_from == Some("callback") {
+            lines.push(format!("scope = \"{}\"", super::CALLBACK_SCOPES));
+            lines.push("scope_separators = \",\"".to_owned());
+        }
         if let Some(below) = self.nested_below {
             for field in ["access_token", "refresh_token", "expires_in", "scope"] {
                 lines.push(format!("{field} = \"{below}.{field}\""));

@@ -21,6 +21,8 @@ pub(super) fn provider_file(
         .replace("@encoding@", dialect.encoding())
         .replace("@name@", name)
         .replace("@origin@", origin)
+        .replace("@authorize@", &dialect.authorize())
+        .replace("@optional@\n", &dialect.optional_scopes())
         .replace("@implies@\n", implies)
 }
 
@@ -45,7 +47,7 @@ get = "@origin@/api/sites"
 items = "."
 id = "id"
 label = "name"
-capture = { site_id = "id" }
+capture = { site_id = "id", site_link = { path = "link", pattern = "https://[a-z0-9.-]{1,64}" } }
 argument = "site"
 "#;
 
@@ -67,6 +69,7 @@ idempotent = true
 open_world = false
 scopes = ["things:read"]
 get = "/notes"
+pick = { site = "site", instance = "instance", person = "person", url = { template = "{$site_link}/notes" } }
 example = {}
 
 [[tool]]
@@ -102,8 +105,9 @@ client_auth = "@client_auth@"
 scopes = ["profile", "things:read", "things:write"]
 write_scopes = ["things:write"]
 @implies@
+@optional@
 scope_words = { profile = "See your name", "things:read" = "See your things", "things:write" = "Make and delete things as you" }
-authorize = { url = "@origin@/authorize" }
+authorize = { url = "@origin@/authorize"@authorize@ }
 token = { url = "@origin@/token", encoding = "@encoding@" }
 @dialect@
 [account]

@@ -12,10 +12,14 @@ use http_body_util::BodyExt;
 use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
+use super::dialect::Requests;
 use super::hold::{Gate, Hold};
 use super::ledger::Ledger;
 use super::revocation::{REVOCATION_PATH, RevocationStyle};
-use super::{INBOUND_TOKEN, REFRESH_PATH, Violation, api, authorization, revocation, tokens};
+use super::{
+    INBOUND_TOKEN, INTROSPECTION_PATH, REFRESH_PATH, Violation, api, authorization, introspection,
+    revocation, tokens,
+};
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -48,8 +52,11 @@ impl Request {
         self.params().remove(name)
     }
 
-    /// The parameters of a form or JSON body.
+    /// The parameters of a form or JSON body; those of the URL when there is no body.
     pub(crate) fn params(&self) -> BTreeMap<String, String> {
+        if self.body.is_empty() {
+            return first_of_each(self.query_pairs().into_iter());
+        }
         let is_json = self
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/json"));
@@ -263,6 +270,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: axum::extract::Reque
         ("POST", REFRESH_PATH) if ledger.dialect.refresh.elsewhere => {
             tokens::answer(ledger, &request)
         }
+        ("POST", INTROSPECTION_PATH) => introspection::answer(ledger, &request),
         (_, path) if is_revocation(path) => revocation::answer(ledger, &request),
         ("GET", "/.well-known/oauth-authorization-server") => authorization::metadata(ledger),
         (_, path) if path.starts_with("/api/") => api::answer(ledger, &request),
@@ -335,14 +343,16 @@ fn judge_url(ledger: &mut Ledger, request: &Request) {
             .iter()
             .any(|canary| text.contains(canary.as_str()))
     };
-    // There the provider leaves no choice.
+    // In these places the provider leaves no choice.
     let stands_in_path =
         ledger.dialect.revocation == RevocationStyle::DeletePath && is_revocation(&request.path);
-    let in_url = (is_secret(&request.path) && !stands_in_path)
-        || request
-            .query_pairs()
-            .iter()
-            .any(|(name, value)| names_secret(name) || is_secret(value));
+    let stands_in_query =
+        ledger.dialect.requests == Requests::Query && is_token_request(&request.path);
+    let query_tells = request
+        .query_pairs()
+        .iter()
+        .any(|(name, value)| names_secret(name) || is_secret(value));
+    let in_url = (is_secret(&request.path) && !stands_in_path) || (query_tells && !stands_in_query);
     if in_url {
         let request = request.title();
         ledger.violations.push(Violation::SecretInUrl { request });

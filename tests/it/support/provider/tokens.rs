@@ -54,7 +54,11 @@ fn is_written_as_wanted(ledger: &Ledger, request: &Request) -> bool {
     let is_json = request
         .header("content-type")
         .is_some_and(|kind| kind.starts_with("application/json"));
-    ledger.dialect.requests == Requests::Form || is_json
+    match ledger.dialect.requests {
+        Requests::Form => true,
+        Requests::Json => is_json,
+        Requests::Query => request.body.is_empty(),
+    }
 }
 
 /// Whether refreshes are answered where this one arrived.
@@ -310,6 +314,10 @@ fn tokens(ledger: &mut Ledger, grant: GrantId, refresh_token: Option<String>) ->
         "token_type": "Bearer",
         "scope": scopes.map(|scopes| ledger.scope_words(&scopes)),
     });
+    if ledger.dialect.replies.scope_from == Some("none") {
+        // What stands there has another meaning.
+        reply["scope"] = json!("everything");
+    }
     if !ledger.behaviour.says_scopes {
         reply.as_object_mut().expect("an object").remove("scope");
     }
@@ -342,5 +350,10 @@ fn written(ledger: &Ledger, reply: &Value) -> Answer {
             .map_or_else(|| value.to_string(), str::to_owned);
         form.append_pair(name, &value);
     }
-    Answer::new(200, "application/x-www-form-urlencoded", form.finish())
+    let content_type = if ledger.dialect.replies.calls_forms_web_pages {
+        "text/html"
+    } else {
+        "application/x-www-form-urlencoded"
+    };
+    Answer::new(200, content_type, form.finish())
 }
