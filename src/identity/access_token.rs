@@ -30,7 +30,6 @@ const SKEW: Duration = Duration::from_secs(30);
 /// How an issuer may sign. Only algorithms with a public key: with a shared secret, whoever checks a token could make
 /// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[expect(clippy::upper_case_acronyms, reason = "the names of RFC 7518")]
 #[expect(
     missing_docs,
     reason = "RFC 7518 section 3.1 and RFC 8037 say what they are"

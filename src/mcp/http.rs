@@ -218,7 +218,7 @@ impl Door {
     /// Whose token the request for `path` bears.
     pub(super) async fn caller(&self, headers: &HeaderMap, path: &str) -> Result<Caller, Response> {
         let refused = |challenge: Challenge| challenge.answer(&self.gateway, path);
-        let token = bearer(headers).ok_or_else(|| refused(Challenge::NoToken))?;
+        let token = bearer(headers).ok_or_else(|| refused(Challenge::Absent))?;
         if self.gateway.accepts_access_tokens() && !AgentToken::is_meant(token) {
             let resource = protected_resource::resource(&self.gateway, path);
             let caller = self.gateway.authenticate_access_token(token, &resource);
@@ -226,10 +226,10 @@ impl Door {
                 .await
                 .map_err(|error| protected_resource::refuse(&self.gateway, path, error));
         }
-        let token = AgentToken::parse(token).map_err(|_| refused(Challenge::AgentToken))?;
+        let token = AgentToken::parse(token).map_err(|_| refused(Challenge::Unknown))?;
         match self.gateway.authenticate(&token).await {
             Ok(Some(caller)) => Ok(caller),
-            Ok(None) => Err(refused(Challenge::AgentToken)),
+            Ok(None) => Err(refused(Challenge::Unknown)),
             Err(fault) => {
                 tracing::error!(%fault, "an agent could not be recognised");
                 Err((StatusCode::SERVICE_UNAVAILABLE, fault.sentence()).into_response())

@@ -75,17 +75,17 @@ pub(super) fn resource(gateway: &Gateway, path: &str) -> String {
 /// Why a request is not let in.
 pub(super) enum Challenge {
     /// It bears no token.
-    NoToken,
+    Absent,
     /// Its agent token is nobody's.
-    AgentToken,
+    Unknown,
     /// Its access token does not do.
-    AccessToken(AccessTokenRefusal),
+    Refused(AccessTokenRefusal),
 }
 
 impl Challenge {
     const fn status(&self) -> StatusCode {
         match self {
-            Self::AccessToken(AccessTokenRefusal::MissingScopes) => StatusCode::FORBIDDEN,
+            Self::Refused(AccessTokenRefusal::MissingScopes) => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -93,18 +93,18 @@ impl Challenge {
     /// One human sentence: clients print it as it is.
     fn sentence(&self, takes_access_tokens: bool) -> String {
         match self {
-            Self::NoToken if takes_access_tokens => {
+            Self::Absent if takes_access_tokens => {
                 "This MCP server needs to know who calls: sign in through your client, or send an agent token as \
                  `Authorization: Bearer att_…`."
                     .to_owned()
             }
-            Self::NoToken => {
+            Self::Absent => {
                 "This MCP server needs an agent token: send it as `Authorization: Bearer att_…`.".to_owned()
             }
-            Self::AgentToken => "This agent token is not known here. Copy the token that Attache printed, or make a \
+            Self::Unknown => "This agent token is not known here. Copy the token that Attache printed, or make a \
                                  new one."
                 .to_owned(),
-            Self::AccessToken(refusal) => {
+            Self::Refused(refusal) => {
                 format!("You are not let in: {refusal}. Sign in through your client again.")
             }
         }
@@ -117,9 +117,9 @@ impl Challenge {
         }
         let mut parts = Vec::new();
         match self {
-            Self::NoToken => {}
-            Self::AgentToken => parts.push(r#"error="invalid_token""#.to_owned()),
-            Self::AccessToken(refusal) => {
+            Self::Absent => {}
+            Self::Unknown => parts.push(r#"error="invalid_token""#.to_owned()),
+            Self::Refused(refusal) => {
                 let error = match refusal {
                     AccessTokenRefusal::MissingScopes => "insufficient_scope",
                     _ => "invalid_token",
@@ -170,7 +170,7 @@ fn is_plain(byte: u8) -> bool {
 /// The answer where an access token lets nobody in.
 pub(super) fn refuse(gateway: &Gateway, path: &str, error: AccessTokenError) -> Response {
     match error {
-        AccessTokenError::Refused(refusal) => Challenge::AccessToken(refusal).answer(gateway, path),
+        AccessTokenError::Refused(refusal) => Challenge::Refused(refusal).answer(gateway, path),
         AccessTokenError::NoKeys => {
             let sentence = "Your access token cannot be checked at the moment: the keys of its issuer cannot be had. \
                             Try again in a moment; the log of this gateway says why.";

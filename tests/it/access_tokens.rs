@@ -45,9 +45,9 @@ impl House {
         })
         .await;
         Self {
-            gateway,
             issuer,
             acme,
+            gateway,
         }
     }
 

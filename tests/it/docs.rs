@@ -80,7 +80,11 @@ fn every_environment_variable_is_documented() {
 #[test]
 fn the_configuration_that_is_shown_loads() {
     let block = Regex::new(r"(?s)```toml\n(.*?)```").unwrap();
-    for document in ["docs/configuration.md", "README.md"] {
+    for document in [
+        "docs/configuration.md",
+        "docs/access-tokens.md",
+        "README.md",
+    ] {
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         for (number, found) in block.captures_iter(&unindented(&text)).enumerate() {
             let folder = tempfile::tempdir().unwrap();

@@ -117,7 +117,7 @@ fn a_token_says_who_sends_it() {
             ("ana", "claude-code")
         );
         assert_eq!(grant.name.as_deref(), Some("Ana"));
-        assert_eq!(grant.expires, NOW + Duration::from_secs(300));
+        assert_eq!(grant.expires, NOW + Duration::from_mins(5));
     }
 }
 
