@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::resolve::Problems;
 use crate::egress;
+use crate::gateway::SignInSettings;
 use crate::identity::{Mode, SigningAlgorithm, TrustedIssuer};
 
 /// One `[[access_tokens]]`.
@@ -20,12 +21,12 @@ pub(super) struct AccessTokenSection {
     jwks_url: Option<String>,
 }
 
-/// The trusted issuers; what is wrong with any of them goes to `problems`. `vouching` is the issuer with which people sign
-/// in to the pages: a person of another could never connect a service.
+/// The trusted issuers; what is wrong with any of them goes to `problems`. People sign in to the pages
+/// with `sign_in`: a person of another issuer could never connect a service.
 pub(super) fn resolve(
     sections: &[AccessTokenSection],
     mode: Mode,
-    vouching: Option<&str>,
+    sign_in: Option<&SignInSettings>,
     egress: &egress::Settings,
     problems: &mut Problems,
 ) -> Vec<TrustedIssuer> {
@@ -40,13 +41,24 @@ pub(super) fn resolve(
             problems.add("access_tokens.issuer", message);
         }
         known.push(&section.issuer);
-        if let Some(vouching) = vouching
-            && section.issuer != vouching
+        let vouching = sign_in.map(|sign_in| &sign_in.issuer);
+        if let Some(vouching) =
+            vouching.filter(|known| section.audiences.contains(&known.client_id))
         {
             let message = format!(
-                "people sign in with {vouching}, and a person is an issuer's: nobody of {} could open the pages to \
+                "`{}` is the client with which people sign in: its ID tokens would be taken for access tokens. Name the \
+                 resource",
+                vouching.client_id
+            );
+            problems.add("access_tokens.audiences", message);
+        }
+        if let Some(vouching) = vouching
+            && section.issuer != vouching.issuer
+        {
+            let message = format!(
+                "people sign in with {}, and a person is an issuer's: nobody of {} could open the pages to \
                  connect a service. Name the same issuer as in [sign_in]",
-                section.issuer
+                vouching.issuer, section.issuer
             );
             problems.add("access_tokens.issuer", message);
         }
@@ -104,5 +116,86 @@ fn trusted(section: &AccessTokenSection) -> TrustedIssuer {
         algorithms: section.algorithms.clone().unwrap_or_else(all),
         scopes: section.scopes.clone(),
         jwks_url: section.jwks_url.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Environment, Options};
+
+    /// What is wrong with this configuration.
+    fn problems(text: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("attache.toml");
+        std::fs::write(&config, text).unwrap();
+        let options = Options {
+            config: Some(config),
+            ..Options::default()
+        };
+        let resolved = Config::resolve(&options, &Environment::default());
+        let problems = resolved.err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    const SSO: &str = "mode = 'sso'\npublic_url = 'https://attache.example.com'\n[sign_in]\n\
+                       issuer = 'https://id.example.com'\nclient_id = 'attache'\n[[access_tokens]]\n";
+
+    #[test]
+    fn an_issuer_is_trusted_with_little_to_say() {
+        let sound = format!("{SSO}issuer = 'https://id.example.com'");
+        assert_eq!(problems(&sound), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        for (section, expected) in [
+            (
+                "issuer = 'https://other.example'",
+                "Name the same issuer as in [sign_in]",
+            ),
+            ("issuer = 'id'", "access_tokens.issuer: "),
+            ("issuer = 'http://id.example.com'", "access_tokens.issuer: "),
+            (
+                "issuer = 'https://id.example.com?x=1'",
+                "neither a query nor a fragment",
+            ),
+            (
+                "issuer = 'https://id.example.com'\njwks_url = 'https://127.0.0.1/keys'",
+                "access_tokens.jwks_url: ",
+            ),
+            (
+                "issuer = 'https://id.example.com'\naudiences = ['attache']",
+                "ID tokens would be taken for access tokens",
+            ),
+            (
+                "issuer = 'https://id.example.com'\nscopes = ['a b']",
+                "is not a scope",
+            ),
+            (
+                "issuer = 'https://id.example.com'\nalgorithms = []",
+                "it allows none",
+            ),
+            (
+                "issuer = 'https://id.example.com'\nalgorithms = ['HS256']",
+                "HS256",
+            ),
+            (
+                "issuer = 'https://id.example.com'\nalgorithms = ['none']",
+                "none",
+            ),
+        ] {
+            let found = problems(&format!("{SSO}{section}"));
+            assert!(
+                found.iter().any(|problem| problem.contains(expected)),
+                "{section}: {found:?}"
+            );
+        }
+        let twice = format!(
+            "{SSO}issuer = 'https://id.example.com'\n[[access_tokens]]\nissuer = 'https://id.example.com'"
+        );
+        assert!(problems(&twice)[0].contains("stands twice"));
+        let team = SSO.replace("sso", "team");
+        let found = problems(&format!("{team}issuer = 'https://id.example.com'"));
+        assert!(found[0].contains("in the mode `sso` only"), "{found:?}");
     }
 }

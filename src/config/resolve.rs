@@ -153,11 +153,9 @@ impl Config {
             let has_url = public_url.is_some();
             sign_in::check_address(mode, bind, has_url, &file, environment, &mut problems);
         }
-        let vouching = sign_in
-            .as_ref()
-            .map(|sign_in| sign_in.issuer.issuer.as_str());
+        let people = sign_in.as_ref();
         let access_tokens =
-            access_tokens::resolve(&file.access_tokens, mode, vouching, &egress, &mut problems);
+            access_tokens::resolve(&file.access_tokens, mode, people, &egress, &mut problems);
         let proxies = file.trusted_proxies.iter();
         let trusted_proxies = proxies.filter_map(|text| problems.proxy(text)).collect();
         let webhooks = webhooks::resolve(&file.webhooks, environment, &egress, &mut problems);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use super::{Fault, Gateway};
-use crate::base::{AgentId, Clock};
+use crate::base::{AgentId, Clock, plain_line};
 use crate::egress::Egress;
 use crate::identity::{
     AccessGrant, AccessToken, AccessTokenRefusal, Agent, Caller, Principal, SigningKeys,
@@ -24,6 +24,9 @@ const FRESH: Duration = Duration::from_hours(1);
 /// How long after the last attempt they may be fetched again because a token names an unknown key, or because the attempt
 /// failed: whoever sends made-up tokens must not make us ask the issuer for each of them.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// How much of a person's name is kept.
+const NAME_CHARS: usize = 100;
 
 /// For how many tokens it is remembered that they were checked.
 const REMEMBERED: usize = 10_000;
@@ -230,7 +233,8 @@ impl Gateway {
             .believe(&token, resource, &self.parts.egress, clock)
             .await?;
         let name = grant.name.as_deref().unwrap_or(&grant.subject);
-        let principal = self.person(token.issuer(), &grant.subject, name).await?;
+        let name = plain_line(name, NAME_CHARS);
+        let principal = self.person(token.issuer(), &grant.subject, &name).await?;
         let agent = self.client_agent(&principal, &grant.client).await?;
         self.caller_of(agent)
             .await?

@@ -67,6 +67,7 @@ impl Gateway {
     async fn startup_agent(
         &self,
         person: &std::sync::Arc<Principal>,
+        is_new: bool,
         name: &str,
     ) -> Result<(Caller, Secret), Fault> {
         let token = self.startup_token(person, name);
@@ -91,7 +92,7 @@ impl Gateway {
         };
         let agent = match known {
             Some(known) => self.startup_agent_again(known, fresh).await?,
-            None => self.first_startup_agent(fresh).await?,
+            None => self.first_startup_agent(fresh, is_new).await?,
         };
         Ok((caller(person.clone(), agent), token.to_secret()))
     }
@@ -116,17 +117,13 @@ impl Gateway {
 
     /// A start-up agent that was not there: on the terms of the one whose token was derived from another master key, which
     /// goes.
-    async fn first_startup_agent(&self, fresh: Agent) -> Result<Agent, Fault> {
+    async fn first_startup_agent(&self, fresh: Agent, is_new: bool) -> Result<Agent, Fault> {
         let agents = self.parts.store.agents();
-        let everyone = self.readable(agents.list("", usize::MAX).await?);
-        let former: Vec<_> = everyone
-            .into_iter()
-            .filter(|one| {
-                let agent = &one.value;
-                agent.startup && agent.person == fresh.person && agent.name == fresh.name
-            })
-            .filter(|one| one.value.id != fresh.id)
-            .collect();
+        let former = if is_new {
+            Vec::new()
+        } else {
+            self.former_startup_agents(&fresh).await?
+        };
         let agent = match former.first() {
             Some(former) => fresh.on(former.value.terms()),
             None => fresh,
@@ -138,6 +135,18 @@ impl Gateway {
             tracing::info!(agent = %one.value.id, "the token of a start-up agent was derived from another master key: it is worth nothing any more");
         }
         Ok(agent)
+    }
+
+    /// Those that were added in place of `fresh` while the master key was another.
+    async fn former_startup_agents(&self, fresh: &Agent) -> Result<Vec<Record<Agent>>, Fault> {
+        let everyone = self.parts.store.agents().list("", usize::MAX).await?;
+        let mut former = self.readable(everyone);
+        former.retain(|one| {
+            let agent = &one.value;
+            let is_same = agent.person == fresh.person && agent.name == fresh.name;
+            agent.startup && is_same && agent.id != fresh.id
+        });
+        Ok(former)
     }
 
     /// The person whom `issuer` calls `subject`, added if new, as the caller that the gateway's own agent for them is, and
@@ -152,8 +161,10 @@ impl Gateway {
         name: &str,
         agent: &str,
     ) -> Result<(Caller, Secret), Fault> {
+        // Somebody new has no agent of before, and so nothing need be looked through.
+        let is_new = matches!(self.find_person(issuer, subject).await, Ok(None));
         let principal = self.person(issuer, subject, name).await?;
-        self.startup_agent(&principal, agent).await
+        self.startup_agent(&principal, is_new, agent).await
     }
 
     /// The agents of `person`, with who was seen with each.

@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::{AgentKind, Narrowing};
-use crate::base::{AgentId, PersonId, Random, Secret, Timestamp};
+use crate::base::{AgentId, PersonId, Random, Secret, Timestamp, plain_line};
 
 /// What every agent token starts with, so that secret scanners find a leaked one.
 const PREFIX: &str = "att_";
+
+/// How much of an issuer's name for a client is shown.
+const CLIENT_CHARS: usize = 100;
 
 /// An agent: one client that acts for one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +68,7 @@ impl Agent {
         Self {
             id,
             person,
-            name: client.to_owned(),
+            name: plain_line(client, CLIENT_CHARS),
             token_digest: String::new(),
             created,
             kind: Some(AgentKind::recognise(client)),
