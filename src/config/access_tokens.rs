@@ -121,20 +121,14 @@ fn trusted(section: &AccessTokenSection) -> TrustedIssuer {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Environment, Options};
+    use crate::config::Environment;
+    use crate::config::fixture::resolve;
 
     /// What is wrong with this configuration.
     fn problems(text: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("attache.toml");
-        std::fs::write(&config, text).unwrap();
-        let options = Options {
-            config: Some(config),
-            ..Options::default()
-        };
-        let resolved = Config::resolve(&options, &Environment::default());
-        let problems = resolved.err().unwrap_or_default();
-        problems.iter().map(ToString::to_string).collect()
+        resolve(text, &Environment::default())
+            .err()
+            .unwrap_or_default()
     }
 
     const SSO: &str = "mode = 'sso'\npublic_url = 'https://attache.example.com'\n[sign_in]\n\

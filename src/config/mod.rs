@@ -6,6 +6,8 @@
 mod access_tokens;
 mod control_socket;
 mod file;
+#[cfg(test)]
+mod fixture;
 mod keys;
 mod remote;
 mod resolve;

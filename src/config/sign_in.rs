@@ -329,20 +329,8 @@ pub(super) fn listens_anyway(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Options};
-
-    fn resolve_with(text: &str, environment: &Environment) -> Result<Config, Vec<String>> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("attache.toml");
-        std::fs::write(&path, text).unwrap();
-        let options = Options {
-            config: Some(path),
-            data_dir: Some(dir.path().into()),
-            ..Options::default()
-        };
-        Config::resolve(&options, environment)
-            .map_err(|found| found.iter().map(ToString::to_string).collect())
-    }
+    use crate::config::Config;
+    use crate::config::fixture::resolve as resolve_with;
 
     fn resolve(text: &str) -> Result<Config, Vec<String>> {
         resolve_with(text, &Environment::default())

@@ -116,22 +116,10 @@ fn of<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Environment, Options};
+    use crate::config::Environment;
+    use crate::config::fixture::resolve;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-    fn resolve(text: &str, environment: &Environment) -> Result<Config, Vec<String>> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("attache.toml");
-        std::fs::write(&path, text).unwrap();
-        let options = Options {
-            config: Some(path),
-            data_dir: Some(dir.path().into()),
-            ..Options::default()
-        };
-        Config::resolve(&options, environment)
-            .map_err(|found| found.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn webhooks_come_from_the_file_and_from_the_environment() {
